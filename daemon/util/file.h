@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whole files, bounded and atomic. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Reads at most `max` bytes of the file `path` relative to dirfd (AT_FDCWD allowed).
+ * *ret is malloc'ed and NUL-terminated, *ret_len excludes that NUL. Never blocks on a FIFO.
+ * Returns 0, -errno, -EFBIG if it is longer than max, -EISDIR / -EINVAL if it is no regular file
+ * (files under /proc and /sys count as regular). */
+int qos_file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len);
+
+/* Replaces `path` atomically: written to a temporary file beside it, fsynced, renamed. */
+int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_t mode);
+
+/* Creates a directory and its parents with `mode`; one that exists is fine. */
+int qos_file_mkdirs(const char *path, mode_t mode);
