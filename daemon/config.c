@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daemon's own settings. One table a section says each key's reader, place and bounds; the file
+ * is read to its end, so that one run shows every mistake, and takes effect whole or not at all.
+ * Weakness: bounds are each key's own; nothing here asks whether overhead, blocking and cap make
+ * sense together on this machine.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "util/text.h"
+#include "util/units.h"
+
+#define VERSION	 1
+#define BAND_MAX 48 /* the daemon runs one above the band, and IRQ threads at 50 */
+#define KEYS_MAX 8
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+#define S  UINT64_C(1000000000)
+
+struct reader {
+	struct qos_diag *diag;
+	struct qos_config *config;
+	bool refused;
+};
+
+/* One key. `read` takes the value; lo and hi are in the unit of the field. */
+struct setting {
+	const char *key;
+	void (*read)(struct reader *in, const struct setting *setting, const struct qos_node *node);
+	size_t offset;
+	uint64_t lo;
+	uint64_t hi;
+	const char *hint; /* what may stand there */
+};
+
+static const char *const manager_names[] = {"auto", "native", "module", NULL};
+
+void qos_config_default(struct qos_config *ret)
+{
+	*ret = (struct qos_config){
+		.cap_ppm = 900000,
+		.band_first = 10,
+		.band_last = 40,
+		.overhead_ns = 20 * US,
+		.blocking_ns = 50 * US,
+		.cpu_manager = QOS_MANAGER_AUTO,
+		.lease_ns = 30 * S,
+		.slow_loop_ns = 1 * S,
+	};
+}
+
+static void refuse(struct reader *in, const struct setting *setting, const struct qos_node *node,
+		   const char *what)
+{
+	in->refused = true;
+	qos_diag_error(in->diag, &node->loc, "%s: %s", setting->key, what);
+	qos_diag_hint(in->diag, "%s", setting->hint);
+}
+
+/* The text of a scalar; NULL after a diagnostic. */
+static const char *text_of(struct reader *in, const struct setting *setting,
+			   const struct qos_node *node)
+{
+	if (node->kind == QOS_NODE_SCALAR)
+		return node->text;
+	refuse(in, setting, node, "a single value is expected here");
+	return NULL;
+}
+
+static void *field_of(struct reader *in, const struct setting *setting)
+{
+	return (char *)in->config + setting->offset;
+}
+
+/* A parsed number, judged by its bounds: `r` is what the parser said. */
+static bool in_bounds(struct reader *in, const struct setting *setting, const struct qos_node *node,
+		      int r, uint64_t value)
+{
+	if (r == -EINVAL)
+		refuse(in, setting, node, "not a value of this form");
+	else if (r < 0 || value < setting->lo || value > setting->hi)
+		refuse(in, setting, node, "out of bounds");
+	else
+		return true;
+	return false;
+}
+
+static void read_version(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+	uint64_t value = 0;
+	int r;
+
+	if (!text)
+		return;
+	r = qos_parse_count(text, UINT32_MAX, &value);
+	in_bounds(in, setting, node, r, value);
+}
+
+static void read_duration(struct reader *in, const struct setting *setting,
+			  const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+	uint64_t value = 0;
+	int r;
+
+	if (!text)
+		return;
+	r = qos_parse_duration(text, &value);
+	if (in_bounds(in, setting, node, r, value))
+		*(uint64_t *)field_of(in, setting) = value;
+}
+
+static void read_percent(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+	uint32_t value = 0;
+	int r;
+
+	if (!text)
+		return;
+	r = qos_parse_percent(text, &value);
+	if (in_bounds(in, setting, node, r, value))
+		*(uint32_t *)field_of(in, setting) = value;
+}
+
+static void read_band(struct reader *in, const struct setting *setting, const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+	uint32_t first = 0, last = 0;
+	int r;
+
+	if (!text)
+		return;
+	r = qos_parse_span(text, BAND_MAX, &first, &last);
+	if (!in_bounds(in, setting, node, r, first))
+		return;
+	if (first == last) {
+		refuse(in, setting, node, "one priority is no band");
+		return;
+	}
+	in->config->band_first = first;
+	in->config->band_last = last;
+}
+
+static void read_manager(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+
+	for (int i = 0; text && manager_names[i]; i++) {
+		if (strcmp(manager_names[i], text) == 0) {
+			in->config->cpu_manager = (enum qos_manager)i;
+			return;
+		}
+	}
+	if (text)
+		refuse(in, setting, node, "no such manager");
+}
+
+static void read_section(struct reader *in, const struct setting *settings, size_t n,
+			 const struct qos_node *map);
+static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node);
+static void read_managers(struct reader *in, const struct setting *setting,
+			  const struct qos_node *node);
+
+#define AT(member) offsetof(struct qos_config, member)
+
+static const struct setting root_settings[] = {
+	{"version", read_version, 0, VERSION, VERSION, "the only version so far is 1"},
+	{"cpu", read_cpu, .hint = "a map of cap, band, overhead, blocking"},
+	{"managers", read_managers, .hint = "a map such as `{cpu: auto}`"},
+	{"lease", read_duration, AT(lease_ns), 1 * S, 3600 * S, "a duration from 1s to 1h"},
+	{"slow-loop", read_duration, AT(slow_loop_ns), 500 * MS, 60 * S,
+	 "a duration from 500ms to 60s"},
+};
+
+static const struct setting cpu_settings[] = {
+	{"cap", read_percent, AT(cap_ppm), 10000, 950000, "a percentage from 1% to 95%"},
+	{"band", read_band, 0, 1, BAND_MAX,
+	 "two priorities from 1 to 48, the lower first, such as `10-40`"},
+	{"overhead", read_duration, AT(overhead_ns), 0, 10 * MS, "a duration up to 10ms"},
+	{"blocking", read_duration, AT(blocking_ns), 0, 10 * MS, "a duration up to 10ms"},
+};
+
+static const struct setting manager_settings[] = {
+	{"cpu", read_manager, .hint = "auto, native or module"},
+};
+
+static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_MAP)
+		refuse(in, setting, node, "a map is expected here");
+	else
+		read_section(in, cpu_settings, QOS_ARRAY_SIZE(cpu_settings), node);
+}
+
+static void read_managers(struct reader *in, const struct setting *setting,
+			  const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_MAP)
+		refuse(in, setting, node, "a map is expected here");
+	else
+		read_section(in, manager_settings, QOS_ARRAY_SIZE(manager_settings), node);
+}
+
+static void unknown_key(struct reader *in, const struct setting *settings, size_t n,
+			const struct qos_node *node)
+{
+	const char *known[KEYS_MAX + 1] = {};
+	const char *nearest;
+
+	for (size_t i = 0; i < n; i++)
+		known[i] = settings[i].key;
+	nearest = qos_text_nearest(node->key, known);
+	in->refused = true;
+	qos_diag_error(in->diag, &node->key_loc, "unknown key `%s`", node->key);
+	if (nearest)
+		qos_diag_hint(in->diag, "did you mean `%s`?", nearest);
+	else
+		qos_diag_hint(in->diag, "qosd.yaml(5) lists the keys");
+}
+
+static void read_section(struct reader *in, const struct setting *settings, size_t n,
+			 const struct qos_node *map)
+{
+	for (size_t i = 0; i < map->n_children; i++) {
+		const struct qos_node *node = map->children[i];
+		size_t k = 0;
+
+		while (k < n && strcmp(settings[k].key, node->key) != 0)
+			k++;
+		if (k < n)
+			settings[k].read(in, &settings[k], node);
+		else
+			unknown_key(in, settings, n, node);
+	}
+}
+
+int qos_config_parse(const struct qos_doc *doc, struct qos_diag *diag, struct qos_config *ret)
+{
+	struct qos_config config;
+	struct reader in = {.diag = diag, .config = &config};
+
+	_Static_assert(QOS_ARRAY_SIZE(root_settings) <= KEYS_MAX, "unknown_key() lists them");
+	_Static_assert(QOS_ARRAY_SIZE(cpu_settings) <= KEYS_MAX, "unknown_key() lists them");
+	qos_config_default(&config);
+	read_section(&in, root_settings, QOS_ARRAY_SIZE(root_settings), doc->root);
+	if (in.refused)
+		return -EINVAL;
+	*ret = config;
+	return 0;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which thread belongs to which contract. What each key compares:
+ *   unit user-unit slice comm parent   pattern with * ? and [sets] (backslash is a plain letter,
+ *                                      as in systemd's escaped names)
+ *   cgroup                             that cgroup and all below it
+ *   exe                                device and inode of the path
+ *   cmdline                            regular expression for the whole of it, see regex.h
+ *   user                               name, or number
+ *   group                              name of any group of the process
+ * In a group the terms that cost little are asked first, so that files are looked up and regular
+ * expressions run only where everything else fits already.
+ * Weakness: an expression is compiled anew each time, some microseconds.
+ */
+#include "contract/match.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "contract/regex.h"
+#include "util/units.h"
+
+/* What a node costs to ask, lowest first: compare, look up a file, a group, a regular expression. */
+enum { COST_TEXT, COST_EXE, COST_GROUP, COST_REGEX, N_COSTS };
+
+/* One question: does this term hold for that task? */
+typedef bool ask_fn(const char *value, const struct qos_task *task,
+		    const struct qos_exe_resolver *exe);
+
+static bool fits(const char *pattern, const char *text)
+{
+	return text && fnmatch(pattern, text, FNM_NOESCAPE) == 0;
+}
+
+static bool ask_unit(const char *value, const struct qos_task *task,
+		     const struct qos_exe_resolver *exe)
+{
+	return fits(value, task->unit);
+}
+
+static bool ask_user_unit(const char *value, const struct qos_task *task,
+			  const struct qos_exe_resolver *exe)
+{
+	return fits(value, task->user_unit);
+}
+
+static bool ask_slice(const char *value, const struct qos_task *task,
+		      const struct qos_exe_resolver *exe)
+{
+	return fits(value, task->slice);
+}
+
+static bool ask_comm(const char *value, const struct qos_task *task,
+		     const struct qos_exe_resolver *exe)
+{
+	return fits(value, task->process_comm);
+}
+
+static bool ask_parent(const char *value, const struct qos_task *task,
+		       const struct qos_exe_resolver *exe)
+{
+	return fits(value, task->parent_comm);
+}
+
+static bool ask_cgroup(const char *value, const struct qos_task *task,
+		       const struct qos_exe_resolver *exe)
+{
+	size_t len = strlen(value);
+
+	while (len > 0 && value[len - 1] == '/')
+		len--;
+	return len > 0 && task->cgroup && strncmp(task->cgroup, value, len) == 0 &&
+	       (task->cgroup[len] == '\0' || task->cgroup[len] == '/');
+}
+
+static bool ask_exe(const char *value, const struct qos_task *task,
+		    const struct qos_exe_resolver *exe)
+{
+	uint64_t dev, ino;
+
+	if (!exe || (!task->exe_dev && !task->exe_ino))
+		return false;
+	return exe->resolve(exe->data, value, &dev, &ino) && dev == task->exe_dev &&
+	       ino == task->exe_ino;
+}
+
+static bool ask_cmdline(const char *value, const struct qos_task *task,
+			const struct qos_exe_resolver *exe)
+{
+	return task->cmdline && qos_regex_fits(value, task->cmdline);
+}
+
+static bool ask_user(const char *value, const struct qos_task *task,
+		     const struct qos_exe_resolver *exe)
+{
+	uint64_t uid;
+
+	if (qos_parse_count(value, UINT32_MAX, &uid) == 0)
+		return uid == task->uid;
+	return task->user && strcmp(task->user, value) == 0;
+}
+
+static bool ask_group(const char *value, const struct qos_task *task,
+		      const struct qos_exe_resolver *exe)
+{
+	for (size_t i = 0; task->groups && task->groups[i]; i++)
+		if (strcmp(task->groups[i], value) == 0)
+			return true;
+	return false;
+}
+
+static const struct {
+	ask_fn *ask;
+	int cost;
+	bool anchor; /* a process cannot choose it for itself */
+} keys[] = {
+	[QOS_MATCH_UNIT] = {ask_unit, COST_TEXT, true},
+	[QOS_MATCH_USER_UNIT] = {ask_user_unit, COST_TEXT, true},
+	[QOS_MATCH_CGROUP] = {ask_cgroup, COST_TEXT, true},
+	[QOS_MATCH_SLICE] = {ask_slice, COST_TEXT, true},
+	[QOS_MATCH_EXE] = {ask_exe, COST_EXE, true},
+	[QOS_MATCH_COMM] = {ask_comm, COST_TEXT, false},
+	[QOS_MATCH_CMDLINE] = {ask_cmdline, COST_REGEX, false},
+	[QOS_MATCH_USER] = {ask_user, COST_TEXT, true},
+	[QOS_MATCH_GROUP] = {ask_group, COST_TEXT, true},
+	[QOS_MATCH_PARENT] = {ask_parent, COST_TEXT, false},
+};
+
+static int cost_of(const struct qos_match *match)
+{
+	return match->kind == QOS_MATCH_TERM ? keys[match->key].cost : COST_GROUP;
+}
+
+static bool holds(const struct qos_match *match, const struct qos_task *task,
+		  const struct qos_exe_resolver *exe);
+
+/* All and any are one walk: it ends at the first child that answers `stop`. */
+static bool walk(const struct qos_match *match, const struct qos_task *task,
+		 const struct qos_exe_resolver *exe, bool stop)
+{
+	for (int cost = 0; cost < N_COSTS; cost++)
+		for (size_t i = 0; i < match->n_children; i++)
+			if (cost_of(match->children[i]) == cost &&
+			    holds(match->children[i], task, exe) == stop)
+				return stop;
+	return !stop;
+}
+
+static bool holds(const struct qos_match *match, const struct qos_task *task,
+		  const struct qos_exe_resolver *exe)
+{
+	switch (match->kind) {
+	case QOS_MATCH_ALL:
+		return walk(match, task, exe, false);
+	case QOS_MATCH_ANY:
+		return walk(match, task, exe, true);
+	case QOS_MATCH_NOT:
+		return !holds(match->children[0], task, exe);
+	case QOS_MATCH_TERM:
+		return keys[match->key].ask(match->value, task, exe);
+	}
+	return false;
+}
+
+bool qos_match_task(const struct qos_match *match, const struct qos_task *task, pid_t self,
+		    const struct qos_exe_resolver *exe)
+{
+	if (!match || task->kernel_thread || task->tgid == 1 || task->tgid == self)
+		return false;
+	return holds(match, task, exe);
+}
+
+int qos_match_stream(const struct qos_contract *contract, const struct qos_task *task)
+{
+	for (size_t i = 0; i < contract->n_cpu; i++) {
+		const struct qos_cpu_stream *stream = &contract->cpu[i];
+
+		if (!stream->n_threads)
+			return (int)i;
+		for (size_t j = 0; j < stream->n_threads; j++)
+			if (fits(stream->threads[j], task->comm))
+				return (int)i;
+	}
+	return -1;
+}
+
+static bool beats(const struct qos_contract *a, const struct qos_contract *b)
+{
+	if (a->importance != b->importance)
+		return a->importance > b->importance;
+	return strcmp(a->name, b->name) < 0;
+}
+
+int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
+		     pid_t self, const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
+		     size_t *n_losers)
+{
+	size_t lost = 0;
+	int best = -1;
+
+	for (size_t i = 0; i < n; i++) {
+		int loser = best;
+
+		if (!qos_match_task(contracts[i]->match, task, self, exe))
+			continue;
+		if (best < 0 || beats(contracts[i], contracts[best]))
+			best = (int)i;
+		else
+			loser = (int)i;
+		if (loser < 0)
+			continue;
+		if (lost < max_losers)
+			losers[lost] = loser;
+		lost++;
+	}
+	if (n_losers)
+		*n_losers = lost;
+	return best;
+}
+
+bool qos_match_is_anchored(const struct qos_match *match)
+{
+	bool all = match->n_children > 0;
+
+	switch (match->kind) {
+	case QOS_MATCH_TERM:
+		return keys[match->key].anchor;
+	case QOS_MATCH_NOT:
+		return false;
+	case QOS_MATCH_ALL:
+		for (size_t i = 0; i < match->n_children; i++)
+			if (qos_match_is_anchored(match->children[i]))
+				return true;
+		return false;
+	case QOS_MATCH_ANY:
+		for (size_t i = 0; i < match->n_children; i++)
+			all &= qos_match_is_anchored(match->children[i]);
+		return all;
+	}
+	return false;
+}
+
+int qos_match_check_regex(const char *regex)
+{
+	return qos_regex_check(regex) ? -EINVAL : 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which thread belongs to which contract. Pure: the facts of a task are passed in, kern/proc.c
+ * collects them from places that the task itself cannot forge.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "contract/contract.h"
+
+/* Facts of one thread and its process. Strings are borrowed; NULL: not known, matches nothing.
+ * exe is a device and inode pair, as a contract's path is resolved by the caller. */
+struct qos_task {
+	pid_t tid;
+	pid_t tgid;
+	uint64_t start_time; /* field 22 of /proc/TID/stat: with tid an identity for ever */
+	bool kernel_thread;
+	const char *comm; /* of the thread: for `threads` */
+	const char *process_comm;   /* of the thread group leader: for `comm` */
+	const char *cmdline;	    /* arguments joined by one blank */
+	const char *parent_comm;
+	const char *cgroup; /* path in the unified (or systemd's) hierarchy */
+	const char *unit;
+	const char *user_unit;
+	const char *slice;
+	const char *user;
+	uint32_t uid;
+	const char *const *groups; /* names of all groups of the process, NULL-terminated */
+	uint64_t exe_dev; /* 0/0: not known */
+	uint64_t exe_ino;
+};
+
+/* Resolves an `exe` path to device and inode, in the host's mount namespace; false if it does not
+ * exist. Passed in so that this file needs no file system. */
+struct qos_exe_resolver {
+	bool (*resolve)(void *data, const char *path, uint64_t *ret_dev, uint64_t *ret_ino);
+	void *data;
+};
+
+/* Does the match expression hold for the task? Kernel threads, PID 1 and `self` (qosd's tgid)
+ * never match. */
+bool qos_match_task(const struct qos_match *match, const struct qos_task *task, pid_t self,
+		    const struct qos_exe_resolver *exe);
+
+/* The first cpu stream whose `threads` fit the thread's comm, or -1. */
+int qos_match_stream(const struct qos_contract *contract, const struct qos_task *task);
+
+/* Index of the contract that has the task: highest importance, then name; -1: none. Indices of
+ * others that matched too go to losers (at most max_losers; *n_losers counts them; may be NULL). */
+int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
+		     pid_t self, const struct qos_exe_resolver *exe, int *losers,
+		     size_t max_losers, size_t *n_losers);
+
+/* Judged by parse: a term that a process can choose for itself (comm, cmdline, parent) needs one
+ * beside it that it cannot. True if every way to satisfy the expression contains one of unit,
+ * user-unit, cgroup, slice, user, group, exe, not negated. */
+bool qos_match_is_anchored(const struct qos_match *match);
+
+/* Is it a regular expression that `cmdline` takes (regex.h)? 0 or -EINVAL. */
+int qos_match_check_regex(const char *regex);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Document -> contract: keys, words, units, and everything that is wrong on any machine. */
+#pragma once
+
+#include "contract/contract.h"
+#include "contract/doc.h"
+
+/*
+ * Reads the whole document before it gives up, so that one run shows all mistakes. Unknown keys
+ * come with the nearest known one. Judges all that needs no machine: signs, orders (runtime <=
+ * deadline <= period, x <= y, rate >= packet/period), missing keys, names, `comm` alone, two
+ * streams of one name, rules (refused until the rule language exists, with a sentence).
+ * 0 and *ret set (the caller owns it), -EINVAL with errors in diag, or -ENOMEM.
+ */
+int qos_contract_parse(const struct qos_doc *doc, struct qos_diag *diag, struct qos_contract **ret);
+
+/* Text to contract in one step; `overlays` are texts laid over it in order. */
+struct qos_text {
+	const char *file;
+	const char *bytes;
+	size_t len;
+};
+int qos_contract_parse_text(const struct qos_text *texts, size_t n_texts, struct qos_diag *diag,
+			    struct qos_contract **ret);

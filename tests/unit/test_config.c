@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The daemon's settings: defaults, every key, every bound from both sides, every refusal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+static int parse(const char *text, struct qos_diag *diag, struct qos_config *ret)
+{
+	_cleanup_doc_ struct qos_doc *doc = NULL;
+
+	assert_int_equal(qos_doc_parse("q.yaml", text, strlen(text), diag, &doc), 0);
+	return qos_config_parse(doc, diag, ret);
+}
+
+static void test_default(void **state)
+{
+	struct qos_config config, empty;
+
+	qos_config_default(&config);
+	assert_int_equal(config.cap_ppm, 900000);
+	assert_int_equal(config.band_first, 10);
+	assert_int_equal(config.band_last, 40);
+	assert_int_equal(config.overhead_ns, 20000);
+	assert_int_equal(config.blocking_ns, 50000);
+	assert_int_equal(config.cpu_manager, QOS_MANAGER_AUTO);
+	assert_int_equal(config.lease_ns, 30000000000);
+	assert_int_equal(config.slow_loop_ns, 1000000000);
+	assert_int_equal(parse("{}", NULL, &empty), 0);
+	assert_int_equal(empty.cap_ppm, config.cap_ppm);
+	assert_int_equal(empty.lease_ns, config.lease_ns);
+}
+
+static void test_all_keys(void **state)
+{
+	struct qos_config config;
+
+	assert_int_equal(parse("version: 1\n"
+			       "cpu: {cap: 80.5%, band: 5-20, overhead: 30us, blocking: 100us}\n"
+			       "managers: {cpu: native}\n"
+			       "lease: 60s\n"
+			       "slow-loop: 2s\n",
+			       NULL, &config),
+			 0);
+	assert_int_equal(config.cap_ppm, 805000);
+	assert_int_equal(config.band_first, 5);
+	assert_int_equal(config.band_last, 20);
+	assert_int_equal(config.overhead_ns, 30000);
+	assert_int_equal(config.blocking_ns, 100000);
+	assert_int_equal(config.cpu_manager, QOS_MANAGER_NATIVE);
+	assert_int_equal(config.lease_ns, 60000000000);
+	assert_int_equal(config.slow_loop_ns, 2000000000);
+}
+
+static void test_managers(void **state)
+{
+	struct qos_config config;
+
+	assert_int_equal(parse("managers: {cpu: auto}", NULL, &config), 0);
+	assert_int_equal(config.cpu_manager, QOS_MANAGER_AUTO);
+	assert_int_equal(parse("managers: {cpu: module}", NULL, &config), 0);
+	assert_int_equal(config.cpu_manager, QOS_MANAGER_MODULE);
+}
+
+static void test_bounds(void **state)
+{
+	static const struct {
+		const char *text;
+		int result;
+	} cases[] = {
+		{"cpu: {cap: 1%}", 0},
+		{"cpu: {cap: 0.9999%}", -EINVAL},
+		{"cpu: {cap: 95%}", 0},
+		{"cpu: {cap: 95.0001%}", -EINVAL},
+		{"cpu: {band: 1-48}", 0},
+		{"cpu: {band: 0-48}", -EINVAL},
+		{"cpu: {band: 1-49}", -EINVAL},
+		{"cpu: {band: 7-8}", 0},
+		{"cpu: {band: 7-7}", -EINVAL},
+		{"cpu: {band: 7}", -EINVAL},
+		{"cpu: {band: 8-7}", -EINVAL},
+		{"cpu: {overhead: 0}", 0},
+		{"cpu: {overhead: 10ms}", 0},
+		{"cpu: {overhead: 10000001ns}", -EINVAL},
+		{"cpu: {blocking: 10ms}", 0},
+		{"cpu: {blocking: 11ms}", -EINVAL},
+		{"lease: 1s", 0},
+		{"lease: 999ms", -EINVAL},
+		{"lease: 1h", 0},
+		{"lease: 61m", -EINVAL},
+		{"lease: 99999999999d", -EINVAL},
+		{"slow-loop: 500ms", 0},
+		{"slow-loop: 499ms", -EINVAL},
+		{"slow-loop: 60s", 0},
+		{"slow-loop: 61s", -EINVAL},
+		{"version: 1", 0},
+		{"version: 0", -EINVAL},
+		{"version: 2", -EINVAL},
+		{"version: 99999999999", -EINVAL},
+	};
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(cases); i++) {
+		struct qos_config config;
+
+		print_message("%s\n", cases[i].text);
+		assert_int_equal(parse(cases[i].text, NULL, &config), cases[i].result);
+	}
+}
+
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{"version: 2\n", "q.yaml:1:10: error: version: out of bounds\n"
+				 "  hint: the only version so far is 1\n"},
+		{"version: one\n", "q.yaml:1:10: error: version: not a value of this form\n"
+				   "  hint: the only version so far is 1\n"},
+		{"cpu: 90%\n", "q.yaml:1:6: error: cpu: a map is expected here\n"
+			       "  hint: a map of cap, band, overhead, blocking\n"},
+		{"cpu:\n  cap: [90%]\n  band: 10\n  overhead: 20\n  blocking: 1s\n",
+		 "q.yaml:2:8: error: cap: a single value is expected here\n"
+		 "  hint: a percentage from 1% to 95%\n"
+		 "q.yaml:3:9: error: band: one priority is no band\n"
+		 "  hint: two priorities from 1 to 48, the lower first, such as `10-40`\n"
+		 "q.yaml:4:13: error: overhead: not a value of this form\n"
+		 "  hint: a duration up to 10ms\n"
+		 "q.yaml:5:13: error: blocking: out of bounds\n"
+		 "  hint: a duration up to 10ms\n"},
+		{"managers: auto\n", "q.yaml:1:11: error: managers: a map is expected here\n"
+				     "  hint: a map such as `{cpu: auto}`\n"},
+		{"managers:\n  cpu: best\n", "q.yaml:2:8: error: cpu: no such manager\n"
+					     "  hint: auto, native or module\n"},
+		{"managers:\n  cpu: {}\n", "q.yaml:2:8: error: cpu: a single value is expected "
+					   "here\n"
+					   "  hint: auto, native or module\n"},
+		{"lease: soon\n", "q.yaml:1:8: error: lease: not a value of this form\n"
+				  "  hint: a duration from 1s to 1h\n"},
+		{"slow-loop: 1ms\n", "q.yaml:1:12: error: slow-loop: out of bounds\n"
+				     "  hint: a duration from 500ms to 60s\n"},
+		{"leese: 1s\nzzzzz: 1\ncpu: {cup: 1%}\n", "q.yaml:1:1: error: unknown key `leese`\n"
+							  "  hint: did you mean `lease`?\n"
+							  "q.yaml:2:1: error: unknown key `zzzzz`\n"
+							  "  hint: qosd.yaml(5) lists the keys\n"
+							  "q.yaml:3:7: error: unknown key `cup`\n"
+							  "  hint: did you mean `cap`?\n"},
+	};
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(cases); i++) {
+		struct qos_diag diag = QOS_DIAG_INIT;
+		struct qos_config config = {.cap_ppm = 77};
+		_cleanup_free_ char *text = NULL;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+
+		assert_int_equal(parse(cases[i].text, &diag, &config), -EINVAL);
+		assert_int_equal(config.cap_ppm, 77);
+		qos_diag_print(&diag, out);
+		fclose(out);
+		assert_string_equal(text, cases[i].expected);
+		qos_diag_reset(&diag);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_default),	 cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_managers), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_refusals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
