@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Supply: what is left of the machine once everything that qosd does not own has its share. All of
+ * it is a fact of the host, so admission stays a pure function that can be asked for any machine.
+ *
+ * Foreign FIFO and RR work has no known pattern, only an average. It is counted as utilisation on
+ * one CPU of its set (the one that is fullest of such work already, so that the worst CPU is not
+ * underrated and the others stay free), and on every CPU where it may run above our lowest level
+ * nothing is proven under SCHED_FIFO any more. What uses less than NEGLIGIBLE_PPM is left out of the
+ * latter: something so rare is, like the interrupts, what `cpu.blocking` stands for.
+ *
+ * Weakness: a probe that found more tasks than it can tell of may have left out SCHED_DEADLINE ones;
+ * then only SCHED_FIFO loses its proofs.
+ */
+#include "admit/capacity.h"
+
+#include <sched.h>
+#include <string.h>
+
+#define PPM_TO_PPB     1000U
+#define NEGLIGIBLE_PPM 1000U /* 0.1 % of a CPU */
+
+/* num / den of a CPU, rounded down, at most all of it. */
+static uint64_t share_ppb(uint64_t num, uint64_t den)
+{
+	if (num >= den)
+		return QOS_PPB;
+	return (uint64_t)((unsigned __int128)num * QOS_PPB / den);
+}
+
+static void limit(struct qos_capacity *capacity, uint64_t cap_ppb, const char *reason)
+{
+	if (cap_ppb >= capacity->cap_ppb)
+		return;
+	capacity->cap_ppb = cap_ppb;
+	capacity->cap_reason = reason;
+}
+
+static void find_cap(const struct qos_host *host, const struct qos_config *config,
+		     struct qos_capacity *capacity)
+{
+	capacity->cap_ppb = (uint64_t)config->cap_ppm * PPM_TO_PPB;
+	capacity->cap_reason = "cpu.cap";
+	if (host->rt_runtime_us >= 0 && host->rt_period_us)
+		limit(capacity, share_ppb((uint64_t)host->rt_runtime_us, host->rt_period_us),
+		      "kernel.sched_rt_runtime_us");
+	if (host->fair_runtime_ns && host->fair_period_ns) {
+		uint64_t fair = qos_feasible_ppb(host->fair_runtime_ns, host->fair_period_ns);
+
+		limit(capacity, fair < QOS_PPB ? QOS_PPB - fair : 0, "the kernel's fair server");
+	}
+}
+
+/* A task whose parameters are not known counts as a whole CPU. */
+static void add_deadline(const struct qos_foreign *foreign, struct qos_capacity *capacity)
+{
+	struct qos_sporadic *task = &capacity->dl_foreign[capacity->n_dl_foreign++];
+	uint64_t util = QOS_PPB;
+
+	*task = (struct qos_sporadic){.c = 1, .d = 1, .t = 1};
+	if (foreign->period_ns && foreign->runtime_ns < foreign->period_ns) {
+		*task = (struct qos_sporadic){
+			.c = foreign->runtime_ns, .d = foreign->period_ns, .t = foreign->period_ns};
+		util = qos_feasible_ppb(task->c, task->t);
+	}
+	capacity->dl_foreign_ppb += util;
+	if (util > capacity->dl_foreign_max_ppb)
+		capacity->dl_foreign_max_ppb = util;
+}
+
+static unsigned int fullest(const struct qos_capacity *capacity, const struct qos_cpus *cpus)
+{
+	unsigned int best = qos_cpus_next(cpus, 0);
+
+	QOS_CPU_FOREACH (cpu, cpus) {
+		if (capacity->foreign_ppb[cpu] > capacity->foreign_ppb[best])
+			best = cpu;
+	}
+	return best;
+}
+
+static void add_fixed(const struct qos_foreign *foreign, bool pinned, struct qos_capacity *capacity)
+{
+	struct qos_cpus cpus = qos_cpus_and(&foreign->cpus, &capacity->online);
+	unsigned int n = qos_cpus_count(&cpus);
+
+	if (n == 0 || (n == 1) != pinned)
+		return;
+	capacity->foreign_ppb[fullest(capacity, &cpus)] += (uint64_t)foreign->used_ppm * PPM_TO_PPB;
+	if (foreign->used_ppm < NEGLIGIBLE_PPM || foreign->priority < (int64_t)capacity->band_first)
+		return;
+	QOS_CPU_FOREACH (cpu, &cpus)
+		qos_cpus_add(&capacity->disturbed, cpu);
+}
+
+/* Pinned work first, so that the wider lands where it counts most. */
+static void add_foreign(const struct qos_host *host, struct qos_capacity *capacity)
+{
+	for (size_t i = 0; i < host->n_foreign; i++) {
+		if (host->foreign[i].policy == SCHED_DEADLINE)
+			add_deadline(&host->foreign[i], capacity);
+		else
+			add_fixed(&host->foreign[i], true, capacity);
+	}
+	for (size_t i = 0; i < host->n_foreign; i++) {
+		if (host->foreign[i].policy != SCHED_DEADLINE)
+			add_fixed(&host->foreign[i], false, capacity);
+	}
+	if (host->foreign_truncated)
+		capacity->disturbed = capacity->online;
+}
+
+void qos_capacity_of(const struct qos_host *host, const struct qos_config *config,
+		     struct qos_capacity *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->online = host->online;
+	ret->isolated = qos_cpus_and(&host->isolated, &host->online);
+	ret->n_cpus = qos_cpus_count(&host->online);
+	ret->overhead_ns = config->overhead_ns;
+	ret->blocking_ns = config->blocking_ns;
+	ret->band_first = config->band_first;
+	ret->band_last = config->band_last;
+	ret->dl_period_min_ns = host->dl_period_min_ns;
+	ret->dl_period_max_ns = host->dl_period_max_ns;
+	ret->deadline = qos_host_has(host, QOS_FEATURE_DEADLINE);
+	ret->fifo = qos_host_has(host, QOS_FEATURE_RT);
+	find_cap(host, config, ret);
+	add_foreign(host, ret);
+}

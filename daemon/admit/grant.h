@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What admission answers: three numbers a stream, where and how it runs, and how sure that is. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "contract/contract.h"
+#include "util/cpus.h"
+
+enum qos_policy {
+	QOS_POLICY_NONE,     /* manage: observe */
+	QOS_POLICY_DEADLINE, /* SCHED_DEADLINE on all online CPUs */
+	QOS_POLICY_FIFO,     /* SCHED_FIFO on `cpus` (one CPU), `priority` */
+};
+
+extern const char *const qos_policy_names[]; /* none deadline fifo */
+
+struct qos_stream_grant {
+	uint64_t
+		guaranteed_ns; /* reserved, never below the contract's `runtime` while supply lasts */
+	uint64_t granted_ns;   /* in force now */
+	uint64_t wanted_ns;    /* asked for: `runtime`, the slow loop's or a person's wish */
+	enum qos_policy policy;
+	struct qos_cpus cpus; /* where it may run */
+	uint32_t priority;    /* SCHED_FIFO: within the band; else 0 */
+	enum qos_guarantee guarantee;
+	const char *
+		test; /* static name of the test that says so: "gfb", "edf-demand", "rta", "none" */
+	uint64_t response_ns; /* proven bound on the response time of a job; 0: only the deadline */
+};
+
+/* The grant of one contract; streams[i] belongs to contract->cpu[i]. */
+struct qos_grant {
+	struct qos_stream_grant *streams;
+	size_t n_streams;
+	enum qos_guarantee
+		guarantee; /* the weakest of its streams; PROVEN if it has none to schedule */
+};
+
+void qos_grant_free(struct qos_grant *grant);
+QOS_DEFINE_CLEANUP(struct qos_grant *, qos_grant_free)
+#define _cleanup_grant_ QOS_CLEANUP(qos_grant_freep)
