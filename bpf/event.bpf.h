@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Records of the ring buffer. The kernel wakes the reader only if it had read everything, so a burst
+ * costs one wakeup. A record that finds no room is counted; the daemon then looks at /proc again.
+ * Weakness: kernels before 6.12 that lack the backport of "bpf: Use raw_spinlock_t in ringbuf" take
+ * a sleeping lock here under PREEMPT_RT (stable 6.1 and 6.6 have it).
+ */
+#pragma once
+
+#include "maps.bpf.h"
+
+#define QOS_VIOLATION_GAP_NS 100000000ULL /* ten reports a second */
+
+static __always_inline struct qos_event *event_begin(__u32 type, __u32 tid, __u32 tgid)
+{
+	struct qos_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		count(&counters.ring_full, 1);
+		return NULL;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->type = type;
+	event->tid = tid;
+	event->tgid = tgid;
+	event->now_ns = bpf_ktime_get_ns();
+	return event;
+}
+
+static __always_inline void event_of_task(__u32 type, const struct qos_task_state *task,
+					  __u64 until_ns, __u32 lost)
+{
+	struct qos_event *event = event_begin(type, task->tid, task->tgid);
+
+	if (!event)
+		return;
+	event->stream = task->stream;
+	event->until_ns = until_ns;
+	event->lost = lost;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* All threads of a stream share the rate: who moves event_ns on may report. */
+static __always_inline void report_violation(struct ours *ours, __u64 now)
+{
+	__u64 from = ours->stats->event_ns;
+	__u32 lost = ours->task->window_broke;
+
+	if (!lost)
+		return;
+	ours->task->window_broke = 0;
+	if (now < from || __sync_val_compare_and_swap(&ours->stats->event_ns, from,
+						      now + QOS_VIOLATION_GAP_NS) != from)
+		count(&counters.event_muted, 1);
+	else
+		event_of_task(QOS_EVENT_VIOLATION, ours->task, 0, lost);
+}
+
+/* Only while the thread runs on: one that sleeps needs no budget any more. */
+static __always_inline void report_overrun(struct ours *ours)
+{
+	if (!request_over_budget(ours->task, ours->config))
+		return;
+	ours->task->request |= QOS_REQUEST_REPORTED;
+	count(&ours->stats->overruns, 1);
+	event_of_task(QOS_EVENT_OVERRUN, ours->task, grid_next(ours->task, ours->config), 0);
+}
+
+/* The kernel throttled the thread: it will replenish it by a timer at the end of the period. A
+ * thread that leaves SCHED_DEADLINE meanwhile and comes back after that timer, but before its 0-lag
+ * time, when the kernel forgets its old parameters, is never replenished (kernel/sched/deadline.c,
+ * 6.1 to 6.18: enqueue_dl_entity waits for a timer that has fired). So the daemon is told, with a
+ * time at which both are surely over. */
+static __always_inline void report_throttled(struct ours *ours, struct task_struct *task, __u64 now)
+{
+	__s64 debt = -task->dl.runtime;
+	__u64 runtime = task->dl.dl_runtime, period = task->dl.dl_period;
+
+	if (!runtime || ours->task->request & QOS_REQUEST_THROTTLED)
+		return;
+	/* A bit field: the verifier does not follow a direct read of the right width. */
+	if (!BPF_CORE_READ_BITFIELD_PROBED(&task->dl, dl_throttled))
+		return;
+	ours->task->request |= QOS_REQUEST_THROTTLED;
+	if (debt > 0 && debt < (__s64)period)
+		period += (__u64)debt * (period / runtime + 1);
+	event_of_task(QOS_EVENT_THROTTLED, ours->task, now + period, 0);
+}
+
+static __always_inline void report_idle(struct ours *ours)
+{
+	const __u32 reported = QOS_REQUEST_CURRENT | QOS_REQUEST_REPORTED;
+
+	if ((ours->task->request & reported) == reported)
+		event_of_task(QOS_EVENT_IDLE, ours->task, grid_next(ours->task, ours->config), 0);
+}

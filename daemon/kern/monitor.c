@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Loads bpf/monitor_task.bpf.c, keeps its streams and hands its events on. Threads are in
+ * monitor_threads.c, user probes in monitor_probes.c.
+ *
+ * libbpf reports by a callback without user data that the whole process shares. So its words are
+ * kept in one static buffer while the programs load, and are dropped at all other times: libraries
+ * never log. Weakness: two monitors that load at once, in two threads, would mix their words.
+ */
+#include "kern/monitor.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include "kern/monitor_parts.h"
+#include "kern/probe.h"
+#include "monitor_task.skel.h"
+
+#define PERIOD_MIN_NS	  1000ULL
+#define PERIOD_MAX_NS	  (1ULL << 60)
+#define NO_MEMORY_TRIES	  50
+#define NO_MEMORY_WAIT_NS 1000000
+#define MILLIHERTZ_TO_NS  1000000000000ULL
+#define LIBBPF_WORDS_MAX  256
+
+static char libbpf_words[LIBBPF_WORDS_MAX];
+
+/* Keeps the last line that says something: the verifier's last word, not its statistics. */
+static void keep_last_line(const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		bool dull = !len || !strncmp(text, "processed ", 10) || !strncmp(text, "-- ", 3) ||
+			    strstr(text, "failed to load object") == text;
+
+		if (!dull)
+			snprintf(libbpf_words, sizeof(libbpf_words), "%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text = NULL;
+
+	if (level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
+		return 0;
+	/* "... failed to load: -22" after the log only repeats the errno. */
+	if (!strstr(text, "failed to load"))
+		keep_last_line(text);
+	free(text);
+	return 0;
+}
+
+static int keep_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static int complain(struct qos_diag *diag, const char *call, int error)
+{
+	const struct qos_errno_advice *advice = qos_errno_advice(call, -error);
+
+	qos_diag_error(diag, NULL, "the monitor cannot start: %s: %s: %s%s%s", call,
+		       strerror(-error), advice->cause, *libbpf_words ? "; the kernel says: " : "",
+		       libbpf_words);
+	qos_diag_hint(diag, "%s", advice->remedy);
+	return error;
+}
+
+static int load(struct qos_monitor *monitor, struct qos_diag *diag)
+{
+	int r;
+
+	monitor->skeleton = monitor_task_bpf__open();
+	if (!monitor->skeleton)
+		return complain(diag, "bpf(PROG_LOAD)", -errno);
+	r = monitor_task_bpf__load(monitor->skeleton);
+	if (r < 0)
+		return complain(diag, "bpf(PROG_LOAD)", r);
+	r = monitor_task_bpf__attach(monitor->skeleton);
+	if (r < 0)
+		return complain(diag, "bpf(LINK_CREATE)", r);
+	return 0;
+}
+
+static int on_record(void *data, void *record, size_t size)
+{
+	struct qos_monitor *monitor = data;
+
+	if (size >= sizeof(struct qos_event))
+		monitor->handle(monitor->data, record);
+	return 0;
+}
+
+static int start(struct qos_monitor *monitor, struct qos_diag *diag)
+{
+	struct monitor_task_bpf *skeleton;
+	int r = load(monitor, diag);
+
+	if (r < 0)
+		return r;
+	skeleton = monitor->skeleton;
+	monitor->tasks_fd = bpf_map__fd(skeleton->maps.tasks);
+	monitor->task_clock_fd = bpf_program__fd(skeleton->progs.qos_task_clock);
+	monitor->prefilter = skeleton->bss->prefilter;
+	monitor->probe_programs[0][0] = skeleton->progs.qos_uprobe_begin;
+	monitor->probe_programs[0][1] = skeleton->progs.qos_uprobe_end;
+	monitor->probe_programs[1][0] = skeleton->progs.qos_usdt_begin;
+	monitor->probe_programs[1][1] = skeleton->progs.qos_usdt_end;
+	monitor->ring =
+		ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, monitor, NULL);
+	return monitor->ring ? 0 : complain(diag, "mmap(ring buffer)", -errno);
+}
+
+int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
+{
+	_cleanup_monitor_ struct qos_monitor *monitor = calloc(1, sizeof(*monitor));
+	libbpf_print_fn_t printer;
+	int r;
+
+	if (!monitor)
+		return -ENOMEM;
+	monitor->sharers = calloc(QOS_PREFILTER_BITS, sizeof(*monitor->sharers));
+	if (!monitor->sharers)
+		return -ENOMEM;
+	*libbpf_words = '\0';
+	printer = libbpf_set_print(keep_words);
+	r = start(monitor, diag);
+	libbpf_set_print(keep_nothing);
+	/* The kernel's BTF was read, 10 MB and more, and is not needed again. */
+	malloc_trim(0);
+	if (r < 0) {
+		libbpf_set_print(printer);
+		return r;
+	}
+	*ret = TAKE_PTR(monitor);
+	return 0;
+}
+
+void qos_monitor_free(struct qos_monitor *monitor)
+{
+	if (!monitor)
+		return;
+	qos_monitor_threads_free(monitor);
+	qos_monitor_probes_free(monitor);
+	ring_buffer__free(monitor->ring);
+	monitor_task_bpf__destroy(monitor->skeleton);
+	free(monitor->sharers);
+	free(monitor);
+}
+
+/* Elements come from an allocator that the kernel refills by irq_work; under PREEMPT_RT that is a
+ * thread of low priority, and a burst of ours may be ahead of it. */
+int qos_monitor_map_set(int fd, uint32_t key, const void *value, uint64_t flags)
+{
+	const struct timespec wait = {.tv_nsec = NO_MEMORY_WAIT_NS};
+	int r = -ENOMEM;
+
+	for (int i = 0; i < NO_MEMORY_TRIES && r == -ENOMEM; i++) {
+		if (i)
+			nanosleep(&wait, NULL);
+		r = bpf_map_update_elem(fd, &key, value, flags) < 0 ? -errno : 0;
+	}
+	return r;
+}
+
+static bool is_valid(const struct qos_stream_config *config)
+{
+	return config->period_ns >= PERIOD_MIN_NS && config->period_ns <= PERIOD_MAX_NS &&
+	       config->deadline_ns && config->deadline_ns <= config->period_ns &&
+	       config->runtime_ns && config->runtime_ns <= config->deadline_ns &&
+	       config->window_x <= config->window_y && config->job <= QOS_ABI_JOB_PROBES;
+}
+
+int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
+			   const struct qos_stream_config *config)
+{
+	static const struct qos_stream_stats zero;
+	struct qos_stream_config mine = *config;
+	int stats_fd = bpf_map__fd(monitor->skeleton->maps.stats), r;
+
+	if (mine.period_mhz)
+		mine.period_ns = MILLIHERTZ_TO_NS / mine.period_mhz;
+	mine.period_rem = mine.period_mhz ? MILLIHERTZ_TO_NS % mine.period_mhz : 0;
+	if (!is_valid(&mine))
+		return -EINVAL;
+	/* The statistics first: a program needs both, and a thread may be attached already. */
+	r = qos_monitor_map_set(stats_fd, id, &zero, BPF_NOEXIST);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	return qos_monitor_map_set(bpf_map__fd(monitor->skeleton->maps.streams), id, &mine,
+				   BPF_ANY);
+}
+
+int qos_monitor_stream_remove(struct qos_monitor *monitor, uint32_t id)
+{
+	int r;
+
+	qos_monitor_probes_remove(monitor, id);
+	r = bpf_map_delete_elem(bpf_map__fd(monitor->skeleton->maps.streams), &id) < 0 ? -errno : 0;
+	bpf_map_delete_elem(bpf_map__fd(monitor->skeleton->maps.stats), &id);
+	return r;
+}
+
+int qos_monitor_stream_read(struct qos_monitor *monitor, uint32_t id, struct qos_stream_stats *ret)
+{
+	struct qos_stream_stats stats;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(monitor->skeleton->maps.stats), &id, &stats) < 0)
+		return -errno;
+	*ret = stats;
+	return 0;
+}
+
+int qos_monitor_watch(struct qos_monitor *monitor, pid_t tgid)
+{
+	static const uint8_t one = 1;
+
+	return qos_monitor_map_set(bpf_map__fd(monitor->skeleton->maps.watched), tgid, &one,
+				   BPF_ANY);
+}
+
+int qos_monitor_unwatch(struct qos_monitor *monitor, pid_t tgid)
+{
+	uint32_t key = tgid;
+
+	return bpf_map_delete_elem(bpf_map__fd(monitor->skeleton->maps.watched), &key) < 0 ? -errno
+											   : 0;
+}
+
+void qos_monitor_watch_flags(struct qos_monitor *monitor, uint32_t flags)
+{
+	__atomic_store_n(&monitor->skeleton->bss->watch_flags, flags, __ATOMIC_RELAXED);
+}
+
+int qos_monitor_fd(struct qos_monitor *monitor)
+{
+	return ring_buffer__epoll_fd(monitor->ring);
+}
+
+int qos_monitor_dispatch(struct qos_monitor *monitor,
+			 void (*handle)(void *data, const struct qos_event *event), void *data,
+			 uint64_t *lost)
+{
+	uint64_t full;
+	int n;
+
+	monitor->handle = handle;
+	monitor->data = data;
+	n = ring_buffer__consume(monitor->ring);
+	full = __atomic_load_n(&monitor->skeleton->bss->counters.ring_full, __ATOMIC_RELAXED);
+	if (lost)
+		*lost = full - monitor->ring_full_seen;
+	monitor->ring_full_seen = full;
+	return n;
+}
+
+void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret)
+{
+	*ret = monitor->skeleton->bss->counters;
+}
+
+void qos_monitor_cost(struct qos_monitor *monitor, uint64_t *ret_runs, uint64_t *ret_ns)
+{
+	struct bpf_program *program;
+
+	*ret_runs = *ret_ns = 0;
+	bpf_object__for_each_program(program, monitor->skeleton->obj)
+	{
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
+			continue;
+		*ret_runs += info.run_cnt;
+		*ret_ns += info.run_time_ns;
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reads the facts of this machine into struct qos_host. Changes nothing; works without root. */
+#pragma once
+
+#include "contract/host.h"
+
+/* `own`: tids whose real-time policy is ours and must not count as foreign; may be NULL.
+ * Everything that cannot be read stays unknown. 0 or -ENOMEM. */
+struct qos_probe_own {
+	bool (*is_own)(void *data, pid_t tid);
+	void *data;
+};
+int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret);
+
+/* Do the online CPUs or the real-time limits differ from what `host` says? Three small reads. */
+bool qos_probe_supply_changed(const struct qos_host *host);
+
+/* Doctor's text for a feature: what it is (with the CONFIG_ name), what its lack costs, the
+ * remedy. Static strings, never NULL. */
+struct qos_feature_advice {
+	const char *what;
+	const char *config;
+	const char *cost;
+	const char *remedy;
+	bool needed; /* without it the daemon only parses and admits */
+};
+const struct qos_feature_advice *qos_feature_advice(enum qos_feature feature);
+
+/* Errors that the kernel can answer to what the daemon does: cause and remedy for (call, errno).
+ * `call` as in "sched_setattr(DEADLINE)". A generic row exists for each errno, so never NULL. */
+struct qos_errno_advice {
+	const char *call;
+	int error; /* positive errno */
+	const char *cause;
+	const char *remedy;
+};
+const struct qos_errno_advice *qos_errno_advice(const char *call, int error);
+const struct qos_errno_advice *qos_errno_advice_table(size_t *ret_n);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Real-time work of others: every thread of user space under SCHED_FIFO, RR or DEADLINE. Kernel
+ * threads are left out: they are part of the machine, and the kernel's own ones (migration,
+ * interrupts) stand above all that is managed in any case.
+ *
+ * Weakness: FIFO and RR threads tell no period, so all that is known is what they used on average
+ * since their start. One that will use more tomorrow is not foreseen.
+ */
+#include "kern/probe_parts.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kern/proc.h"
+#include "kern/sched.h"
+
+struct scan {
+	struct qos_host *host;
+	const struct qos_probe_own *own;
+	uint64_t now_ticks; /* since boot, USER_HZ */
+};
+
+static uint64_t boot_ticks(void)
+{
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * hz + (uint64_t)now.tv_nsec * hz / 1000000000;
+}
+
+/* Of one CPU; a thread that started within this tick counts as busy for one. */
+static uint32_t used_ppm(const struct qos_proc_stat *stat, uint64_t now_ticks)
+{
+	uint64_t life = now_ticks > stat->start_time ? now_ticks - stat->start_time : 1;
+	uint64_t ppm = stat->cpu_ticks * 1000000 / life;
+
+	return ppm > 1000000 ? 1000000 : (uint32_t)ppm;
+}
+
+static bool is_realtime(uint32_t policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
+}
+
+static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
+		const struct qos_proc_stat *stat)
+{
+	struct qos_host *host = scan->host;
+	struct qos_foreign *foreign;
+
+	if (host->n_foreign == QOS_FOREIGN_MAX) {
+		host->foreign_truncated = true;
+		return;
+	}
+	foreign = &host->foreign[host->n_foreign++];
+	*foreign = (struct qos_foreign){
+		.tid = tid,
+		.policy = (int)attr->policy,
+		.priority = (int)attr->priority,
+		.used_ppm = used_ppm(stat, scan->now_ticks),
+	};
+	memcpy(foreign->comm, stat->comm, sizeof(foreign->comm));
+	if (attr->policy == SCHED_DEADLINE) {
+		/* the shorter of the two is what its density is measured by */
+		foreign->period_ns =
+			attr->deadline_ns < attr->period_ns ? attr->deadline_ns : attr->period_ns;
+		foreign->runtime_ns = attr->runtime_ns;
+	}
+	if (qos_sched_get_affinity(tid, &foreign->cpus) < 0)
+		foreign->cpus = host->online;
+}
+
+/* The policy first: one system call tells almost all threads off. */
+static int visit_thread(void *data, pid_t tgid, pid_t tid)
+{
+	struct scan *scan = data;
+	struct qos_sched_attr attr;
+	struct qos_proc_stat stat;
+	char path[64];
+
+	if (qos_sched_get(tid, &attr) < 0 || !is_realtime(attr.policy))
+		return 0;
+	if (scan->own && scan->own->is_own(scan->own->data, tid))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tgid, tid);
+	if (qos_proc_stat_read(AT_FDCWD, path, &stat) < 0 || stat.kernel_thread)
+		return 0;
+	add(scan, tid, &attr, &stat);
+	return 0;
+}
+
+/* Whoever asks is no stranger: the daemon's own level is accounted for by cpu.band. */
+static int visit_process(void *data, pid_t tgid)
+{
+	if (tgid != getpid())
+		qos_proc_each_thread(tgid, visit_thread, data);
+	return 0;
+}
+
+void qos_probe_foreign(struct qos_host *host, const struct qos_probe_own *own)
+{
+	struct scan scan = {.host = host, .own = own, .now_ticks = boot_ticks()};
+
+	qos_proc_each_process(visit_process, &scan);
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who a task is, from what it cannot choose itself: its cgroup (and the unit that systemd derives
+ * from it), its real user and group, its supplementary groups, the file that it runs. The real ids
+ * are taken and not the effective ones, since anybody may start a set-user-id program.
+ *
+ * All of it is read through one directory fd of the process, so a reused pid cannot slip in
+ * between; the start time and the image are compared at the end, so that facts of before and after
+ * an exec never mix.
+ *
+ * Weaknesses: `exe` is a device and inode pair as stat() of /proc/PID/exe tells it. On overlayfs
+ * (containers) and on btrfs subvolumes st_dev is one that belongs to the mount or the subvolume, so
+ * a program inside a container does not match the host's path even where both show one file; and
+ * whoever may run a file can make a process of his own look like it. Groups and users cost an NSS
+ * look-up each time, which is slow where a network directory serves them without a cache.
+ */
+#include "kern/proc.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-login.h>
+
+#include "util/file.h"
+
+#define CMDLINE_MAX  4096
+#define STATUS_MAX   1048576 /* Groups: has up to 65536 numbers */
+#define GROUPS_MAX   64
+#define STRINGS_MAX  (GROUPS_MAX + 12)
+#define TRIES	     3
+#define FLAG_KTHREAD 0x00200000 /* PF_KTHREAD of include/linux/sched.h; in field 9 since ever */
+
+void qos_task_facts_free(struct qos_task_facts *facts)
+{
+	if (!facts)
+		return;
+	for (size_t i = 0; i < facts->n_strings; i++)
+		free(facts->strings[i]);
+	free(facts->strings);
+	free(facts->groups);
+	free(facts);
+}
+
+/* Takes the string over; NULL stays NULL, and so does the fact. */
+static const char *own(struct qos_task_facts *facts, char *text)
+{
+	if (!text)
+		return NULL;
+	if (facts->n_strings == STRINGS_MAX) {
+		free(text);
+		return NULL;
+	}
+	facts->strings[facts->n_strings++] = text;
+	return text;
+}
+
+/* --- stat --- */
+
+/* The name may contain blanks and parentheses: it ends at the last one. */
+static int parse_stat(char *text, struct qos_proc_stat *ret)
+{
+	struct qos_proc_stat stat = {};
+	char *open = strchr(text, '('), *close = strrchr(text, ')');
+	unsigned long long utime, stime, start;
+	unsigned int flags;
+	int parent;
+
+	if (!open || !close || close < open)
+		return -ESRCH;
+	*close = '\0';
+	strncpy(stat.comm, open + 1, sizeof(stat.comm) - 1);
+	if (sscanf(close + 1,
+		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
+		   "%llu",
+		   &stat.state, &parent, &flags, &utime, &stime, &start) != 6)
+		return -ESRCH;
+	stat.parent = parent;
+	stat.kernel_thread = flags & FLAG_KTHREAD;
+	stat.cpu_ticks = utime + stime;
+	stat.start_time = start;
+	*ret = stat;
+	return 0;
+}
+
+int qos_proc_stat_read(int dirfd, const char *path, struct qos_proc_stat *ret)
+{
+	char text[1024];
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -ESRCH;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = '\0';
+	return parse_stat(text, ret);
+}
+
+static int read_living(int dirfd, const char *path, struct qos_proc_stat *ret)
+{
+	struct qos_proc_stat stat;
+	int r;
+
+	r = qos_proc_stat_read(dirfd, path, &stat);
+	if (r < 0 || stat.state == 'Z' || stat.state == 'X')
+		return -ESRCH;
+	*ret = stat;
+	return 0;
+}
+
+int qos_proc_start_time(pid_t tid, uint64_t *ret)
+{
+	struct qos_proc_stat stat;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	r = read_living(AT_FDCWD, path, &stat);
+	if (r < 0)
+		return r;
+	*ret = stat.start_time;
+	return 0;
+}
+
+int qos_proc_run_time(pid_t tid, bool *ret_runnable, uint64_t *ret_ns)
+{
+	_cleanup_free_ char *text = NULL;
+	struct qos_proc_stat stat;
+	unsigned long long ns;
+	char path[64];
+	size_t len;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	r = read_living(AT_FDCWD, path, &stat);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", tid);
+	r = qos_file_read(AT_FDCWD, path, 128, &text, &len);
+	if (r < 0)
+		return r;
+	if (sscanf(text, "%llu", &ns) != 1)
+		return -ENOENT;
+	*ret_runnable = stat.state == 'R';
+	*ret_ns = ns;
+	return 0;
+}
+
+/* --- status: ids --- */
+
+/* The text after "Key:" at the start of a line, or NULL. */
+static const char *field(const char *status, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = status; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, len) == 0)
+			return line + len;
+	}
+	return NULL;
+}
+
+static bool next_number(const char **text, uint64_t *ret)
+{
+	char *end;
+
+	while (**text == ' ' || **text == '\t')
+		++*text;
+	if (!isdigit((unsigned char)**text))
+		return false;
+	*ret = strtoull(*text, &end, 10);
+	*text = end;
+	return true;
+}
+
+int qos_proc_tgid(pid_t tid, pid_t *ret)
+{
+	_cleanup_free_ char *status = NULL;
+	const char *text;
+	char path[64];
+	uint64_t tgid;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	if (qos_file_read(AT_FDCWD, path, STATUS_MAX, &status, &len) < 0)
+		return -ESRCH;
+	text = field(status, "Tgid:");
+	if (!text || !next_number(&text, &tgid))
+		return -ESRCH;
+	*ret = (pid_t)tgid;
+	return 0;
+}
+
+/* The variants without _r: they grow their buffer for groups of any size, and qosd has one thread. */
+static char *user_name(uid_t uid)
+{
+	const struct passwd *entry = getpwuid(uid);
+
+	return entry ? strdup(entry->pw_name) : NULL;
+}
+
+static char *group_name(gid_t gid)
+{
+	const struct group *entry = getgrgid(gid);
+
+	return entry ? strdup(entry->gr_name) : NULL;
+}
+
+static void add_group(struct qos_task_facts *facts, size_t *n, uint64_t gid)
+{
+	const char *name = *n < GROUPS_MAX ? own(facts, group_name((gid_t)gid)) : NULL;
+
+	if (name)
+		facts->groups[(*n)++] = name;
+}
+
+/* Real user, real group, supplementary groups. */
+static int read_ids(int dirfd, struct qos_task_facts *facts)
+{
+	_cleanup_free_ char *status = NULL;
+	const char *uids, *gids, *groups;
+	uint64_t id;
+	size_t len, n = 0;
+
+	if (qos_file_read(dirfd, "status", STATUS_MAX, &status, &len) < 0)
+		return -ESRCH;
+	uids = field(status, "Uid:");
+	gids = field(status, "Gid:");
+	groups = field(status, "Groups:");
+	if (!uids || !next_number(&uids, &id))
+		return -ESRCH;
+	facts->task.uid = (uint32_t)id;
+	facts->task.user = own(facts, user_name((uid_t)id));
+	if (gids && next_number(&gids, &id))
+		add_group(facts, &n, id);
+	while (groups && next_number(&groups, &id))
+		add_group(facts, &n, id);
+	facts->task.groups = facts->groups;
+	return 0;
+}
+
+/* --- cgroup and unit --- */
+
+/* "0::/path" of the unified hierarchy, else systemd's own ("1:name=systemd:/path"). */
+static char *cgroup_path(int dirfd)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *found;
+	size_t len;
+
+	if (qos_file_read(dirfd, "cgroup", STATUS_MAX, &text, &len) < 0)
+		return NULL;
+	found = field(text, "0::");
+	if (!found && (found = strstr(text, ":name=systemd:")))
+		found += strlen(":name=systemd:");
+	return found ? strndup(found, strcspn(found, "\n")) : NULL;
+}
+
+/* All three fail (-ENODATA, -ENXIO) for what runs outside units: no fact then. */
+static void read_units(pid_t tgid, struct qos_task_facts *facts)
+{
+	char *unit = NULL, *user_unit = NULL, *slice = NULL;
+
+	if (sd_pid_get_unit(tgid, &unit) >= 0)
+		facts->task.unit = own(facts, unit);
+	if (sd_pid_get_user_unit(tgid, &user_unit) >= 0)
+		facts->task.user_unit = own(facts, user_unit);
+	if (sd_pid_get_slice(tgid, &slice) >= 0)
+		facts->task.slice = own(facts, slice);
+}
+
+/* --- the image --- */
+
+static void read_exe(int dirfd, struct qos_task *task)
+{
+	struct stat st;
+
+	task->exe_dev = task->exe_ino = 0;
+	if (fstatat(dirfd, "exe", &st, 0) < 0)
+		return;
+	task->exe_dev = st.st_dev;
+	task->exe_ino = st.st_ino;
+}
+
+/* Arguments joined by one blank, cut at 4 KiB. An argument that contains a blank looks like two:
+ * one reason why `cmdline` alone is no match. */
+static char *read_cmdline(int dirfd)
+{
+	_cleanup_close_ int fd = openat(dirfd, "cmdline", O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = malloc(CMDLINE_MAX + 1);
+	ssize_t n;
+
+	if (fd < 0 || !text)
+		return NULL;
+	n = read(fd, text, CMDLINE_MAX);
+	if (n < 0)
+		return NULL;
+	while (n > 0 && !text[n - 1])
+		n--;
+	for (ssize_t i = 0; i < n; i++) {
+		if (!text[i])
+			text[i] = ' ';
+	}
+	text[n] = '\0';
+	return TAKE_PTR(text);
+}
+
+static const char *parent_comm(struct qos_task_facts *facts, pid_t parent)
+{
+	struct qos_proc_stat stat;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", parent);
+	if (parent <= 0 || qos_proc_stat_read(AT_FDCWD, path, &stat) < 0)
+		return NULL;
+	return own(facts, strdup(stat.comm));
+}
+
+/* --- all of it --- */
+
+static int collect(int dirfd, const char *thread_stat, struct qos_task_facts *facts)
+{
+	struct qos_proc_stat leader, thread;
+	struct qos_task *task = &facts->task;
+	int r;
+
+	r = read_living(dirfd, "stat", &leader);
+	if (r == 0)
+		r = read_living(dirfd, thread_stat, &thread);
+	if (r < 0)
+		return r;
+	task->start_time = thread.start_time;
+	task->kernel_thread = leader.kernel_thread;
+	task->comm = own(facts, strdup(thread.comm));
+	task->process_comm = own(facts, strdup(leader.comm));
+	task->parent_comm = parent_comm(facts, leader.parent);
+	read_exe(dirfd, task);
+	task->cmdline = own(facts, read_cmdline(dirfd));
+	task->cgroup = own(facts, cgroup_path(dirfd));
+	read_units(task->tgid, facts);
+	return read_ids(dirfd, facts);
+}
+
+/* -EAGAIN: it changed while we looked. */
+static int check_unchanged(int dirfd, const char *thread_stat, const struct qos_task *task)
+{
+	struct qos_proc_stat leader, thread;
+	struct qos_task again;
+	int r;
+
+	r = read_living(dirfd, "stat", &leader);
+	if (r == 0)
+		r = read_living(dirfd, thread_stat, &thread);
+	if (r < 0)
+		return r;
+	read_exe(dirfd, &again);
+	return thread.start_time == task->start_time && again.exe_dev == task->exe_dev &&
+			       again.exe_ino == task->exe_ino
+		       ? 0
+		       : -EAGAIN;
+}
+
+static int read_once(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
+{
+	_cleanup_task_facts_ struct qos_task_facts *facts = NULL;
+	_cleanup_close_ int dirfd = -1;
+	char path[64];
+	int r;
+
+	facts = calloc(1, sizeof(*facts));
+	if (!facts)
+		return -ENOMEM;
+	facts->strings = calloc(STRINGS_MAX, sizeof(*facts->strings));
+	facts->groups = calloc(GROUPS_MAX + 1, sizeof(*facts->groups));
+	if (!facts->strings || !facts->groups)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "/proc/%d", tgid);
+	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return -ESRCH;
+	facts->task.tgid = tgid;
+	facts->task.tid = tid;
+	snprintf(path, sizeof(path), "task/%d/stat", tid);
+	r = collect(dirfd, path, facts);
+	if (r == 0)
+		r = check_unchanged(dirfd, path, &facts->task);
+	if (r == 0)
+		*ret = TAKE_PTR(facts);
+	return r;
+}
+
+int qos_proc_read(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = read_once(tgid, tid, ret);
+	return r == -EAGAIN ? -ESRCH : r;
+}
+
+/* --- walking --- */
+
+/* The next entry that is a number, or 0 at the end. */
+static pid_t next_pid(DIR *dir)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(dir))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			return (pid_t)strtol(entry->d_name, NULL, 10);
+	}
+	return 0;
+}
+
+int qos_proc_each_process(int (*visit)(void *data, pid_t tgid), void *data)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc");
+	pid_t tgid;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0 && (tgid = next_pid(dir)) > 0)
+		r = visit(data, tgid);
+	return r;
+}
+
+int qos_proc_each_thread(pid_t tgid, int (*visit)(void *data, pid_t tgid, pid_t tid), void *data)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[64];
+	pid_t tid;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
+	dir = opendir(path);
+	if (!dir)
+		return -ESRCH;
+	while (r == 0 && (tid = next_pid(dir)) > 0)
+		r = visit(data, tgid, tid);
+	return r;
+}
+
+bool qos_proc_resolve_exe(void *data, const char *path, uint64_t *ret_dev, uint64_t *ret_ino)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	*ret_dev = st.st_dev;
+	*ret_ino = st.st_ino;
+	return true;
+}
