@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pinned map itself: opening, records, walking. What a record means and how a thread is changed
+ * under its protection is in originals_change.c.
+ *
+ * A hash map of the kernel is the store because it is all that survives a SIGKILL without a moment
+ * at which it is half written, and ends with the boot, as scheduling policies do. It allocates by
+ * the record (BPF_F_NO_PREALLOC): 512 bytes for each managed thread and none for the others.
+ */
+#include "state/originals_map.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kern/probe.h"
+#include "kern/proc.h"
+#include "state/pins.h"
+
+#define PIN_NAME "originals"
+
+struct qos_originals {
+	int fd;
+	char *dir;
+	char *path;
+};
+
+static int refuse(struct qos_diag *diag, const char *call, const char *path, int error)
+{
+	const struct qos_errno_advice *advice = qos_errno_advice(call, error);
+
+	qos_diag_error(diag, NULL, "%s %s: %s: %s", call, path, strerror(error), advice->cause);
+	qos_diag_hint(diag, "%s", advice->remedy);
+	return -error;
+}
+
+/* Restoring threads from bytes of another layout would do harm, so such a map is not touched. */
+static int check_layout(const struct qos_originals *originals, struct qos_diag *diag)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(originals->fd, &info, &len) < 0)
+		return refuse(diag, "bpf(OBJ_GET_INFO)", originals->path, errno);
+	if (info.type == BPF_MAP_TYPE_HASH && info.key_size == sizeof(struct qos_original_key) &&
+	    info.value_size == sizeof(struct qos_original))
+		return 0;
+	qos_diag_error(
+		diag, NULL,
+		"%s: pinned by another version of qosd (records of %u bytes, not %zu): threads "
+		"that it changed cannot be restored",
+		originals->path, info.value_size, sizeof(struct qos_original));
+	qos_diag_hint(diag,
+		      "stop that version (`qosctl panic` of its package), or remove the file");
+	return -EPROTO;
+}
+
+static int create_map(struct qos_originals *originals, struct qos_diag *diag)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+
+	originals->fd =
+		bpf_map_create(BPF_MAP_TYPE_HASH, "qos_originals", sizeof(struct qos_original_key),
+			       sizeof(struct qos_original), QOS_ORIGINALS_MAX, &opts);
+	if (originals->fd < 0)
+		return refuse(diag, "bpf(MAP_CREATE)", originals->path, errno);
+	if (bpf_obj_pin(originals->fd, originals->path) < 0)
+		return refuse(diag, "bpf(OBJ_PIN)", originals->path, errno);
+	return 0;
+}
+
+static int get_or_create(struct qos_originals *originals, bool create, struct qos_diag *diag)
+{
+	originals->fd = bpf_obj_get(originals->path);
+	if (originals->fd >= 0)
+		return check_layout(originals, diag);
+	if (errno != ENOENT)
+		return refuse(diag, "bpf(OBJ_GET)", originals->path, errno);
+	return create ? create_map(originals, diag) : -ENOENT;
+}
+
+int qos_originals_open(const char *pin_dir, bool create, struct qos_diag *diag,
+		       struct qos_originals **ret)
+{
+	_cleanup_originals_ struct qos_originals *originals = NULL;
+	int r;
+
+	originals = calloc(1, sizeof(*originals));
+	if (!originals)
+		return -ENOMEM;
+	originals->fd = -1;
+	originals->dir = strdup(pin_dir);
+	if (!originals->dir || asprintf(&originals->path, "%s/" PIN_NAME, pin_dir) < 0) {
+		originals->path = NULL;
+		return -ENOMEM;
+	}
+	r = qos_pins_prepare(pin_dir, create, diag);
+	if (r < 0)
+		return r;
+	r = get_or_create(originals, create, diag);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(originals);
+	return 0;
+}
+
+void qos_originals_close(struct qos_originals *originals)
+{
+	if (!originals)
+		return;
+	if (originals->fd >= 0)
+		close(originals->fd);
+	free(originals->dir);
+	free(originals->path);
+	free(originals);
+}
+
+int qos_originals_put(struct qos_originals *originals, const struct qos_original_key *key,
+		      const struct qos_original *original, uint64_t flags)
+{
+	return bpf_map_update_elem(originals->fd, key, original, flags) < 0 ? -errno : 0;
+}
+
+int qos_originals_key(pid_t tid, struct qos_original_key *ret)
+{
+	struct qos_original_key key = {.tid = (__u32)tid};
+	uint64_t start_time;
+	int r;
+
+	r = qos_proc_start_time(tid, &start_time);
+	if (r < 0)
+		return r;
+	key.start_time = start_time;
+	*ret = key;
+	return 0;
+}
+
+int qos_originals_check_alive(const struct qos_original_key *key)
+{
+	uint64_t start_time;
+	int r;
+
+	r = qos_proc_start_time((pid_t)key->tid, &start_time);
+	if (r < 0)
+		return r;
+	return start_time == key->start_time ? 0 : -ESRCH;
+}
+
+int qos_originals_get_key(struct qos_originals *originals, const struct qos_original_key *key,
+			  struct qos_original *ret)
+{
+	return bpf_map_lookup_elem(originals->fd, key, ret) < 0 ? -errno : 0;
+}
+
+void qos_originals_forget(struct qos_originals *originals, const struct qos_original_key *key)
+{
+	bpf_map_delete_elem(originals->fd, key);
+}
+
+int qos_originals_get(struct qos_originals *originals, pid_t tid, struct qos_original *ret)
+{
+	struct qos_original_key key;
+	int r;
+
+	r = qos_originals_key(tid, &key);
+	return r < 0 ? r : qos_originals_get_key(originals, &key, ret);
+}
+
+int qos_originals_record(struct qos_originals *originals, pid_t tid,
+			 struct qos_original_key *ret_key)
+{
+	struct qos_original_key key;
+	struct qos_original original = {};
+	int r;
+
+	r = qos_originals_key(tid, &key);
+	if (r == 0)
+		r = qos_originals_look(tid, &original.own);
+	if (r == 0)
+		r = qos_originals_check_alive(&key);
+	if (r < 0)
+		return r;
+	original.before = original.set = original.own;
+	r = qos_originals_put(originals, &key, &original, BPF_NOEXIST);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	*ret_key = key;
+	return 0;
+}
+
+/* All keys at once: records are dropped on the way, and get_next_key starts over at a lost one. */
+static int collect_keys(struct qos_originals *originals, struct qos_original_key **ret,
+			size_t *ret_n)
+{
+	_cleanup_free_ struct qos_original_key *keys = NULL;
+	size_t n = 0, size = 0;
+
+	while (n < QOS_ORIGINALS_MAX) {
+		if (n == size) {
+			struct qos_original_key *wider;
+
+			size = size ? size * 2 : 64;
+			wider = reallocarray(keys, size, sizeof(*keys));
+			if (!wider)
+				return -ENOMEM;
+			keys = wider;
+		}
+		if (bpf_map_get_next_key(originals->fd, n ? &keys[n - 1] : NULL, &keys[n]) < 0)
+			break;
+		n++;
+	}
+	if (n < QOS_ORIGINALS_MAX && errno != ENOENT)
+		return -errno;
+	*ret = TAKE_PTR(keys);
+	*ret_n = n;
+	return 0;
+}
+
+int qos_originals_each(struct qos_originals *originals,
+		       int (*visit)(void *data, pid_t tid, const struct qos_original *original),
+		       void *data)
+{
+	_cleanup_free_ struct qos_original_key *keys = NULL;
+	struct qos_original original;
+	size_t n = 0;
+	int r;
+
+	r = collect_keys(originals, &keys, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (qos_originals_check_alive(&keys[i]) < 0)
+			qos_originals_forget(originals, &keys[i]);
+		else if (qos_originals_get_key(originals, &keys[i], &original) == 0)
+			r = visit(data, (pid_t)keys[i].tid, &original);
+	}
+	return r;
+}
+
+int qos_originals_restore_all(struct qos_originals *originals)
+{
+	_cleanup_free_ struct qos_original_key *keys = NULL;
+	int failed = 0, r;
+	size_t n;
+
+	r = collect_keys(originals, &keys, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		failed += qos_originals_restore_key(originals, &keys[i], NULL) < 0;
+	return failed;
+}
+
+static int stop_at_first(void *data, pid_t tid, const struct qos_original *original)
+{
+	return -EBUSY;
+}
+
+int qos_originals_unpin(struct qos_originals *originals)
+{
+	int r;
+
+	r = qos_originals_each(originals, stop_at_first, NULL);
+	if (r < 0)
+		return r;
+	if (unlink(originals->path) < 0 && errno != ENOENT)
+		return -errno;
+	return qos_pins_release(originals->dir);
+}

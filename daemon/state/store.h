@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Contract files on disk: search path, masks, overlays. Later directories win; NAME.yaml in two of
+ * them: the later replaces; a link to /dev/null masks; NAME.yaml.d/<x>.yaml of every directory are
+ * laid over in order of file name. Names ending in ~ or .dpkg-*, .rpm* and hidden ones are skipped.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/cleanup.h"
+#include "util/diag.h"
+
+struct qos_store_text {
+	char *path; /* as shown to people: directory as given + "/" + name */
+	char *bytes;
+	size_t len;
+};
+
+/* One contract's texts: the file and its overlays. */
+struct qos_store_entry {
+	char *name; /* file name, "camera.yaml" */
+	struct qos_store_text *texts;
+	size_t n_texts;
+	bool unsafe; /* a text or its directory is not root's, or others than root can write it */
+	bool unreadable; /* the reason stands in diag */
+};
+
+struct qos_store {
+	struct qos_store_entry *entries; /* by name */
+	size_t n_entries;
+};
+
+#define QOS_STORE_ENTRIES_MAX  10000
+#define QOS_STORE_OVERLAYS_MAX 64	/* of one contract */
+#define QOS_STORE_BYTES_MAX    67108864 /* of all texts */
+
+extern const char *const qos_store_default_path[]; /* /usr/lib, /run, /etc; NULL-terminated */
+
+/* Reads all. `paths` (NULL-terminated) are directories, which are laid over each other, or single
+ * files (as `check FILE`), each an entry of its own. What does not exist is an empty directory,
+ * unless its name ends in .yaml: then it is a missing file. A file that cannot be read (missing, too
+ * large, no regular file) becomes an entry with `unreadable`, so does one with such an overlay, and
+ * the reason is an error in diag. 0, -EINVAL (more than QOS_STORE_ENTRIES_MAX files), -ENOMEM. */
+int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_store **ret);
+void qos_store_free(struct qos_store *store);
+QOS_DEFINE_CLEANUP(struct qos_store *, qos_store_free)
+#define _cleanup_store_ QOS_CLEANUP(qos_store_freep)
