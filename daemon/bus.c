@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who may do what is decided here, from the kernel's word on the peer (SO_PEERCRED and
+ * SO_PEERGROUPS), per method. A client gets one connection's worth of memory and there are at most
+ * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out.
+ * Signals go to every client: ContractChanged, Adapted, Violation (contract, stream, text).
+ * Weakness: the parser of messages (sd-bus) runs in the privileged process.
+ */
+#include "bus.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include <systemd/sd-bus.h>
+
+#include "util/log.h"
+
+struct client {
+	struct qos_bus *bus;
+	sd_bus *peer; /* NULL: free slot */
+	bool may_change;
+	uint64_t order;
+};
+
+struct qos_bus {
+	struct qos_supervisor *supervisor;
+	sd_event *event;
+	sd_event_source *source;
+	int fd;
+	char *path;
+	struct client clients[QOS_BUS_CLIENTS_MAX];
+	uint64_t order;
+};
+
+#define PATH      "/org/qosd1"
+#define INTERFACE "org.qosd1.Manager"
+
+/* --- answers --- */
+
+static int answer(sd_bus_message *call, json_t *json)
+{
+	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text ? sd_bus_reply_method_return(call, "s", text) : -ENOMEM;
+}
+
+/* All errors of a diag as one text, a line each, hints behind them. */
+static char *words_of(const struct qos_diag *diag)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		fprintf(out, "%s%s", i ? "\n" : "", diag->entries[i].text);
+		if (diag->entries[i].hint)
+			fprintf(out, "\nhint: %s", diag->entries[i].hint);
+	}
+	fclose(out);
+	return text;
+}
+
+static int answer_outcome(sd_bus_message *call, int r, struct qos_diag *diag, json_t *json)
+{
+	static const char *const names[] = {
+		[QOS_SUPERVISOR_E_NO_CONTRACT] = "org.qosd1.Error.NoSuchContract",
+		[QOS_SUPERVISOR_E_NO_ATTRIBUTE] = "org.qosd1.Error.NoSuchAttribute",
+		[QOS_SUPERVISOR_E_REFUSED] = "org.qosd1.Error.Refused",
+	};
+	_cleanup_free_ char *text = words_of(diag);
+
+	qos_diag_reset(diag);
+	if (r == 0)
+		return answer(call, json);
+	if (r > 0 && r < (int)QOS_ARRAY_SIZE(names))
+		return sd_bus_reply_method_errorf(call, names[r], "%s",
+						  text && *text ? text : "no such contract");
+	return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
+					  text && *text ? text : strerror(-r));
+}
+
+static int deny(sd_bus_message *call)
+{
+	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.AccessDenied",
+					  "only root may change anything; members of the group "
+					  "qos may read");
+}
+
+static bool may_change(const struct client *client)
+{
+	return client->may_change;
+}
+
+/* --- methods --- */
+
+static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *what, *name;
+	json_t *json = NULL;
+	int r;
+
+	r = sd_bus_message_read(call, "ss", &what, &name);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_report(client->bus->supervisor, what, name, &json);
+	if (r == -EINVAL)
+		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
+						  "there is no such report");
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_reload_summary summary = {};
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = qos_supervisor_reload(client->bus->supervisor, &summary);
+	if (r < 0)
+		return r;
+	return answer(call, qos_report_reload(client->bus->supervisor, &summary));
+}
+
+static uint64_t boot_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract, *attribute;
+	uint64_t value_ns, for_ns, until_ns;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "sstt", &contract, &attribute, &value_ns, &for_ns);
+	if (r < 0)
+		return r;
+	if (for_ns && __builtin_add_overflow(boot_ns(), for_ns, &until_ns))
+		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
+						  "the time is too long");
+	r = qos_supervisor_adjust(client->bus->supervisor, contract, attribute, value_ns,
+				  for_ns ? until_ns : 0, &diag, &json);
+	if (r == 0)
+		json_object_set_new(json, "until_s",
+				    for_ns ? json_real((double)for_ns / 1e9) : json_null());
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_revert(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract, *attribute;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "ss", &contract, &attribute);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_revert(client->bus->supervisor, contract, attribute, &diag, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_panic(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = qos_supervisor_panic(client->bus->supervisor, &json);
+	return r < 0 ? r : answer(call, json);
+}
+
+static const sd_bus_vtable vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("Report", "ss", "s", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Panic", "", "s", on_panic, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_SIGNAL("ContractChanged", "sss", 0),
+	SD_BUS_SIGNAL("Adapted", "sss", 0),
+	SD_BUS_SIGNAL("Violation", "sss", 0),
+	SD_BUS_VTABLE_END,
+};
+
+static void on_notify(void *data, const char *what, const struct qos_live *live,
+		      const char *stream, const char *text)
+{
+	const char *name = live->contract ? live->contract->name : live->file;
+	struct qos_bus *bus = data;
+
+	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
+		if (bus->clients[i].peer)
+			sd_bus_emit_signal(bus->clients[i].peer, PATH, INTERFACE, what, "sss", name,
+					   stream ? stream : "", text ? text : "");
+	}
+}
+
+/* --- connections --- */
+
+static void drop(struct client *client)
+{
+	client->peer = sd_bus_close_unref(client->peer);
+}
+
+static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	drop(data);
+	return 0;
+}
+
+static bool group_may_read(int fd)
+{
+	const struct group *qos = getgrnam("qos");
+	gid_t groups[NGROUPS_MAX > 1024 ? 1024 : NGROUPS_MAX];
+	socklen_t size = sizeof(groups);
+
+	if (!qos || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+		return false;
+	for (size_t i = 0; i < size / sizeof(*groups); i++) {
+		if (groups[i] == qos->gr_gid)
+			return true;
+	}
+	return false;
+}
+
+/* 0: may read; 1: may change; -EACCES. */
+static int rights_of(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	const struct group *qos;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	if (peer.uid == 0)
+		return 1;
+	qos = getgrnam("qos");
+	if ((qos && peer.gid == qos->gr_gid) || group_may_read(fd))
+		return 0;
+	return -EACCES;
+}
+
+/* A free slot; if there is none the oldest client that only reads goes, else the oldest. */
+static struct client *make_room(struct qos_bus *bus)
+{
+	struct client *oldest = &bus->clients[0];
+
+	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
+		struct client *client = &bus->clients[i];
+
+		if (!client->peer)
+			return client;
+		if (client->may_change < oldest->may_change ||
+		    (client->may_change == oldest->may_change && client->order < oldest->order))
+			oldest = client;
+	}
+	drop(oldest);
+	return oldest;
+}
+
+static int start_peer(struct qos_bus *bus, struct client *client, int fd)
+{
+	sd_id128_t id;
+	int r;
+
+	r = sd_id128_randomize(&id);
+	if (r >= 0)
+		r = sd_bus_new(&client->peer);
+	if (r < 0)
+		return r;
+	r = sd_bus_set_fd(client->peer, fd, fd);
+	if (r < 0)
+		return r;
+	/* from here the peer owns the fd, also on failure */
+	r = sd_bus_set_server(client->peer, 1, id);
+	if (r >= 0)
+		r = sd_bus_set_trusted(client->peer, 1);
+	if (r >= 0)
+		r = sd_bus_set_anonymous(client->peer, 1);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(client->peer, NULL, PATH, INTERFACE, vtable, client);
+	if (r >= 0)
+		r = sd_bus_start(client->peer);
+	if (r >= 0)
+		r = sd_bus_attach_event(client->peer, bus->event, SD_EVENT_PRIORITY_NORMAL);
+	if (r >= 0)
+		r = sd_bus_match_signal_async(client->peer, NULL, "org.freedesktop.DBus.Local",
+					      "/org/freedesktop/DBus/Local",
+					      "org.freedesktop.DBus.Local", "Disconnected",
+					      on_disconnected, NULL, client);
+	if (r < 0) {
+		drop(client);
+		return 0;
+	}
+	return 0;
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	_cleanup_close_ int peer_fd = -1;
+	struct qos_bus *bus = data;
+	struct client *client;
+	int rights;
+
+	peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (peer_fd < 0)
+		return 0;
+	rights = rights_of(peer_fd);
+	if (rights < 0)
+		return 0;
+	client = make_room(bus);
+	*client = (struct client){.bus = bus, .may_change = rights > 0, .order = ++bus->order};
+	if (start_peer(bus, client, peer_fd) < 0)
+		client->peer = sd_bus_unref(client->peer);
+	else
+		TAKE_FD(peer_fd);
+	return 0;
+}
+
+static int listen_on(const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct group *qos = getgrnam("qos");
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chown(path, 0, qos ? qos->gr_gid : 0) < 0 || chmod(path, 0660) < 0 ||
+	    listen(fd, QOS_BUS_CLIENTS_MAX) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *supervisor,
+		struct qos_bus **ret)
+{
+	_cleanup_bus_ struct qos_bus *bus = calloc(1, sizeof(*bus));
+	int r;
+
+	if (!bus)
+		return -ENOMEM;
+	*bus = (struct qos_bus){.supervisor = supervisor, .event = event, .fd = -1};
+	r = bus->fd = listen_on(path);
+	if (r < 0)
+		return r;
+	bus->path = strdup(path);
+	if (!bus->path)
+		return -ENOMEM;
+	r = sd_event_add_io(event, &bus->source, bus->fd, EPOLLIN, on_connection, bus);
+	if (r < 0)
+		return r;
+	supervisor->notify = on_notify;
+	supervisor->notify_data = bus;
+	*ret = TAKE_PTR(bus);
+	return 0;
+}
+
+void qos_bus_free(struct qos_bus *bus)
+{
+	if (!bus)
+		return;
+	bus->supervisor->notify = NULL;
+	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
+		if (bus->clients[i].peer)
+			sd_bus_flush(bus->clients[i].peer);
+		drop(&bus->clients[i]);
+	}
+	sd_event_source_unref(bus->source);
+	if (bus->fd >= 0)
+		close(bus->fd);
+	if (bus->path)
+		unlink(bus->path);
+	free(bus->path);
+	free(bus);
+}

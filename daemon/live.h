@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the daemon knows of each contract file: its version in force, and how that came about. */
+#pragma once
+
+#include <linux/types.h>
+
+#include "adapt/law.h"
+#include "admit/grant.h"
+#include "contract/contract.h"
+#include "qos_abi.h"
+#include "util/diag.h"
+
+enum qos_live_state {
+	QOS_LIVE_IN_FORCE,
+	QOS_LIVE_WAITING, /* for a CPU that is not there */
+	QOS_LIVE_REFUSED, /* by admission */
+	QOS_LIVE_INVALID, /* and no good version was ever seen */
+};
+
+extern const char *const qos_live_state_names[];
+
+struct qos_live;
+
+/* Counters at the last slow-loop turn; only streams that the law adapts have it. */
+struct qos_live_before {
+	uint64_t jobs;
+	uint64_t late;
+	uint64_t overruns;
+	uint32_t used[QOS_HIST_BUCKETS];
+};
+
+/* One cpu stream in force. Owned by its qos_live; `id` names it in the monitor. */
+struct qos_live_stream {
+	uint32_t id;
+	struct qos_live *live;
+	size_t index; /* into contract->cpu and the grant */
+	struct qos_stream_grant applied; /* what monitor and threads have now */
+	bool is_applied;
+	bool probes_attached;
+	uint32_t n_managed;
+	uint32_t n_unmanaged; /* beyond max-threads, or not to be set */
+	struct qos_law_state law;
+	struct qos_live_before *before;
+	uint64_t run_before_ns; /* taskstats at the last turn, where there is no monitor */
+};
+
+enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY };
+
+extern const char *const qos_adapted_by_names[];
+
+struct qos_adaptation {
+	uint64_t at_us; /* CLOCK_REALTIME */
+	uint32_t stream;
+	enum qos_adapted_by by;
+	uint64_t old_ns;
+	uint64_t new_ns;
+	uint64_t signal_ns;
+	const char *reason; /* static */
+};
+
+#define QOS_ADAPTATIONS_MAX 32
+
+struct qos_live {
+	char *file;
+	char *path;
+	enum qos_live_state state;
+	struct qos_contract *contract; /* in force, waiting or refused; NULL: invalid */
+	bool stale;			  /* the file on disk is bad or gone bad: an older version rules */
+	bool file_valid;		  /* the file on disk holds a contract */
+	struct qos_diag diag;		  /* of the file on disk */
+	char *reason;			  /* why not in force, or why stale; may be NULL */
+	struct qos_live_stream *streams;  /* contract->n_cpu, IN_FORCE only */
+	size_t n_streams;
+	struct qos_adaptation *adaptations; /* oldest first */
+	size_t n_adaptations;
+};
+
+/* One contract file, state INVALID. */
+int qos_live_new(const char *file, const char *path, struct qos_live **ret);
+void qos_live_free(struct qos_live *live);
+QOS_DEFINE_CLEANUP(struct qos_live *, qos_live_free)
+#define _cleanup_live_ QOS_CLEANUP(qos_live_freep)
+
+/* It is in force no more. The caller has taken the streams out of all tables. */
+void qos_live_drop_streams(struct qos_live *live);
+
+/* Sets state and reason (printf, or NULL). */
+void qos_live_set_state(struct qos_live *live, enum qos_live_state state, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The stream of this name, or NULL. */
+struct qos_live_stream *qos_live_stream(struct qos_live *live, const char *name);
+
+/* Remembers one change; the oldest of more than QOS_ADAPTATIONS_MAX is forgotten. */
+void qos_live_remember(struct qos_live *live, const struct qos_adaptation *adaptation);
+
+/* Did admission refuse what stands in the file? An older version may rule all the same. */
+static inline bool qos_live_is_refused(const struct qos_live *live)
+{
+	return live->file_valid && (live->stale || live->state == QOS_LIVE_REFUSED);
+}
+
+static inline const struct qos_cpu_stream *qos_live_wish(const struct qos_live_stream *stream)
+{
+	return &stream->live->contract->cpu[stream->index];
+}

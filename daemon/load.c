@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reads the search path and turns every file into a contract or into diagnostics. A bad file is a
+ * result like any other: what to do about it (the last good version stays) is the supervisor's.
+ */
+#include "load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "contract/check.h"
+#include "contract/parse.h"
+#include "state/store.h"
+
+static int refuse_unsafe(const struct qos_store_entry *entry, struct qos_diag *diag)
+{
+	struct qos_loc loc = {.file = entry->texts[0].path};
+
+	qos_diag_error(diag, &loc, "the file can be changed by others than root");
+	qos_diag_hint(diag, "a contract gives real-time privilege; chown root and chmod go-w the "
+			    "file, its overlays and its directory");
+	return -EINVAL;
+}
+
+static int load_entry(const struct qos_store_entry *entry, const struct qos_host *host, bool trust,
+		      struct qos_loaded_file *file)
+{
+	_cleanup_contract_ struct qos_contract *contract = NULL;
+	struct qos_text *texts;
+	int r;
+
+	file->file = strdup(entry->name);
+	file->path = strdup(entry->n_texts ? entry->texts[0].path : entry->name);
+	if (!file->file || !file->path)
+		return -ENOMEM;
+	if (entry->unreadable || !entry->n_texts)
+		return 0;
+	if (trust && entry->unsafe) {
+		refuse_unsafe(entry, &file->diag);
+		return 0;
+	}
+	texts = calloc(entry->n_texts, sizeof(*texts));
+	if (!texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < entry->n_texts; i++) {
+		texts[i] = (struct qos_text){.file = entry->texts[i].path,
+					     .bytes = entry->texts[i].bytes,
+					     .len = entry->texts[i].len};
+	}
+	r = qos_contract_parse_text(texts, entry->n_texts, &file->diag, &contract);
+	free(texts);
+	if (!r)
+		r = qos_contract_check(contract, host, &file->diag);
+	if (r == -ENOMEM)
+		return r;
+	if (!r)
+		file->contract = TAKE_PTR(contract);
+	return 0;
+}
+
+/* Two files must not claim one name: the later file loses, and says so. */
+static void refuse_twins(struct qos_loaded *loaded)
+{
+	for (size_t i = 1; i < loaded->n_files; i++) {
+		struct qos_loaded_file *file = &loaded->files[i];
+
+		for (size_t k = 0; file->contract && k < i; k++) {
+			struct qos_contract *pair[2] = {loaded->files[k].contract, file->contract};
+
+			if (!pair[0] || strcmp(pair[0]->name, pair[1]->name))
+				continue;
+			qos_contract_check_names(pair, 2, &file->diag);
+			qos_contract_free(TAKE_PTR(file->contract));
+		}
+	}
+}
+
+/* The store's complaints belong to the files they name, so that `show` finds them there. */
+static void hand_out(struct qos_loaded *loaded, struct qos_diag *diag)
+{
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		const struct qos_diag_entry *entry = &diag->entries[i];
+		struct qos_diag *to = &loaded->diag;
+		struct qos_loc loc = {.file = entry->file, .line = entry->line, .col = entry->col};
+
+		for (size_t k = 0; k < loaded->n_files; k++) {
+			if (entry->file && !strcmp(entry->file, loaded->files[k].path))
+				to = &loaded->files[k].diag;
+		}
+		qos_diag_add(to, entry->severity, &loc, "%s", entry->text);
+		if (entry->hint)
+			qos_diag_hint(to, "%s", entry->hint);
+	}
+	qos_diag_reset(diag);
+}
+
+int qos_load(const char *const *paths, const struct qos_host *host, bool trust,
+	     struct qos_loaded **ret)
+{
+	_cleanup_loaded_ struct qos_loaded *loaded = calloc(1, sizeof(*loaded));
+	_cleanup_store_ struct qos_store *store = NULL;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	int r;
+
+	if (!loaded)
+		return -ENOMEM;
+	r = qos_store_read(paths, &diag, &store);
+	if (r < 0 && !store) {
+		qos_diag_move(&loaded->diag, &diag);
+		if (r == -ENOMEM)
+			return r;
+		*ret = TAKE_PTR(loaded);
+		return 0;
+	}
+	loaded->files = calloc(store->n_entries + 1, sizeof(*loaded->files));
+	if (!loaded->files)
+		return -ENOMEM;
+	for (size_t i = 0; i < store->n_entries; i++) {
+		r = load_entry(&store->entries[i], host, trust, &loaded->files[loaded->n_files++]);
+		if (r < 0) {
+			qos_diag_reset(&diag);
+			return r;
+		}
+	}
+	hand_out(loaded, &diag);
+	refuse_twins(loaded);
+	*ret = TAKE_PTR(loaded);
+	return 0;
+}
+
+void qos_loaded_free(struct qos_loaded *loaded)
+{
+	if (!loaded)
+		return;
+	for (size_t i = 0; i < loaded->n_files; i++) {
+		free(loaded->files[i].file);
+		free(loaded->files[i].path);
+		qos_contract_free(loaded->files[i].contract);
+		qos_diag_reset(&loaded->files[i].diag);
+	}
+	free(loaded->files);
+	qos_diag_reset(&loaded->diag);
+	free(loaded);
+}

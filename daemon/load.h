@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Files on disk -> checked contracts: the first two arrows of the pipeline. Decides nothing. */
+#pragma once
+
+#include "contract/contract.h"
+#include "contract/host.h"
+#include "util/diag.h"
+
+/* One file of the search path. */
+struct qos_loaded_file {
+	char *file; /* name, "camera.yaml": the identity of a contract over reloads */
+	char *path; /* for people */
+	struct qos_contract *contract; /* NULL if there are errors */
+	struct qos_diag diag;
+};
+
+struct qos_loaded {
+	struct qos_loaded_file *files; /* by name */
+	size_t n_files;
+	struct qos_diag diag; /* what belongs to no file */
+};
+
+/* `trust`: refuse files that others than root can write. 0 or -ENOMEM; bad files are results. */
+int qos_load(const char *const *paths, const struct qos_host *host, bool trust,
+	     struct qos_loaded **ret);
+void qos_loaded_free(struct qos_loaded *loaded);
+QOS_DEFINE_CLEANUP(struct qos_loaded *, qos_loaded_free)
+#define _cleanup_loaded_ QOS_CLEANUP(qos_loaded_freep)

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The event loop: signals, the monitor's ring, the slow loop's clock, budgets that come back, the
+ * bus, the service manager's watchdog. Decides nothing; every source ends in one supervisor call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "bus.h"
+#include "kern/sched.h"
+#include "state/store.h"
+#include "supervisor.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define DIRS_MAX 16
+
+struct daemon {
+	struct qos_options options;
+	const char *paths[DIRS_MAX + 1];
+	size_t n_paths;
+	int log_level;
+	bool check_config;
+	struct qos_supervisor *supervisor;
+	struct qos_bus *bus;
+	sd_event *event;
+	sd_event_source *budget; /* timer: the next demoted thread's return */
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* --- sources --- */
+
+/* After anything that may demote or promote: the timer follows the earliest return. */
+static void follow_budget(struct daemon *daemon)
+{
+	struct qos_service *service = daemon->supervisor->service;
+	uint64_t next = service ? service->ops->next_expiry(service) : 0;
+
+	if (!next) {
+		sd_event_source_set_enabled(daemon->budget, SD_EVENT_OFF);
+		return;
+	}
+	sd_event_source_set_time(daemon->budget, next / 1000);
+	sd_event_source_set_enabled(daemon->budget, SD_EVENT_ONESHOT);
+}
+
+static int on_budget(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct daemon *daemon = data;
+	struct qos_service *service = daemon->supervisor->service;
+
+	service->ops->expire(service, clock_ns(CLOCK_MONOTONIC));
+	follow_budget(daemon);
+	return 0;
+}
+
+static int on_monitor(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_supervisor_events(daemon->supervisor);
+	follow_budget(daemon);
+	return 0;
+}
+
+static int on_turn(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_supervisor_turn(daemon->supervisor, clock_ns(CLOCK_BOOTTIME));
+	follow_budget(daemon);
+	sd_event_source_set_time_relative(source,
+					  daemon->supervisor->config.slow_loop_ns / 1000);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static void reload(struct daemon *daemon)
+{
+	struct qos_reload_summary summary = {};
+	int r;
+
+	sd_notify(0, "RELOADING=1");
+	r = qos_supervisor_reload(daemon->supervisor, &summary);
+	if (r < 0)
+		qos_log(LOG_ERR, NULL, NULL, NULL, "reload failed, nothing changed: %s",
+			strerror(-r));
+	else
+		qos_log(LOG_INFO, NULL, NULL, NULL,
+			"reloaded: %zu changed, %zu as before, %zu removed, %zu refused, %zu invalid",
+			summary.n_changed, summary.n_unchanged, summary.n_removed,
+			summary.n_refused, summary.n_invalid);
+	sd_notify(0, "READY=1");
+}
+
+static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct daemon *daemon = data;
+
+	reload(daemon);
+	follow_budget(daemon);
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct daemon *daemon = data;
+
+	sd_notify(0, "STOPPING=1");
+	return sd_event_exit(daemon->event, 0);
+}
+
+/* --- start --- */
+
+/* Above the threads it cuts short, below the kernel's own: see qosd(8), PRIORITIES. */
+static void raise_self(const struct qos_config *config)
+{
+	const struct qos_sched_attr attr = {.policy = SCHED_FIFO,
+					    .flags = 0x01 /* SCHED_FLAG_RESET_ON_FORK */,
+					    .priority = config->band_last + 1};
+	int r;
+
+	r = qos_sched_set(0, &attr);
+	if (r < 0)
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
+			"cannot run above the managed threads (%s): overruns are cut late",
+			strerror(-r));
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		qos_log(LOG_INFO, QOS_MSG_KERNEL, NULL, NULL, "memory is not locked: %s",
+			strerror(errno));
+}
+
+/* One event descriptor a watched thread: as many as the system gives. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int take_lock(const char *run_dir)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	r = qos_file_mkdirs(run_dir, 0755);
+	if (r < 0)
+		return r;
+	if (asprintf(&path, "%s/lock", run_dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int add_sources(struct daemon *daemon)
+{
+	static const int stops[] = {SIGTERM, SIGINT};
+	sd_event *event = daemon->event;
+	int r;
+
+	r = sd_event_add_signal(event, NULL, SIGHUP, on_hup, daemon);
+	for (size_t i = 0; r >= 0 && i < QOS_ARRAY_SIZE(stops); i++)
+		r = sd_event_add_signal(event, NULL, stops[i], on_stop, daemon);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &daemon->budget, CLOCK_MONOTONIC, 0, 1,
+					       on_budget, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->budget, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
+					       daemon->supervisor->config.slow_loop_ns / 1000, 0,
+					       on_turn, daemon);
+	if (r >= 0 && daemon->supervisor->monitor) {
+		sd_event_source *source = NULL;
+
+		r = sd_event_add_io(event, &source, qos_monitor_fd(daemon->supervisor->monitor),
+				    EPOLLIN, on_monitor, daemon);
+		if (r >= 0)
+			r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+		if (r >= 0)
+			r = sd_event_source_set_floating(source, 1);
+		sd_event_source_unref(source);
+	}
+	return r;
+}
+
+static int listen_bus(struct daemon *daemon)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/private", daemon->options.run_dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	return qos_bus_new(daemon->event, path, daemon->supervisor, &daemon->bus);
+}
+
+static int start(struct daemon *daemon)
+{
+	struct qos_reload_summary summary = {};
+	int r;
+
+	r = sd_event_default(&daemon->event);
+	if (r >= 0)
+		r = add_sources(daemon);
+	if (r < 0)
+		return r;
+	raise_self(&daemon->supervisor->config);
+	r = qos_supervisor_start(daemon->supervisor, &summary);
+	if (r >= 0)
+		r = listen_bus(daemon);
+	if (r >= 0)
+		r = sd_event_set_watchdog(daemon->event, 1);
+	if (r < 0)
+		return r;
+	follow_budget(daemon);
+	qos_log(LOG_INFO, NULL, NULL, NULL,
+		"qosd " QOS_VERSION ": %zu contracts in force, %zu refused, %zu invalid",
+		summary.n_changed, summary.n_refused, summary.n_invalid);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int run(struct daemon *daemon)
+{
+	struct qos_diag diag = QOS_DIAG_INIT;
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	lock = daemon->check_config ? -1 : take_lock(daemon->options.run_dir);
+	if (lock < 0 && !daemon->check_config) {
+		fprintf(stderr, "qosd: %s: %s\n", daemon->options.run_dir,
+			lock == -EWOULDBLOCK ? "another qosd runs here; stop it first"
+					     : strerror(-lock));
+		return 1;
+	}
+	raise_limits();
+	r = qos_supervisor_new(&daemon->options, &diag, &daemon->supervisor);
+	qos_diag_print(&diag, stderr);
+	qos_diag_reset(&diag);
+	if (r >= 0 && !daemon->check_config)
+		r = start(daemon);
+	if (r >= 0 && !daemon->check_config)
+		r = sd_event_loop(daemon->event);
+	if (r < 0)
+		qos_log(LOG_ERR, NULL, NULL, NULL, "cannot go on: %s", strerror(-r));
+	qos_bus_free(daemon->bus);
+	qos_supervisor_free(daemon->supervisor);
+	sd_event_source_unref(daemon->budget);
+	sd_event_unref(daemon->event);
+	return r < 0;
+}
+
+/* --- command line --- */
+
+static const char usage[] =
+	"usage: qosd [--config FILE] [--contracts DIR]... [--run-dir DIR] [--pin-dir DIR]\n"
+	"            [--log-level 0..7] [--check-config] [--version] [--help]\n"
+	"The real-time QoS daemon; see qosd(8). qosctl(1) shows and adjusts.\n";
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},    {"contracts", required_argument, NULL, 'C'},
+	{"run-dir", required_argument, NULL, 'r'},   {"pin-dir", required_argument, NULL, 'p'},
+	{"log-level", required_argument, NULL, 'l'}, {"check-config", no_argument, NULL, 'k'},
+	{"version", no_argument, NULL, 'v'},	     {"help", no_argument, NULL, 'h'},
+	{},
+};
+
+#define EXIT_USAGE 64
+
+/* -1: go on; else the exit code. */
+static int take_option(struct daemon *daemon, int option)
+{
+	uint64_t level;
+
+	switch (option) {
+	case 'c':
+		daemon->options.config_path = optarg;
+		return -1;
+	case 'C':
+		if (daemon->n_paths == DIRS_MAX) {
+			fprintf(stderr, "qosd: at most %d --contracts\n", DIRS_MAX);
+			return EXIT_USAGE;
+		}
+		daemon->paths[daemon->n_paths++] = optarg;
+		return -1;
+	case 'r':
+		daemon->options.run_dir = optarg;
+		return -1;
+	case 'p':
+		daemon->options.pin_dir = optarg;
+		return -1;
+	case 'l':
+		if (qos_parse_count(optarg, 7, &level) < 0) {
+			fprintf(stderr, "qosd: --log-level takes 0..7\n");
+			return EXIT_USAGE;
+		}
+		daemon->log_level = (int)level;
+		return -1;
+	case 'k':
+		daemon->check_config = true;
+		return -1;
+	case 'v':
+		puts("qosd " QOS_VERSION);
+		return 0;
+	case 'h':
+		fputs(usage, stdout);
+		return 0;
+	default:
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = {.options = {.config_path = "/etc/qosd/qosd.yaml",
+					    .run_dir = "/run/qosd",
+					    .pin_dir = "/sys/fs/bpf/qosd",
+					    .trust = true},
+				.log_level = LOG_INFO};
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
+		r = take_option(&daemon, option);
+		if (r >= 0)
+			return r;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "qosd: what is '%s'?\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	daemon.options.contract_paths =
+		daemon.n_paths ? daemon.paths : qos_store_default_path;
+	qos_log_open(daemon.log_level);
+	block_signals();
+	return run(&daemon);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What persons ask for: adjust, revert, panic; and the one door through which a runtime changes,
+ * whoever asks. An override is written to disk before it is reported as done, and taken back from
+ * disk only after the grant has changed: after a kill the file says what the person was told.
+ */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/log.h"
+
+static uint64_t realtime_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void journal(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
+		    uint64_t old_ns, uint64_t new_ns)
+{
+	struct qos_live_stream *stream = request->stream;
+	const char *name = qos_live_wish(stream)->name;
+	const struct qos_adaptation adaptation = {
+		.at_us = realtime_us(),
+		.stream = stream->index,
+		.by = request->by,
+		.old_ns = old_ns,
+		.new_ns = new_ns,
+		.signal_ns = request->signal_ns,
+		.reason = request->reason,
+	};
+	char old_text[QOS_UNIT_MAX], new_text[QOS_UNIT_MAX], signal[QOS_UNIT_MAX], text[256];
+
+	qos_print_duration(old_text, sizeof(old_text), old_ns);
+	qos_print_duration(new_text, sizeof(new_text), new_ns);
+	qos_print_duration(signal, sizeof(signal), request->signal_ns);
+	snprintf(text, sizeof(text), "runtime %s -> %s by %s: %s (signal: %s)", old_text, new_text,
+		 qos_adapted_by_names[request->by], request->reason, signal);
+	qos_live_remember(stream->live, &adaptation);
+	qos_log(LOG_INFO, QOS_MSG_ADAPTED, stream->live->contract->name, name, "%s", text);
+	if (supervisor->notify)
+		supervisor->notify(supervisor->notify_data, "Adapted", stream->live, name, text);
+}
+
+int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
+			 struct qos_diag *diag)
+{
+	struct qos_live_stream *stream = request->stream;
+	const char *contract = stream->live->contract->name;
+	uint64_t old_ns = stream->applied.granted_ns;
+	int r;
+
+	qos_ledger_begin(supervisor->ledger);
+	r = qos_ledger_change(supervisor->ledger, contract, qos_live_wish(stream)->name,
+			      request->runtime_ns, request->by != QOS_BY_LAW, diag);
+	if (r) {
+		qos_ledger_rollback(supervisor->ledger);
+		return r;
+	}
+	qos_ledger_commit(supervisor->ledger);
+	qos_supervisor_reconcile(supervisor);
+	if (stream->applied.granted_ns != old_ns)
+		journal(supervisor, request, old_ns, stream->applied.granted_ns);
+	return 0;
+}
+
+static int save(struct qos_supervisor *supervisor, struct qos_diag *diag)
+{
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/overrides.json", supervisor->options.run_dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	r = qos_overrides_save(path, supervisor->overrides);
+	if (r < 0)
+		qos_diag_error(diag, NULL, "%s cannot be written: %s", path, strerror(-r));
+	return r;
+}
+
+/* "cpu.STREAM.runtime" or "cpu.runtime" -> the stream. */
+static int find_attribute(struct qos_supervisor *supervisor, const char *contract,
+			  const char *attribute, struct qos_diag *diag,
+			  struct qos_live_stream **ret)
+{
+	struct qos_live *live = qos_supervisor_find(supervisor, contract);
+	_cleanup_free_ char *name = NULL;
+	const char *dot, *rest;
+
+	if (!live || live->state != QOS_LIVE_IN_FORCE) {
+		qos_diag_error(diag, NULL, "%s: %s", contract,
+			       live ? "the contract is not in force" : "no such contract");
+		qos_diag_hint(diag, "qosctl list shows all of them");
+		return QOS_SUPERVISOR_E_NO_CONTRACT;
+	}
+	rest = strncmp(attribute, "cpu.", 4) ? NULL : attribute + 4;
+	dot = rest ? strrchr(rest, '.') : NULL;
+	name = dot ? strndup(rest, (size_t)(dot - rest)) : strdup("main");
+	if (!name)
+		return -ENOMEM;
+	*ret = qos_live_stream(live, name);
+	if (rest && *ret && !strcmp(dot ? dot + 1 : rest, "runtime"))
+		return 0;
+	qos_diag_error(diag, NULL, "%s: no attribute %s", contract, attribute);
+	qos_diag_hint(diag, "attributes have the form cpu.STREAM.runtime; qosctl show %s lists "
+			    "the streams", contract);
+	return QOS_SUPERVISOR_E_NO_ATTRIBUTE;
+}
+
+static int outcome(int r, struct qos_diag *diag)
+{
+	if (r == QOS_LEDGER_E_REFUSED || r == QOS_LEDGER_E_RANGE) {
+		if (!diag->n_errors)
+			qos_diag_error(diag, NULL, "admission refused it");
+		return QOS_SUPERVISOR_E_REFUSED;
+	}
+	return r == QOS_LEDGER_E_UNKNOWN ? QOS_SUPERVISOR_E_NO_CONTRACT : r;
+}
+
+int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contract,
+			  const char *attribute, uint64_t value_ns, uint64_t until_ns,
+			  struct qos_diag *diag, json_t **ret_json)
+{
+	struct qos_adapt_request request = {.runtime_ns = value_ns,
+					    .by = QOS_BY_PERSON,
+					    .reason = "qosctl adjust",
+					    .signal_ns = value_ns};
+	const char *name;
+	uint64_t old_ns;
+	int r;
+
+	r = find_attribute(supervisor, contract, attribute, diag, &request.stream);
+	if (r)
+		return r;
+	name = qos_live_wish(request.stream)->name;
+	old_ns = request.stream->applied.granted_ns;
+	r = outcome(qos_supervisor_adapt(supervisor, &request, diag), diag);
+	if (r)
+		return r;
+	r = qos_overrides_set(supervisor->overrides, contract, name, "runtime", value_ns, until_ns);
+	if (r >= 0)
+		r = save(supervisor, diag);
+	if (r < 0) {
+		request.runtime_ns = old_ns;
+		qos_overrides_drop(supervisor->overrides, contract, name);
+		qos_supervisor_adapt(supervisor, &request, NULL);
+		return r;
+	}
+	*ret_json = json_pack("{si ss ss ss sI sI}", "schema", 1, "contract", contract, "stream",
+			      name, "attribute", "runtime", "old_ns", (json_int_t)old_ns, "new_ns",
+			      (json_int_t)request.stream->applied.granted_ns);
+	return *ret_json ? 0 : -ENOMEM;
+}
+
+/* Back to what the contract says; the law goes on from there. */
+static int revert_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			 const char *reason, json_t *list)
+{
+	const struct qos_cpu_stream *wish = qos_live_wish(stream);
+	const struct qos_adapt_request request = {.stream = stream,
+						  .runtime_ns = wish->runtime_ns,
+						  .by = QOS_BY_REVERT,
+						  .reason = reason,
+						  .signal_ns = wish->runtime_ns};
+	uint64_t old_ns = stream->applied.granted_ns;
+	int r;
+
+	if (!qos_overrides_find(supervisor->overrides, stream->live->contract->name, wish->name,
+				"runtime"))
+		return 0;
+	r = qos_supervisor_adapt(supervisor, &request, NULL);
+	if (r)
+		return r;
+	qos_overrides_drop(supervisor->overrides, stream->live->contract->name, wish->name);
+	if (list)
+		json_array_append_new(list,
+				      json_pack("{ss ss sI sI}", "stream", wish->name, "attribute",
+						"runtime", "old_ns", (json_int_t)old_ns, "new_ns",
+						(json_int_t)stream->applied.granted_ns));
+	return 0;
+}
+
+int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contract,
+			  const char *attribute, struct qos_diag *diag, json_t **ret_json)
+{
+	struct qos_live *live = qos_supervisor_find(supervisor, contract);
+	struct qos_live_stream *only = NULL;
+	json_t *list;
+	int r = 0;
+
+	if (!live || *attribute) {
+		r = find_attribute(supervisor, contract, *attribute ? attribute : "cpu.runtime",
+				   diag, &only);
+		if (r)
+			return r;
+	}
+	list = json_array();
+	for (size_t i = 0; !r && i < live->n_streams; i++) {
+		if (!only || only == &live->streams[i])
+			r = revert_stream(supervisor, &live->streams[i], "qosctl revert", list);
+	}
+	if (!r)
+		r = save(supervisor, diag);
+	if (r) {
+		json_decref(list);
+		return outcome(r, diag);
+	}
+	*ret_json = json_pack("{si ss so}", "schema", 1, "contract", contract, "reverted", list);
+	return *ret_json ? 0 : -ENOMEM;
+}
+
+void qos_supervisor_expire_overrides(struct qos_supervisor *supervisor, uint64_t now_boot_ns)
+{
+	struct qos_overrides *overrides = supervisor->overrides;
+	bool changed = false;
+
+	for (size_t i = overrides->n_items; i-- > 0;) {
+		const struct qos_override *item = &overrides->items[i];
+		struct qos_live *live;
+		struct qos_live_stream *stream;
+
+		if (!item->until_ns || item->until_ns > now_boot_ns)
+			continue;
+		live = qos_supervisor_find(supervisor, item->contract);
+		stream = live ? qos_live_stream(live, item->stream) : NULL;
+		changed = true;
+		if (stream)
+			revert_stream(supervisor, stream, "its time is over", NULL);
+		else
+			qos_overrides_drop(overrides, item->contract, item->stream);
+	}
+	if (changed)
+		save(supervisor, NULL);
+}
+
+void qos_supervisor_reapply_overrides(struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->overrides->n_items; i++) {
+		const struct qos_override *item = &supervisor->overrides->items[i];
+		struct qos_live *live = qos_supervisor_find(supervisor, item->contract);
+		struct qos_adapt_request request = {.runtime_ns = item->value,
+						    .by = QOS_BY_PERSON,
+						    .reason = "qosctl adjust, kept",
+						    .signal_ns = item->value};
+
+		request.stream = live ? qos_live_stream(live, item->stream) : NULL;
+		if (request.stream && request.stream->applied.granted_ns != item->value &&
+		    qos_supervisor_adapt(supervisor, &request, NULL))
+			qos_log(LOG_WARNING, QOS_MSG_REFUSED, item->contract, item->stream,
+				"what a person adjusted does not fit any more; the contract's own "
+				"runtime is in force");
+	}
+}
+
+int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json)
+{
+	size_t n = supervisor->threads.n;
+	int failed = 0;
+
+	supervisor->panicked = true;
+	qos_threads_release_all(supervisor);
+	if (supervisor->originals)
+		failed = qos_originals_restore_all(supervisor->originals);
+	qos_log(LOG_WARNING, QOS_MSG_REMOVED, NULL, NULL,
+		"panic: %zu threads are what they were; nothing is managed until a reload", n);
+	*ret_json = json_pack("{si sI si}", "schema", 1, "restored", (json_int_t)n, "failed",
+			      failed > 0 ? failed : 0);
+	return *ret_json ? 0 : -ENOMEM;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pipeline, as one function: files -> contracts -> grants -> streams -> threads. Everything up
+ * to the commit works on a new generation beside the old one and on an open ledger transaction, so
+ * running out of memory or a refusal leaves the old generation as it was. Behind the commit only
+ * differences are carried out.
+ *
+ * Order of claims: first what goes gives back, then each changed contract is exchanged in place
+ * (and keeps its old version if the new one does not fit), then new ones come, the important first.
+ */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "load.h"
+#include "util/log.h"
+
+/* One file of the new generation while it is being decided. */
+struct draft {
+	struct qos_loaded_file *file;
+	struct qos_live *old;	      /* NULL: new file */
+	struct qos_contract *contract; /* borrowed: what will be in force; NULL: nothing */
+	struct qos_diag refusal;
+	bool valid; /* the file on disk holds a contract */
+	bool keeps_old;
+};
+
+struct plan {
+	struct qos_loaded *loaded;
+	struct draft *drafts; /* of loaded->files, by importance */
+	size_t n;
+};
+
+static void plan_reset(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		qos_diag_reset(&plan->drafts[i].refusal);
+	free(plan->drafts);
+	qos_loaded_free(plan->loaded);
+}
+
+static struct qos_live *find_file(const struct qos_supervisor *supervisor, const char *file)
+{
+	size_t lo = 0, hi = supervisor->n_lives;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int order = strcmp(supervisor->lives[mid]->file, file);
+
+		if (!order)
+			return supervisor->lives[mid];
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* The version that rules now, if any. */
+static struct qos_contract *in_force(const struct qos_live *live)
+{
+	return live && live->state == QOS_LIVE_IN_FORCE ? live->contract : NULL;
+}
+
+static int by_importance(const void *a, const void *b)
+{
+	const struct draft *left = a, *right = b;
+	const struct qos_contract *x = left->file->contract, *y = right->file->contract;
+
+	if (!x || !y)
+		return !x - !y;
+	if (x->importance != y->importance)
+		return x->importance < y->importance ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+static int make_plan(struct qos_supervisor *supervisor, struct plan *plan)
+{
+	int r;
+
+	r = qos_load(supervisor->options.contract_paths, supervisor->host,
+		     supervisor->options.trust, &plan->loaded);
+	if (r < 0)
+		return r;
+	plan->drafts = calloc(plan->loaded->n_files + 1, sizeof(*plan->drafts));
+	if (!plan->drafts)
+		return -ENOMEM;
+	plan->n = plan->loaded->n_files;
+	for (size_t i = 0; i < plan->n; i++) {
+		plan->drafts[i].file = &plan->loaded->files[i];
+		plan->drafts[i].valid = plan->loaded->files[i].contract;
+		plan->drafts[i].old = find_file(supervisor, plan->loaded->files[i].file);
+	}
+	qsort(plan->drafts, plan->n, sizeof(*plan->drafts), by_importance);
+	return 0;
+}
+
+static bool file_is_gone(const struct plan *plan, const struct qos_live *live)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->drafts[i].old == live)
+			return false;
+	}
+	return true;
+}
+
+static void give_back_the_gone(struct qos_supervisor *supervisor, const struct plan *plan)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (in_force(live) && file_is_gone(plan, live))
+			qos_ledger_remove(supervisor->ledger, live->contract->name);
+	}
+}
+
+/* A contract that ruled is exchanged in place; what does not fit leaves the old version. */
+static int exchange(struct qos_supervisor *supervisor, struct draft *draft)
+{
+	struct qos_contract *old = in_force(draft->old), *new = draft->file->contract;
+	int r;
+
+	if (!new || qos_contract_equal(old, new)) {
+		draft->keeps_old = true;
+		draft->contract = old;
+		return 0;
+	}
+	qos_ledger_remove(supervisor->ledger, old->name);
+	r = qos_ledger_add(supervisor->ledger, new, &draft->refusal);
+	draft->contract = new;
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	draft->keeps_old = true;
+	draft->contract = old;
+	return qos_ledger_add(supervisor->ledger, old, NULL);
+}
+
+static int admit(struct qos_supervisor *supervisor, struct plan *plan)
+{
+	int r = 0;
+
+	give_back_the_gone(supervisor, plan);
+	for (size_t i = 0; r >= 0 && i < plan->n; i++) {
+		if (in_force(plan->drafts[i].old))
+			r = exchange(supervisor, &plan->drafts[i]);
+	}
+	for (size_t i = 0; r >= 0 && i < plan->n; i++) {
+		struct draft *draft = &plan->drafts[i];
+
+		if (in_force(draft->old) || !draft->file->contract)
+			continue;
+		r = qos_ledger_add(supervisor->ledger, draft->file->contract, &draft->refusal);
+		if (r == 0)
+			draft->contract = draft->file->contract;
+	}
+	return r < 0 && r != -EEXIST ? r : 0;
+}
+
+/* Streams of a contract that comes into force; a stream of the same name keeps its id, so that
+ * its counters and its threads stay. */
+static int make_streams(struct qos_supervisor *supervisor, struct qos_live *live,
+			const struct qos_live *old)
+{
+	struct qos_contract *contract = live->contract;
+
+	live->streams = calloc(contract->n_cpu + 1, sizeof(*live->streams));
+	if (!live->streams)
+		return -ENOMEM;
+	for (size_t i = 0; i < contract->n_cpu; i++) {
+		struct qos_live_stream *stream = &live->streams[i];
+
+		*stream = (struct qos_live_stream){.live = live, .index = i};
+		for (size_t k = 0; old && k < old->n_streams; k++) {
+			if (!strcmp(qos_live_wish(&old->streams[k])->name, contract->cpu[i].name))
+				stream->id = old->streams[k].id;
+		}
+		if (!stream->id)
+			stream->id = ++supervisor->next_stream;
+		live->n_streams++;
+	}
+	return 0;
+}
+
+/* A contract whose CPUs are all offline is not refused: they may come. */
+static bool waits_for_cpu(const struct qos_supervisor *supervisor,
+			  const struct qos_contract *contract)
+{
+	for (size_t i = 0; i < contract->n_cpu; i++) {
+		struct qos_cpus there =
+			qos_cpus_and(&contract->cpu[i].cpus, &supervisor->host->online);
+
+		if (contract->cpu[i].where == QOS_WHERE_LIST && !qos_cpus_count(&there))
+			return true;
+		if (contract->cpu[i].where == QOS_WHERE_ISOLATED &&
+		    !qos_cpus_count(&supervisor->host->isolated))
+			return true;
+	}
+	return false;
+}
+
+static void describe(const struct qos_supervisor *supervisor, struct qos_live *live,
+		     const struct draft *draft)
+{
+	const struct qos_diag *refusal = &draft->refusal;
+	const char *why = refusal->n_entries ? refusal->entries[0].text : "the name is taken";
+
+	live->file_valid = draft->valid;
+	live->stale = draft->keeps_old && (refusal->n_errors || !draft->valid);
+	if (live->stale)
+		qos_live_set_state(live, QOS_LIVE_IN_FORCE, "older version in force: %s",
+				   draft->valid ? why : "the file has errors");
+	else if (draft->contract)
+		qos_live_set_state(live, QOS_LIVE_IN_FORCE, NULL);
+	else if (!draft->valid)
+		qos_live_set_state(live, QOS_LIVE_INVALID, "the file has errors");
+	else if (waits_for_cpu(supervisor, live->contract))
+		qos_live_set_state(live, QOS_LIVE_WAITING, "its CPUs are not online");
+	else
+		qos_live_set_state(live, QOS_LIVE_REFUSED, "%s", why);
+}
+
+/* The next generation's entry for one file. An unchanged contract moves over as it is. */
+static int make_live(struct qos_supervisor *supervisor, struct draft *draft, struct qos_live **ret)
+{
+	_cleanup_live_ struct qos_live *live = NULL;
+	int r;
+
+	r = qos_live_new(draft->file->file, draft->file->path, &live);
+	if (r < 0)
+		return r;
+	if (!draft->keeps_old)
+		live->contract = TAKE_PTR(draft->file->contract);
+	if (draft->contract && !draft->keeps_old) {
+		r = make_streams(supervisor, live, draft->old);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE_PTR(live);
+	return 0;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	return strcmp((*(struct qos_live *const *)a)->file, (*(struct qos_live *const *)b)->file);
+}
+
+/* The new generation: lives[i] belongs to drafts[i]; NULL where the old one goes on. */
+static int make_generation(struct qos_supervisor *supervisor, struct plan *plan,
+			   struct qos_live ***ret)
+{
+	struct qos_live **lives = calloc(plan->n + 1, sizeof(*lives));
+	int r = lives ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r >= 0 && i < plan->n; i++) {
+		if (!plan->drafts[i].keeps_old)
+			r = make_live(supervisor, &plan->drafts[i], &lives[i]);
+	}
+	if (r < 0) {
+		for (size_t i = 0; lives && i < plan->n; i++)
+			qos_live_free(lives[i]);
+		free(lives);
+		return r;
+	}
+	*ret = lives;
+	return 0;
+}
+
+static void announce(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	static const struct {
+		int level;
+		const char *message;
+	} words[] = {
+		[QOS_LIVE_IN_FORCE] = {LOG_NOTICE, QOS_MSG_ADMITTED},
+		[QOS_LIVE_WAITING] = {LOG_NOTICE, QOS_MSG_REFUSED},
+		[QOS_LIVE_REFUSED] = {LOG_WARNING, QOS_MSG_REFUSED},
+		[QOS_LIVE_INVALID] = {LOG_WARNING, QOS_MSG_INVALID},
+	};
+	const char *name = live->contract ? live->contract->name : NULL;
+
+	qos_log(words[live->state].level, words[live->state].message, name, NULL, "%s: %s%s%s",
+		live->path, qos_live_state_names[live->state], live->reason ? ": " : "",
+		live->reason ? live->reason : "");
+	for (size_t i = 0; i < live->diag.n_entries; i++) {
+		const struct qos_diag_entry *entry = &live->diag.entries[i];
+
+		if (entry->severity == QOS_ERROR)
+			qos_log(LOG_WARNING, QOS_MSG_INVALID, name, NULL, "%s:%u:%u: %s",
+				entry->file ? entry->file : live->path, entry->line, entry->col,
+				entry->text);
+	}
+	if (supervisor->notify)
+		supervisor->notify(supervisor->notify_data, "ContractChanged", live, NULL,
+				   qos_live_state_names[live->state]);
+}
+
+/* Hands counters that belong to the stream's life to its next version. */
+static void inherit(struct qos_live *live, struct qos_live *old)
+{
+	if (!old)
+		return;
+	live->adaptations = TAKE_PTR(old->adaptations);
+	live->n_adaptations = old->n_adaptations;
+	old->n_adaptations = 0;
+	for (size_t i = 0; i < live->n_streams; i++) {
+		for (size_t k = 0; k < old->n_streams; k++) {
+			if (old->streams[k].id == live->streams[i].id) {
+				live->streams[i].n_managed = old->streams[k].n_managed;
+				live->streams[i].n_unmanaged = old->streams[k].n_unmanaged;
+				live->streams[i].probes_attached =
+					old->streams[k].probes_attached;
+			}
+		}
+	}
+}
+
+/* Streams that the new version has not: their threads become what they were. */
+static void retire(struct qos_supervisor *supervisor, struct qos_live *old,
+		   const struct qos_live *new)
+{
+	for (size_t k = 0; k < old->n_streams; k++) {
+		struct qos_live_stream *stream = &old->streams[k];
+		bool goes_on = false;
+
+		for (size_t i = 0; new && i < new->n_streams; i++)
+			goes_on |= new->streams[i].id == stream->id;
+		if (goes_on)
+			continue;
+		qos_threads_release_stream(supervisor, stream);
+		qos_table_remove(&supervisor->streams, stream->id);
+		if (supervisor->monitor)
+			qos_monitor_stream_remove(supervisor->monitor, stream->id);
+	}
+}
+
+static void enter_streams(struct qos_supervisor *supervisor, struct qos_live *live)
+{
+	for (size_t i = 0; i < live->n_streams; i++) {
+		if (qos_table_set(&supervisor->streams, live->streams[i].id, &live->streams[i]) < 0)
+			qos_log(LOG_ERR, NULL, live->contract->name, NULL, "out of memory");
+	}
+}
+
+/* Exchanges one file's entry. Nothing here can fail. */
+static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct draft *draft,
+				  struct qos_live *next, struct qos_reload_summary *summary)
+{
+	struct qos_live *old = draft->old;
+	bool was_stale = old && old->stale;
+	struct qos_live *live = next ? next : old;
+
+	if (next) {
+		inherit(next, old);
+		if (old)
+			retire(supervisor, old, next);
+		enter_streams(supervisor, next);
+	}
+	describe(supervisor, live, draft);
+	qos_diag_reset(&live->diag);
+	qos_diag_move(&live->diag, &draft->file->diag);
+	qos_diag_move(&live->diag, &draft->refusal);
+	if (next || live->stale != was_stale)
+		announce(supervisor, live);
+	summary->n_changed += next && live->state == QOS_LIVE_IN_FORCE;
+	summary->n_unchanged += !next && !live->stale;
+	summary->n_refused += qos_live_is_refused(live);
+	summary->n_invalid += !live->file_valid;
+	if (next)
+		qos_live_free(old);
+	return live;
+}
+
+static void bury_the_gone(struct qos_supervisor *supervisor, const struct plan *plan,
+			  struct qos_reload_summary *summary)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (!file_is_gone(plan, live))
+			continue;
+		if (in_force(live)) {
+			retire(supervisor, live, NULL);
+			qos_log(LOG_NOTICE, QOS_MSG_REMOVED, live->contract->name, NULL,
+				"%s: removed", live->path);
+		}
+		summary->n_removed++;
+		qos_live_free(live);
+	}
+}
+
+static void commit(struct qos_supervisor *supervisor, struct plan *plan, struct qos_live **lives,
+		   struct qos_reload_summary *summary)
+{
+	qos_ledger_commit(supervisor->ledger);
+	bury_the_gone(supervisor, plan, summary);
+	for (size_t i = 0; i < plan->n; i++)
+		lives[i] = turn_over(supervisor, &plan->drafts[i], lives[i], summary);
+	qsort(lives, plan->n, sizeof(*lives), by_file);
+	free(supervisor->lives);
+	supervisor->lives = lives;
+	supervisor->n_lives = plan->n;
+	qos_diag_move(&supervisor->diag, &plan->loaded->diag);
+}
+
+int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_summary *ret)
+{
+	struct qos_reload_summary summary = {};
+	struct qos_live **lives = NULL;
+	struct plan plan = {};
+	int r;
+
+	r = qos_supervisor_refresh_host(supervisor);
+	if (r >= 0)
+		r = make_plan(supervisor, &plan);
+	if (r >= 0) {
+		qos_ledger_begin(supervisor->ledger);
+		r = admit(supervisor, &plan);
+		if (r >= 0)
+			r = make_generation(supervisor, &plan, &lives);
+		if (r < 0)
+			qos_ledger_rollback(supervisor->ledger);
+	}
+	if (r >= 0) {
+		bool all_as_before = false;
+
+		commit(supervisor, &plan, lives, &summary);
+		all_as_before = !summary.n_changed && !summary.n_removed && !supervisor->panicked;
+		supervisor->panicked = false;
+		qos_supervisor_reconcile(supervisor);
+		qos_supervisor_reapply_overrides(supervisor);
+		if (!all_as_before)
+			qos_supervisor_scan(supervisor);
+		*ret = summary;
+	}
+	plan_reset(&plan);
+	return r;
+}

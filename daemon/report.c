@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything as JSON, for the bus and qosctl; qosctl(1) documents the documents. Counters are read
+ * when they are asked for, not kept here. A document that cannot be built for lack of memory is
+ * NULL, which json_pack and json_object_set_new pass on, so one check at the end is enough.
+ */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "adapt/hist.h"
+#include "contract/print.h"
+#include "report_stream.h"
+#include "util/file.h"
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *report_diag(const struct qos_diag *diag)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		const struct qos_diag_entry *entry = &diag->entries[i];
+
+		json_array_append_new(
+			list, json_pack("{ss so si si ss so}", "severity",
+					qos_severity_name(entry->severity), "file",
+					text_or_null(entry->file), "line", (int)entry->line, "col",
+					(int)entry->col, "text", entry->text, "hint",
+					text_or_null(entry->hint)));
+	}
+	return list;
+}
+
+/* Counters of all streams of a contract, added up. */
+static void sum_up(struct qos_supervisor *supervisor, const struct qos_live *live,
+		   struct qos_stream_stats *ret, uint32_t *ret_threads)
+{
+	struct qos_stream_stats stats;
+
+	memset(ret, 0, sizeof(*ret));
+	*ret_threads = 0;
+	for (size_t i = 0; i < live->n_streams; i++) {
+		*ret_threads += live->streams[i].n_managed;
+		if (!supervisor->monitor ||
+		    qos_monitor_stream_read(supervisor->monitor, live->streams[i].id, &stats) < 0)
+			continue;
+		ret->jobs += stats.jobs;
+		ret->late += stats.late;
+		ret->served += stats.served;
+		ret->lost += stats.lost;
+		ret->violations += stats.violations;
+	}
+}
+
+static json_t *report_brief(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	const struct qos_contract *contract = live->contract;
+	const struct qos_grant *grant = NULL;
+	struct qos_stream_stats sum;
+	uint32_t threads;
+	json_t *brief;
+
+	if (live->state == QOS_LIVE_IN_FORCE)
+		grant = qos_ledger_grant(supervisor->ledger, contract->name);
+	sum_up(supervisor, live, &sum, &threads);
+	brief = json_pack("{ss ss ss so so so si sI sI sI sI sI}", "contract",
+			  contract ? contract->name : live->file, "state",
+			  qos_live_state_names[live->state], "file", live->path, "importance",
+			  contract ? json_integer(contract->importance) : json_null(), "guarantee",
+			  text_or_null(grant ? qos_guarantee_names[grant->guarantee] : NULL),
+			  "reason", text_or_null(live->reason), "threads", (int)threads, "jobs",
+			  (json_int_t)sum.jobs, "late", (json_int_t)sum.late, "served",
+			  (json_int_t)sum.served, "lost", (json_int_t)sum.lost, "violations",
+			  (json_int_t)sum.violations);
+	return brief;
+}
+
+static json_t *report_briefs(struct qos_supervisor *supervisor)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < supervisor->n_lives; i++)
+		json_array_append_new(list, report_brief(supervisor, supervisor->lives[i]));
+	return list;
+}
+
+/* --- status --- */
+
+static void add_problem(json_t *list, const char *severity, const char *contract, const char *text,
+			const char *hint)
+{
+	json_array_append_new(list, json_pack("{ss so ss so}", "severity", severity, "contract",
+					      text_or_null(contract), "text", text, "hint",
+					      text_or_null(hint)));
+}
+
+static const char *const live_hints[] = {
+	[QOS_LIVE_WAITING] = "it comes into force by itself when they are there",
+	[QOS_LIVE_REFUSED] = "qosctl show names the ways out that were tried",
+	[QOS_LIVE_INVALID] = "qosctl check says where",
+};
+
+static json_t *report_problems(struct qos_supervisor *supervisor)
+{
+	json_t *list = json_array();
+
+	if (supervisor->panicked)
+		add_problem(list, "warning", NULL, "everything was undone by qosctl panic",
+			    "qosctl reload puts the contracts in force again");
+	for (size_t i = 0; i < supervisor->diag.n_entries; i++) {
+		const struct qos_diag_entry *entry = &supervisor->diag.entries[i];
+
+		add_problem(list, qos_severity_name(entry->severity), NULL, entry->text,
+			    entry->hint);
+	}
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		const struct qos_live *live = supervisor->lives[i];
+		const char *name = live->contract ? live->contract->name : live->file;
+
+		if (live->stale)
+			add_problem(list, "error", name, live->reason, "qosctl check says where");
+		else if (live->state != QOS_LIVE_IN_FORCE)
+			add_problem(list, live->state == QOS_LIVE_WAITING ? "warning" : "error",
+				    name, live->reason ? live->reason : "not in force",
+				    live_hints[live->state]);
+		else if (live->contract->n_net)
+			add_problem(list, "warning", name, "its network section is not served yet",
+				    "only its cpu section is in force");
+	}
+	return list;
+}
+
+static void add_drift(struct qos_supervisor *supervisor, json_t *list)
+{
+	const struct qos_thread *thread;
+	size_t pos = 0;
+
+	while ((thread = qos_table_next(&supervisor->threads, &pos))) {
+		struct qos_live_stream *stream =
+			qos_table_get(&supervisor->streams, thread->stream);
+		char text[96];
+
+		if (!thread->drifted || !stream)
+			continue;
+		snprintf(text, sizeof(text), "thread %d: drift: somebody else set its scheduling",
+			 thread->tid);
+		add_problem(list, "warning", stream->live->contract->name, text,
+			    "on-drift in the contract says what is done about it");
+	}
+}
+
+/* Worst first. A violation is news for five minutes; its count stays. */
+static const char *state_word(const struct qos_supervisor *supervisor, json_t *problems)
+{
+	bool fresh = supervisor->turns - supervisor->violated_turn <
+			     300000000000 / supervisor->config.slow_loop_ns &&
+		     supervisor->violations_seen;
+
+	json_t *problem;
+	size_t i;
+
+	if (supervisor->panicked)
+		return "panic";
+	json_array_foreach(problems, i, problem) {
+		if (!strcmp(json_string_value(json_object_get(problem, "severity")), "error"))
+			return "bad";
+	}
+	return json_array_size(problems) || fresh ? "degraded" : "ok";
+}
+
+static json_t *report_capacity(const struct qos_supervisor *supervisor)
+{
+	_cleanup_free_ struct qos_capacity *capacity = calloc(1, sizeof(*capacity));
+	char cpus[QOS_CPUS_TEXT_MAX];
+	struct qos_ledger_sums sums;
+
+	if (!capacity)
+		return NULL;
+	qos_capacity_of(supervisor->host, &supervisor->config, capacity);
+	qos_ledger_sums(supervisor->ledger, &sums);
+	return json_pack("{ss sf ss sf sf}", "cpus",
+			 qos_cpus_print(cpus, sizeof(cpus), &capacity->online), "cap_percent",
+			 (double)capacity->cap_ppb / 1e7, "cap_reason", capacity->cap_reason,
+			 "used_percent", (double)sums.used_ppb / 1e7, "free_percent",
+			 sums.cap_ppb > sums.used_ppb
+				 ? (double)(sums.cap_ppb - sums.used_ppb) / 1e7
+				 : 0.0);
+}
+
+static json_t *report_counts(const struct qos_supervisor *supervisor, uint64_t violations)
+{
+	size_t by_state[QOS_LIVE_INVALID + 1] = {};
+	size_t threads = 0;
+
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		by_state[supervisor->lives[i]->state]++;
+		for (size_t k = 0; k < supervisor->lives[i]->n_streams; k++)
+			threads += supervisor->lives[i]->streams[k].n_managed;
+	}
+	return json_pack("{sI sI sI sI sI sI sI}", "contracts", (json_int_t)supervisor->n_lives,
+			 "in_force", (json_int_t)by_state[QOS_LIVE_IN_FORCE], "waiting",
+			 (json_int_t)by_state[QOS_LIVE_WAITING], "refused",
+			 (json_int_t)by_state[QOS_LIVE_REFUSED], "invalid",
+			 (json_int_t)by_state[QOS_LIVE_INVALID], "threads", (json_int_t)threads,
+			 "violations", (json_int_t)violations);
+}
+
+static uint64_t count_violations(json_t *briefs)
+{
+	uint64_t sum = 0;
+	json_t *brief;
+	size_t i;
+
+	json_array_foreach(briefs, i, brief)
+		sum += (uint64_t)json_integer_value(json_object_get(brief, "violations"));
+	return sum;
+}
+
+static double uptime_s(const struct qos_supervisor *supervisor)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec - (double)supervisor->started_us / 1e6;
+}
+
+static json_t *report_status(struct qos_supervisor *supervisor)
+{
+	json_t *briefs = report_briefs(supervisor);
+	json_t *problems = report_problems(supervisor);
+	uint64_t violations = count_violations(briefs);
+	const char *monitor = supervisor->monitor     ? "bpf"
+			      : supervisor->taskstats ? "taskstats"
+						      : "none";
+
+	add_drift(supervisor, problems);
+	return json_pack(
+		"{si ss ss so sI s{ss ss} ss s{ss sb} so so so}", "schema", 1, "version",
+		QOS_VERSION, "state", state_word(supervisor, problems), "problems",
+		problems, "uptime_s", (json_int_t)uptime_s(supervisor), "managers", "cpu",
+		supervisor->service ? supervisor->service->ops->name : "none", "better",
+		"module qos_dwcs would enforce windows and keep contracts without the daemon; "
+		"this version does not have it",
+		"monitor", monitor, "telemetry", "netlink",
+		supervisor->taskstats ? "taskstats" : "none", "bpf", supervisor->monitor != NULL,
+		"capacity", report_capacity(supervisor), "counts",
+		report_counts(supervisor, violations), "contracts", briefs);
+}
+
+/* --- show --- */
+
+static json_t *report_adaptations(const struct qos_live *live)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < live->n_adaptations; i++) {
+		const struct qos_adaptation *item = &live->adaptations[i];
+		const char *stream = item->stream < live->contract->n_cpu
+					     ? live->contract->cpu[item->stream].name
+					     : "?";
+
+		json_array_append_new(
+			list, json_pack("{sf ss ss sI sI ss ss sI}", "at",
+					(double)item->at_us / 1e6, "stream", stream, "attribute",
+					"runtime", "old_ns", (json_int_t)item->old_ns, "new_ns",
+					(json_int_t)item->new_ns, "by",
+					qos_adapted_by_names[item->by], "reason", item->reason,
+					"signal_ns", (json_int_t)item->signal_ns));
+	}
+	return list;
+}
+
+static json_t *report_network(const struct qos_contract *contract)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < contract->n_net; i++)
+		json_array_append_new(list, json_pack("{ss ss ss}", "stream", contract->net[i].name,
+						      "interface", contract->net[i].interface,
+						      "state", "not served yet"));
+	return list;
+}
+
+static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *live)
+{
+	const struct qos_contract *contract = live->contract;
+	struct qos_buf yaml = {};
+	json_t *show = report_brief(supervisor, live), *streams = json_array();
+
+	json_object_set_new(show, "schema", json_integer(1));
+	json_object_set_new(show, "diagnostics", report_diag(&live->diag));
+	json_object_set_new(show, "streams", streams);
+	if (!contract)
+		return show;
+	qos_contract_print(contract, &yaml);
+	for (size_t i = 0; i < live->n_streams; i++)
+		json_array_append_new(streams, qos_report_stream(supervisor, &live->streams[i]));
+	json_object_set_new(show, "description", text_or_null(contract->description));
+	json_object_set_new(show, "accept", json_string(qos_guarantee_names[contract->accept]));
+	json_object_set_new(show, "yaml", text_or_null(yaml.text));
+	json_object_set_new(show, "network", report_network(contract));
+	json_object_set_new(show, "adaptations", report_adaptations(live));
+	qos_buf_reset(&yaml);
+	return show;
+}
+
+int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
+			  json_t **ret)
+{
+	struct qos_live *live;
+	json_t *report;
+
+	if (!strcmp(what, "status")) {
+		report = report_status(supervisor);
+	} else if (!strcmp(what, "list")) {
+		report = json_pack("{si so}", "schema", 1, "contracts", report_briefs(supervisor));
+	} else if (!strcmp(what, "show")) {
+		live = qos_supervisor_find(supervisor, name);
+		if (!live)
+			return QOS_SUPERVISOR_E_NO_CONTRACT;
+		report = report_show(supervisor, live);
+	} else {
+		return -EINVAL;
+	}
+	if (!report)
+		return -ENOMEM;
+	*ret = report;
+	return 0;
+}
+
+json_t *qos_report_reload(const struct qos_supervisor *supervisor,
+			  const struct qos_reload_summary *summary)
+{
+	json_t *in_force = json_array(), *refused = json_array(), *invalid = json_array();
+	json_t *diagnostics = json_array();
+
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		const struct qos_live *live = supervisor->lives[i];
+		json_t *diag = report_diag(&live->diag);
+
+		if (live->state == QOS_LIVE_IN_FORCE && !live->stale)
+			json_array_append_new(in_force, json_string(live->contract->name));
+		else if (qos_live_is_refused(live))
+			json_array_append_new(refused, json_string(live->contract->name));
+		if (!live->file_valid)
+			json_array_append_new(invalid, json_string(live->path));
+		json_array_extend(diagnostics, diag);
+		json_decref(diag);
+	}
+	return json_pack("{si so sI sI so so so}", "schema", 1, "in_force", in_force, "unchanged",
+			 (json_int_t)summary->n_unchanged, "removed",
+			 (json_int_t)summary->n_removed, "refused", refused, "invalid", invalid,
+			 "diagnostics", diagnostics);
+}

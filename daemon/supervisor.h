@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The supervisor: what the daemon is, without its event loop. The files of this rank share one
+ * struct and divide the work:
+ *
+ *     reload.c   files -> contracts -> grants -> streams     (the pipeline, read it first)
+ *     threads.c  threads of the machine -> streams
+ *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
+ *     person.c   adjust, revert, panic
+ *     report.c   all of it as JSON
+ *
+ * Time is a parameter, descriptors are polled by main.c; nothing here waits.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "admit/ledger.h"
+#include "config.h"
+#include "contract/host.h"
+#include "kern/monitor.h"
+#include "kern/taskstats.h"
+#include "live.h"
+#include "service/service.h"
+#include "state/originals.h"
+#include "state/overrides.h"
+#include "util/table.h"
+
+struct qos_options {
+	const char *config_path;
+	const char *const *contract_paths; /* NULL-terminated */
+	const char *run_dir;
+	const char *pin_dir;
+	bool trust; /* refuse files that others can write */
+};
+
+/* One thread that belongs to a contract. Owned by the supervisor's table. */
+struct qos_thread {
+	pid_t tid;
+	pid_t tgid;
+	uint32_t stream; /* id */
+	bool managed;	 /* false: beyond max-threads, or it could not be set */
+	bool drifted;	 /* somebody else set its policy, and the contract yields */
+	bool seen;	 /* in the current scan */
+};
+
+/* Called when something happened that others may want to know (the bus sends signals). */
+typedef void (*qos_notify_fn)(void *data, const char *what, const struct qos_live *live,
+			      const char *stream, const char *text);
+
+struct qos_supervisor {
+	struct qos_options options;
+	struct qos_config config;
+	struct qos_host *host;
+	struct qos_ledger *ledger;
+	struct qos_monitor *monitor; /* NULL: none can be had, reasons in `diag` */
+	struct qos_taskstats *taskstats; /* NULL: none */
+	struct qos_originals *originals; /* NULL: nothing may be changed */
+	struct qos_service *service;	 /* NULL: likewise */
+	struct qos_overrides *overrides;
+	struct qos_live **lives; /* by file name */
+	size_t n_lives;
+	struct qos_table streams; /* id -> struct qos_live_stream */
+	struct qos_table threads; /* tid -> struct qos_thread */
+	uint32_t next_stream;
+	uint64_t violations_seen;
+	uint64_t violated_turn; /* `turns` at the last violation */
+	uint64_t started_us; /* CLOCK_REALTIME */
+	uint64_t turns;
+	bool panicked;
+	struct qos_diag diag; /* what is wrong with the machine or the settings */
+	qos_notify_fn notify;
+	void *notify_data;
+};
+
+/* Reads settings and host, opens what the kernel has; changes nothing yet. 0 or -errno, -EINVAL
+ * for wrong settings; words in diag. */
+int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
+		       struct qos_supervisor **ret);
+
+/* Puts every thread back as it was and frees all. */
+void qos_supervisor_free(struct qos_supervisor *supervisor);
+QOS_DEFINE_CLEANUP(struct qos_supervisor *, qos_supervisor_free)
+#define _cleanup_supervisor_ QOS_CLEANUP(qos_supervisor_freep)
+
+/* What a reload did. Names are borrowed from the lives. */
+struct qos_reload_summary {
+	size_t n_unchanged;
+	size_t n_changed; /* new or another version */
+	size_t n_removed;
+	size_t n_refused;
+	size_t n_invalid;
+};
+
+/* The pipeline. Complete before anything old goes; a file that is bad keeps its last good
+ * version. 0 or -ENOMEM (then nothing changed). */
+int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_summary *ret);
+
+/* Brings monitor and threads in line with the ledger, touching only what differs. */
+void qos_supervisor_reconcile(struct qos_supervisor *supervisor);
+
+/* The first reload; then gives back what a killed daemon left behind and no contract claims. */
+int qos_supervisor_start(struct qos_supervisor *supervisor, struct qos_reload_summary *ret);
+
+/* Reads the host's facts again; grants shrink, and contracts leave force, where supply did. The
+ * caller reconciles. 0 or -ENOMEM. */
+int qos_supervisor_refresh_host(struct qos_supervisor *supervisor);
+
+/* Looks at every process of the machine again. Done at start, at reload, after lost events. */
+void qos_supervisor_scan(struct qos_supervisor *supervisor);
+
+/* Hands on what the monitor has to say. */
+void qos_supervisor_events(struct qos_supervisor *supervisor);
+
+/* threads.c, for the others of this rank. */
+void qos_threads_examine(struct qos_supervisor *supervisor, pid_t tgid);
+void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
+void qos_threads_release_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
+void qos_threads_release_all(struct qos_supervisor *supervisor);
+void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event);
+void qos_threads_verify(struct qos_supervisor *supervisor);
+
+/* One turn of the slow loop. */
+void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns);
+
+/* Outcomes of what persons ask. */
+#define QOS_SUPERVISOR_E_NO_CONTRACT  1
+#define QOS_SUPERVISOR_E_NO_ATTRIBUTE 2
+#define QOS_SUPERVISOR_E_REFUSED      3
+
+/* attribute: "cpu.STREAM.runtime" or "cpu.runtime" (stream main). until_ns: CLOCK_BOOTTIME, 0: for
+ * ever. *ret_json as in qosctl(1). 0, QOS_SUPERVISOR_E_*, -errno; words in diag. */
+int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contract,
+			  const char *attribute, uint64_t value_ns, uint64_t until_ns,
+			  struct qos_diag *diag, json_t **ret_json);
+/* attribute "" reverts all of the contract. */
+int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contract,
+			  const char *attribute, struct qos_diag *diag, json_t **ret_json);
+/* Undoes everything and holds still until the next reload. */
+int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json);
+
+/* Takes back what was adjusted for a time that is over. */
+void qos_supervisor_expire_overrides(struct qos_supervisor *supervisor, uint64_t now_boot_ns);
+
+/* Puts overrides in force again, after a reload or a restart. */
+void qos_supervisor_reapply_overrides(struct qos_supervisor *supervisor);
+
+/* Wishes another runtime for one stream, and journals it: the one door for law and persons.
+ * 0, QOS_LEDGER_E_*, -ENOMEM. */
+struct qos_adapt_request {
+	struct qos_live_stream *stream;
+	uint64_t runtime_ns;
+	enum qos_adapted_by by;
+	const char *reason;
+	uint64_t signal_ns;
+};
+int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
+			 struct qos_diag *diag);
+
+/* "status", "list", "show" (of contract `name`) as in qosctl(1). 0 and a new reference, -ENOMEM,
+ * -EINVAL (no such report), QOS_SUPERVISOR_E_NO_CONTRACT. */
+int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
+			  json_t **ret);
+json_t *qos_report_reload(const struct qos_supervisor *supervisor,
+			  const struct qos_reload_summary *summary);
+
+/* The live contract of this name, or the bad file NAME.yaml; NULL if there is neither. */
+struct qos_live *qos_supervisor_find(const struct qos_supervisor *supervisor, const char *name);
