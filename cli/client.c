@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sd-bus straight over the daemon's unix socket: no bus daemon, so it works in an initrd and a
+ * container. Every call makes its own connection; `--watch` then survives a restart of the daemon
+ * between two pictures, and nothing has to be kept in step.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+
+#define CALL_TIMEOUT_S 5
+#define ERROR_PREFIX   "org.qosd1.Error."
+
+struct outcome {
+	const char *name; /* after ERROR_PREFIX */
+	int status;
+	const char *hint;
+};
+
+static const struct outcome outcomes[] = {
+	{"NoSuchContract", QOS_EXIT_NO_CONTRACT, "`qosctl list` names the contracts"},
+	{"NoSuchAttribute", QOS_EXIT_FAILURE,
+	 "write cpu.STREAM.runtime; `qosctl show CONTRACT` names the streams"},
+	{"Refused", QOS_EXIT_REFUSED, NULL},
+	{"Invalid", QOS_EXIT_INVALID, NULL},
+	{"AccessDenied", QOS_EXIT_FAILURE, "only root may change something: try sudo"},
+};
+
+static int fail(struct qos_answer *answer, int status, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int fail(struct qos_answer *answer, int status, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&answer->text, format, args) < 0)
+		answer->text = NULL;
+	va_end(args);
+	answer->hint = hint ? strdup(hint) : NULL;
+	answer->status = status;
+	return status;
+}
+
+static int connect_failed(struct qos_answer *answer, const char *path, int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return fail(answer, QOS_EXIT_NO_DAEMON, "start it: systemctl start qosd (as root)",
+			    "qosd is not running (nobody answers on %s)", path);
+	case EACCES:
+	case EPERM:
+		return fail(answer, QOS_EXIT_FAILURE,
+			    "be root (sudo), or a member of group qos, which may read",
+			    "%s: you may not ask qosd", path);
+	default:
+		return fail(answer, QOS_EXIT_FAILURE, NULL, "%s: %s", path, strerror(error));
+	}
+}
+
+/* Connects with a bound on the time that a full backlog may cost. */
+static int connect_to(const char *path, struct qos_answer *answer, int *ret)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval timeout = {.tv_sec = CALL_TIMEOUT_S};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return connect_failed(answer, path, ENAMETOOLONG);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return connect_failed(answer, path, errno);
+	*ret = TAKE_FD(fd);
+	return QOS_EXIT_OK;
+}
+
+/* Consumes fd, also on failure: the bus owns it as soon as set_fd succeeded. */
+static int start_bus(int fd, sd_bus **ret)
+{
+	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	_cleanup_close_ int owned = fd;
+	int r;
+
+	r = sd_bus_new(&bus);
+	if (r < 0)
+		return r;
+	r = sd_bus_set_fd(bus, owned, owned);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(owned);
+	r = sd_bus_start(bus);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(bus);
+	return 0;
+}
+
+static int remote_error(struct qos_answer *answer, const sd_bus_error *error, int r)
+{
+	const char *text = error->message ? error->message : strerror(-r);
+
+	for (size_t i = 0; error->name && i < QOS_ARRAY_SIZE(outcomes); i++) {
+		if (!strncmp(error->name, ERROR_PREFIX, strlen(ERROR_PREFIX)) &&
+		    !strcmp(error->name + strlen(ERROR_PREFIX), outcomes[i].name))
+			return fail(answer, outcomes[i].status,
+				    strstr(text, "\nhint: ") ? NULL : outcomes[i].hint, "%s", text);
+	}
+	if (r == -ETIMEDOUT)
+		return fail(answer, QOS_EXIT_FAILURE, "see `journalctl -u qosd`",
+			    "qosd did not answer within %d s", CALL_TIMEOUT_S);
+	return fail(answer, QOS_EXIT_FAILURE, "see `journalctl -u qosd`", "qosd: %s", text);
+}
+
+static int read_reply(struct qos_answer *answer, sd_bus_message *reply)
+{
+	const char *text;
+	json_error_t error;
+	int r;
+
+	r = sd_bus_message_read(reply, "s", &text);
+	if (r < 0)
+		return fail(answer, QOS_EXIT_FAILURE, NULL, "qosd: %s", strerror(-r));
+	answer->json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (!answer->json)
+		return fail(answer, QOS_EXIT_FAILURE, "qosctl and qosd may differ in version",
+			    "qosd answered what is no JSON: %s", error.text);
+	return answer->status = QOS_EXIT_OK;
+}
+
+static int call(sd_bus *bus, struct qos_answer *answer, const char *method, const char *types,
+		va_list args)
+{
+	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	QOS_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r;
+
+	r = sd_bus_message_new_method_call(bus, &message, NULL, "/org/qosd1", "org.qosd1.Manager",
+					   method);
+	if (r >= 0 && *types)
+		r = sd_bus_message_appendv(message, types, args);
+	if (r >= 0)
+		r = sd_bus_call(bus, message, CALL_TIMEOUT_S * 1000000ULL, &error, &reply);
+	if (r < 0)
+		return remote_error(answer, &error, r);
+	return read_reply(answer, reply);
+}
+
+int qos_client_call(const char *socket, struct qos_answer *answer, const char *method,
+		    const char *types, ...)
+{
+	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	va_list args;
+	int fd = -1;
+	int r;
+
+	r = connect_to(socket, answer, &fd);
+	if (r)
+		return r;
+	r = start_bus(fd, &bus);
+	if (r < 0)
+		return fail(answer, QOS_EXIT_FAILURE, NULL, "%s: %s", socket, strerror(-r));
+	va_start(args, types);
+	r = call(bus, answer, method, types, args);
+	va_end(args);
+	return r;
+}
+
+int qos_client_complain(const struct qos_cli *cli, const struct qos_answer *answer)
+{
+	return qos_cli_fail(cli, answer->status, answer->hint, "%s",
+			    answer->text ? answer->text : strerror(ENOMEM));
+}
+
+void qos_answer_reset(struct qos_answer *answer)
+{
+	json_decref(answer->json);
+	free(answer->text);
+	free(answer->hint);
+	*answer = (struct qos_answer){};
+}

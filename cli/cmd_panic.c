@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * panic: everything back as it was. The daemon does it if it answers, else the pinned records of
+ * what threads were do: they need no daemon, and are there after any crash.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client.h"
+#include "state/originals.h"
+
+static int count(void *data, pid_t tid, const struct qos_original *original)
+{
+	(*(json_int_t *)data)++;
+	return 0;
+}
+
+static int report(const struct qos_cli *cli, json_int_t restored, json_int_t failed)
+{
+	_cleanup_json_ json_t *document = json_pack("{s:i, s:I, s:I, s:s}", "schema", 1, "restored",
+						    restored, "failed", failed, "by", "qosctl");
+
+	if (!document)
+		return qos_cli_no_memory(cli);
+	qos_cli_print(cli, document, qos_out_panic);
+	return failed ? QOS_EXIT_FAILURE : QOS_EXIT_OK;
+}
+
+static int open_failed(const struct qos_cli *cli, int r, const struct qos_diag *diag)
+{
+	_cleanup_json_ json_t *diagnostics = json_array();
+
+	if (qos_out_diag_json(diag, diagnostics) == 0)
+		qos_out_diagnostics(&cli->err, diagnostics);
+	return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", cli->pin_dir, strerror(-r));
+}
+
+/* Without the daemon. The pin stays if a thread could not be restored, for another try. */
+static int restore(const struct qos_cli *cli)
+{
+	_cleanup_originals_ struct qos_originals *originals = NULL;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	json_int_t n = 0;
+	int r;
+
+	if (geteuid() != 0)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "sudo qosctl panic",
+				    "qosd does not answer, and without it only root can restore");
+	r = qos_originals_open(cli->pin_dir, false, &diag, &originals);
+	if (r == -ENOENT)
+		r = report(cli, 0, 0);
+	else if (r < 0)
+		r = open_failed(cli, r, &diag);
+	qos_diag_reset(&diag);
+	if (!originals)
+		return r;
+	qos_originals_each(originals, count, &n);
+	r = qos_originals_restore_all(originals);
+	if (r < 0)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", cli->pin_dir,
+				    strerror(-r));
+	if (r == 0)
+		qos_originals_unpin(originals);
+	return report(cli, n - r, r);
+}
+
+int qos_cmd_panic(struct qos_cli *cli)
+{
+	_cleanup_answer_ struct qos_answer answer = {};
+
+	if (qos_client_call(cli->socket, &answer, "Panic", "")) {
+		/* It hangs, or is of another mind: root gets his way all the same. */
+		if (answer.status != QOS_EXIT_NO_DAEMON)
+			qos_client_complain(cli, &answer);
+		if (answer.status != QOS_EXIT_NO_DAEMON && geteuid() != 0)
+			return answer.status;
+		return restore(cli);
+	}
+	json_object_set_new(answer.json, "by", json_string("daemon"));
+	qos_cli_print(cli, answer.json, qos_out_panic);
+	return qos_json_int(answer.json, "failed", 0) ? QOS_EXIT_FAILURE : QOS_EXIT_OK;
+}

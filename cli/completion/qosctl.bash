@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bash completion for qosctl(1). Names of contracts come from the running daemon; without one
+# nothing is offered for them.
+
+_qosctl_contracts() {
+	local words=("${COMP_WORDS[@]}") socket=() i
+
+	for ((i = 1; i < ${#words[@]} - 1; i++)); do
+		[[ ${words[i]} == --socket ]] && socket=(--socket "${words[i + 1]}")
+	done
+	qosctl --quiet "${socket[@]}" list 2>/dev/null
+}
+
+_qosctl_streams() {
+	qosctl --json show "$1" 2>/dev/null |
+		sed -n 's/^ *"stream": "\([a-z0-9_]*\)",\{0,1\}$/cpu.\1.runtime/p' | sort -u
+}
+
+_qosctl_policies() {
+	local file
+
+	for file in /usr/share/qosd/policies/*.yaml; do
+		[[ -e $file ]] && basename "$file" .yaml
+	done
+}
+
+_qosctl_enabled() {
+	local file
+
+	for file in /etc/qosd/contracts.d/*.yaml /usr/lib/qosd/contracts.d/*.yaml; do
+		[[ -e $file ]] && basename "$file" .yaml
+	done
+}
+
+# Sets verb and first (its first argument); options and their values do not count.
+_qosctl_scan() {
+	local i
+
+	verb='' first=''
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--socket | --contracts | --config | --host | --policies | --pin-dir | --for) ((i++)) ;;
+		-*) ;;
+		*)
+			if [[ -z $verb ]]; then
+				verb=${COMP_WORDS[i]}
+			elif [[ -z $first ]]; then
+				first=${COMP_WORDS[i]}
+			fi
+			;;
+		esac
+	done
+}
+
+_qosctl_options() {
+	local common='--json --quiet --no-pager --socket --contracts --config --version --help'
+
+	case $1 in
+	'' | status) echo "$common --check --watch" ;;
+	list | show) echo "$common --watch" ;;
+	check) echo "$common --strict --host --pin-dir" ;;
+	apply) echo "$common --strict --runtime --pin-dir" ;;
+	enable) echo "$common --runtime --policies --pin-dir" ;;
+	adjust) echo "$common --for" ;;
+	doctor) echo "$common --dump-host --errors --pin-dir" ;;
+	panic) echo "$common --pin-dir" ;;
+	*) echo "$common" ;;
+	esac
+}
+
+_qosctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
+	local verbs='status list show check apply enable disable reload adjust revert doctor panic help'
+
+	COMPREPLY=()
+	_qosctl_scan
+	case $prev in
+	--socket | --config | --host)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--contracts | --policies | --pin-dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--for) return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_options "$verb")" -- "$cur")
+		return
+	fi
+	case $verb:$first in
+	: | help:) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
+	show: | adjust: | revert:)
+		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur")
+		;;
+	adjust:*)
+		mapfile -t COMPREPLY < <(compgen -S = -W "$(_qosctl_streams "$first")" -- "$cur")
+		compopt -o nospace
+		;;
+	revert:*)
+		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_streams "$first")" -- "$cur")
+		;;
+	enable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_policies)" -- "$cur") ;;
+	disable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_enabled)" -- "$cur") ;;
+	check:* | apply:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	esac
+}
+
+complete -o filenames -F _qosctl qosctl

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The daemon knows which name is wrong; which one was meant is asked for only then. */
+#include "nearest.h"
+
+#include "util/text.h"
+
+int qos_nearest_fail(const struct qos_cli *cli, const char *name, const char *where,
+		     const char *const *names)
+{
+	const char *nearest = qos_text_nearest(name, names);
+	_cleanup_free_ char *hint = NULL;
+
+	if (nearest && asprintf(&hint, "did you mean %s?", nearest) < 0)
+		return qos_cli_no_memory(cli);
+	return qos_cli_fail(cli, QOS_EXIT_NO_CONTRACT, hint, "there is no contract %s%s", name,
+			    where);
+}
+
+int qos_nearest_complain(const struct qos_cli *cli, struct qos_answer *answer, const char *name)
+{
+	_cleanup_answer_ struct qos_answer list = {};
+	_cleanup_free_ const char **names = NULL;
+	const json_t *briefs, *brief;
+	size_t i;
+
+	if (answer->status != QOS_EXIT_NO_CONTRACT ||
+	    qos_client_call(cli->socket, &list, "Report", "ss", "list", ""))
+		return qos_client_complain(cli, answer);
+	briefs = json_object_get(list.json, "contracts");
+	names = calloc(json_array_size(briefs) + 1, sizeof(*names));
+	if (!names)
+		return qos_cli_no_memory(cli);
+	json_array_foreach (briefs, i, brief)
+		names[i] = qos_json_text(brief, "contract", "");
+	return qos_nearest_fail(cli, name, "", names);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line -> struct qos_cli. */
+#pragma once
+
+#include "cli.h"
+
+/* Options may stand before and after the verb, as `--name VALUE` or `--name=VALUE`; `--` ends them.
+ * Sets defaults, options and args (cli->args points into argv, which is reordered). Whatever is
+ * not known is refused on stderr with the nearest option there is. QOS_EXIT_OK or _USAGE. */
+int qos_options_parse(struct qos_cli *cli, int argc, char **argv);

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The program as it is called: every exit status, and what goes to which stream. A child process
+ * stands in for the daemon on a private bus of its own and answers from a table; the files that are
+ * installed lie in a directory of the test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+#define ARGS_MAX  12
+#define TEXT_SIZE 65536
+#define BRIEF(state, violations)                                                                   \
+	"{\"contract\":\"camera\",\"state\":\"" state                                              \
+	"\",\"file\":\"camera.yaml\",\"violations\":" violations "}"
+#define STATUS(state, brief) "{\"schema\":1,\"state\":\"" state "\",\"contracts\":[" brief "]}"
+#define SHOW(drift)                                                                                \
+	"{\"schema\":1,\"contract\":\"camera\",\"streams\":[{\"threads\":[{\"tid\":7,"             \
+	"\"comm\":\"cam\",\"drift\":" drift "}]}]}"
+
+/* What the stand-in says to one method; `error` as in org.qosd1.Error.ERROR. */
+struct reply {
+	const char *method;
+	const char *what; /* Report's first argument; NULL: any */
+	const char *json;
+	const char *error;
+	const char *text;
+};
+
+static const struct reply fine[] = {
+	{"Report", "status", STATUS("ok", BRIEF("in-force", "0"))},
+	{"Report", "list", STATUS("ok", BRIEF("in-force", "0"))},
+	{"Report", "show", SHOW("false")},
+	{"Reload", NULL, "{\"schema\":1,\"in_force\":[\"camera\"],\"unchanged\":1}"},
+	{"Adjust", NULL,
+	 "{\"schema\":1,\"contract\":\"camera\",\"stream\":\"main\",\"attribute\":\"runtime\","
+	 "\"old_ns\":8000000,\"new_ns\":6000000,\"until_s\":null}"},
+	{"Revert", NULL, "{\"schema\":1,\"contract\":\"camera\",\"reverted\":[]}"},
+	{"Panic", NULL, "{\"schema\":1,\"restored\":1,\"failed\":0}"},
+	{},
+};
+static const struct reply violated[] = {
+	{"Report", "status", STATUS("degraded", BRIEF("in-force", "3"))}, {}};
+static const struct reply drifted[] = {{"Report", "status", STATUS("ok", BRIEF("in-force", "0"))},
+				       {"Report", "show", SHOW("true")},
+				       {}};
+static const struct reply bad[] = {{"Report", "status", STATUS("bad", BRIEF("refused", "0"))}, {}};
+static const struct reply strange[] = {{"Report", NULL, "{"}, {}};
+static const struct reply half[] = {
+	{"Reload", NULL, "{\"schema\":1,\"in_force\":[],\"refused\":[\"camera\"]}"}, {}};
+static const struct reply broken[] = {
+	{"Reload", NULL,
+	 "{\"schema\":1,\"in_force\":[],\"invalid\":[\"/x/camera.yaml\"],\"diagnostics\":"
+	 "[{\"severity\":\"error\",\"file\":\"/x/camera.yaml\",\"line\":3,\"col\":1,"
+	 "\"text\":\"no\",\"hint\":null}]}"},
+	{"Report", "list", "{\"schema\":1,\"contracts\":[]}"},
+	{}};
+static const struct reply refusing[] = {
+	{"Reload", NULL,
+	 "{\"schema\":1,\"in_force\":[],\"refused\":[\"camera\"],\"diagnostics\":[{\"severity\":"
+	 "\"error\",\"file\":\"/x/camera.yaml\",\"line\":5,\"col\":3,\"text\":\"refused: full\","
+	 "\"hint\":null}]}"},
+	{"Report", "list", "{\"schema\":1,\"contracts\":[]}"},
+	{"Adjust", NULL, NULL, "Refused", "16 % is free\nhint: ask for less"},
+	{}};
+static const struct reply elsewhere[] = {
+	{"Report", "list",
+	 "{\"schema\":1,\"contracts\":[{\"contract\":\"camera\",\"file\":\"/x/other.yaml\"}]}"},
+	{}};
+static const struct reply unknowing[] = {{"Report", "list", STATUS("ok", BRIEF("in-force", "0"))},
+					 {"Report", "show", NULL, "NoSuchContract", "no"},
+					 {"Adjust", NULL, NULL, "NoSuchAttribute", "no"},
+					 {"Revert", NULL, NULL, "Invalid", "no"},
+					 {"Reload", NULL, NULL, "AccessDenied", "no"},
+					 {}};
+
+struct fixture {
+	char dir[64];
+	char socket[96];
+	pid_t server;
+};
+
+struct result {
+	int status;
+	char out[TEXT_SIZE];
+	char err[TEXT_SIZE];
+};
+
+static int answer(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	const char *what = NULL;
+
+	if (sd_bus_message_has_signature(call, "ss"))
+		sd_bus_message_read(call, "s", &what);
+	for (const struct reply *reply = data; reply->method; reply++) {
+		char name[64];
+
+		if (strcmp(sd_bus_message_get_member(call), reply->method) ||
+		    (reply->what && (!what || strcmp(what, reply->what))))
+			continue;
+		snprintf(name, sizeof(name), "org.qosd1.Error.%s",
+			 reply->error ? reply->error : "");
+		return reply->error ? sd_bus_reply_method_errorf(call, name, "%s", reply->text)
+				    : sd_bus_reply_method_return(call, "s", reply->json);
+	}
+	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Untold", "not in the table");
+}
+
+static void serve_one(int fd, const struct reply *replies)
+{
+	sd_bus *bus = NULL;
+	sd_id128_t id = {};
+	int r = 0;
+
+	assert_true(sd_bus_new(&bus) >= 0 && sd_bus_set_fd(bus, fd, fd) >= 0 &&
+		    sd_bus_set_server(bus, 1, id) >= 0 &&
+		    sd_bus_add_object(bus, NULL, "/org/qosd1", answer, (void *)replies) >= 0 &&
+		    sd_bus_start(bus) >= 0);
+	while (r >= 0) {
+		r = sd_bus_process(bus, NULL);
+		if (r == 0)
+			r = sd_bus_wait(bus, UINT64_MAX);
+	}
+	sd_bus_flush_close_unref(bus);
+}
+
+static void start_server(struct fixture *fixture, const struct reply *replies)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, fixture->socket, strlen(fixture->socket) + 1);
+	unlink(fixture->socket);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	fixture->server = fork();
+	assert_true(fixture->server >= 0);
+	if (fixture->server == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			serve_one(accept4(fd, NULL, NULL, SOCK_CLOEXEC), replies);
+	}
+	close(fd);
+}
+
+static void stop_server(struct fixture *fixture)
+{
+	if (fixture->server <= 0)
+		return;
+	kill(fixture->server, SIGKILL);
+	waitpid(fixture->server, NULL, 0);
+	fixture->server = 0;
+	unlink(fixture->socket);
+}
+
+static void read_back(int fd, char *text)
+{
+	ssize_t n = pread(fd, text, TEXT_SIZE - 1, 0);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+}
+
+/* Words of `line` are split at blanks; the socket and the directory go first. */
+static void run(const struct fixture *fixture, const char *line, struct result *result)
+{
+	const char *argv[ARGS_MAX + 8] = {QOSCTL, "--socket", fixture->socket, "--contracts",
+					  fixture->dir};
+	_cleanup_free_ char *words = strdup(line);
+	int out = open(fixture->dir, O_TMPFILE | O_RDWR, 0600);
+	int err = open(fixture->dir, O_TMPFILE | O_RDWR, 0600);
+	size_t n = 5;
+	int status;
+	pid_t pid;
+
+	assert_true(out >= 0 && err >= 0);
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+		argv[n++] = word;
+	pid = fork();
+	if (pid == 0) {
+		if (chdir(fixture->dir) < 0)
+			_exit(99);
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		execv(QOSCTL, (char **)argv);
+		_exit(99);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	result->status = WEXITSTATUS(status);
+	read_back(out, result->out);
+	read_back(err, result->err);
+}
+
+static void write_file(const struct fixture *fixture, const char *name, const char *text)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", fixture->dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+}
+
+static const char good_text[] = "version: 1\ncontract: camera\nmatch:\n  unit: camera.service\n"
+				"cpu:\n  period: 100ms\n  runtime: 1ms\n  window: 0/1\n";
+static const char huge_text[] = "version: 1\ncontract: huge\nmatch:\n  unit: huge.service\n"
+				"cpu:\n  period: 100ms\n  runtime: 99900us\n  window: 0/1\n";
+static int setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/qosctl-test-XXXXXX");
+	if (!mkdtemp(fixture->dir))
+		return -1;
+	snprintf(fixture->socket, sizeof(fixture->socket), "%s/private", fixture->dir);
+	*state = fixture;
+	write_file(fixture, "good.src", good_text);
+	write_file(fixture, "huge.src", huge_text);
+	write_file(fixture, "bad.src", "version: 1\ncontract: camera\nwindo: 1/10\n");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+	char command[128];
+	int r;
+
+	stop_server(fixture);
+	snprintf(command, sizeof(command), "rm -rf '%s'", fixture->dir);
+	r = system(command);
+	free(fixture);
+	return r;
+}
+
+struct call {
+	const struct reply *replies; /* NULL: no daemon */
+	const char *line;
+	int status;
+	const char *out; /* must stand in stdout; NULL: stdout is empty */
+	const char *err; /* must stand in stderr; NULL: stderr is empty */
+};
+
+static const struct call calls[] = {
+	/* 64: usage, and what was meant */
+	{fine, "stats", 64, NULL, "did you mean status?"},
+	{fine, "--jsn", 64, NULL, "did you mean --json?"},
+	{fine, "list --strict", 64, NULL, "--strict belongs to `qosctl check`"},
+	{fine, "--json=1 list", 64, NULL, "takes no value"},
+	{fine, "list --config", 64, NULL, "needs a value"},
+	{fine, "list --watch=soon", 64, NULL, "is no time"},
+	{fine, "show", 64, NULL, "an argument is missing"},
+	{fine, "show a b", 64, NULL, "too many arguments"},
+	{fine, "adjust camera cpu.runtime", 64, NULL, "ATTRIBUTE=VALUE"},
+	{fine, "adjust camera cpu.runtime=6", 64, NULL, "is no duration"},
+	{fine, "adjust camera cpu.runtime=6ms --for 0", 64, NULL, "no time at all"},
+	{fine, "doctor --errors --dump-host", 64, NULL, "exclude"},
+	/* 0 */
+	{fine, "", 0, "all is well", NULL},
+	{fine, "status --check", 0, "all is well", NULL},
+	{fine, "--quiet status --check", 0, NULL, NULL},
+	{fine, "list --quiet", 0, "camera\n", NULL},
+	{fine, "list --json", 0, "\"contracts\": [", NULL},
+	{fine, "show camera", 0, "stream", NULL},
+	{fine, "reload", 0, "reloaded: 1 in force, 1 of them unchanged", NULL},
+	{fine, "adjust camera cpu.runtime=6ms", 0, "8ms -> 6ms, until", NULL},
+	{fine, "revert camera", 0, "nothing was adjusted", NULL},
+	{fine, "panic", 0, "1 threads", NULL},
+	{fine, "--version", 0, "qosctl ", NULL},
+	{fine, "help apply", 0, "FILE", NULL},
+	{fine, "apply --help", 0, "FILE", NULL},
+	{fine, "help --json", 0, "\"verb\": \"panic\"", NULL},
+	{NULL, "check good.src", 0, "1 contracts ok, 0 with errors", "camera"},
+	{NULL, "doctor --errors", 0, "EBUSY", NULL},
+	{NULL, "doctor --dump-host", 0, "{", NULL},
+	/* 1 */
+	{bad, "status --check", 1, "bad", "in state bad"},
+	{strange, "list", 1, NULL, "no JSON"},
+	{unknowing, "reload", 1, NULL, "try sudo"},
+	{unknowing, "adjust camera cpu.x.runtime=1ms", 1, NULL, "write cpu.STREAM.runtime"},
+	{drifted, "reload", 1, NULL, "not in the table"},
+	{NULL, "check none.src", 1, NULL, "No such file"},
+	{NULL, "apply none.src", 1, NULL, "No such file"},
+	{NULL, "check --host none.src", 1, NULL, "--dump-host"},
+	/* 2 */
+	{NULL, "check bad.src", 2, "0 contracts ok, 1 with errors", "bad.src:3:1: error:"},
+	{NULL, "check bad.src --json", 2, "\"ok\": false", NULL},
+	{NULL, "check --config bad.src good.src", 2, NULL, "error:"},
+	{NULL, "apply bad.src", 2, NULL, "bad.src:3:1: error:"},
+	{elsewhere, "apply good.src", 2, NULL, "stands in /x/other.yaml already"},
+	{broken, "apply good.src", 2, NULL, "invalid"},
+	{broken, "reload", 2, "invalid", "camera.yaml:3:1: error: no"},
+	{unknowing, "revert camera", 2, NULL, "no"},
+	/* 3, 4 */
+	{NULL, "", 3, NULL, "qosd is not running"},
+	{NULL, "adjust camera cpu.runtime=1ms", 3, NULL, "systemctl start qosd"},
+	{unknowing, "show camra", 4, NULL, "did you mean camera?"},
+	{NULL, "enable nothing --policies .", 4, NULL, "no contract nothing"},
+	{NULL, "disable nothing", 4, NULL, "no contract nothing"},
+	/* 10, 11, 12 */
+	{violated, "status --check", 10, "camera", "3 windows violated"},
+	{drifted, "status --check", 12, "camera", "thread 7 (cam)"},
+	{refusing, "adjust camera cpu.runtime=9ms", 11, NULL, "16 % is free"},
+	{refusing, "apply good.src", 11, NULL, "refused: full"},
+	{half, "reload", 11, "refused      camera", NULL},
+	{NULL, "apply huge.src", 11, NULL, "even alone"},
+};
+
+static void check_text(const struct call *call, const char *stream, const char *text,
+		       const char *expected)
+{
+	if (expected ? !strstr(text, expected) : *text != '\0')
+		fail_msg("qosctl %s: expected on %s: %s\nthere was: %s", call->line, stream,
+			 expected ? expected : "nothing", text);
+}
+
+static void test_calls(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct result result;
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(calls); i++) {
+		const struct call *call = &calls[i];
+
+		stop_server(fixture);
+		if (call->replies)
+			start_server(fixture, call->replies);
+		run(fixture, call->line, &result);
+		if (result.status != call->status)
+			fail_msg("qosctl %s: exit %d, not %d\n%s", call->line, result.status,
+				 call->status, result.err);
+		check_text(call, "stdout", result.out, call->out);
+		check_text(call, "stderr", result.err, call->err);
+	}
+}
+
+static bool exists(const struct fixture *fixture, const char *name)
+{
+	char path[160];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture->dir, name);
+	return lstat(path, &st) == 0;
+}
+
+/* A refused contract leaves what stood there before: nothing, a file, a link. */
+static void test_put_back(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct result result;
+	char path[160], text[64] = "";
+	int fd;
+
+	start_server(fixture, refusing);
+	run(fixture, "apply good.src", &result);
+	assert_int_equal(result.status, 11);
+	assert_false(exists(fixture, "camera.yaml"));
+
+	write_file(fixture, "camera.yaml", "# before\n");
+	run(fixture, "apply good.src", &result);
+	assert_int_equal(result.status, 11);
+	snprintf(path, sizeof(path), "%s/camera.yaml", fixture->dir);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 9);
+	close(fd);
+	assert_string_equal(text, "# before\n");
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	run(fixture, "apply good.src", &result);
+	assert_int_equal(result.status, 11);
+	assert_int_equal(readlink(path, text, sizeof(text)), 9);
+}
+
+/* Without a daemon: install, refuse to enable over it, refuse to remove it; enable, disable. */
+static void test_files(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct result result;
+
+	run(fixture, "apply good.src", &result);
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.err, "takes force when it starts"));
+	assert_true(exists(fixture, "camera.yaml"));
+	run(fixture, "disable camera", &result);
+	assert_int_equal(result.status, 1);
+	assert_non_null(strstr(result.err, "a file of your own"));
+	run(fixture, "enable camera --policies .", &result);
+	assert_int_equal(result.status, 1);
+
+	run(fixture, "--contracts in apply good.src", &result);
+	assert_int_equal(result.status, 0);
+	assert_true(exists(fixture, "in/camera.yaml"));
+	run(fixture, "--contracts in2 enable camera --policies in", &result);
+	assert_int_equal(result.status, 0);
+	assert_true(exists(fixture, "in2/camera.yaml"));
+	/* the first directory holds one too, so the link becomes a mask */
+	run(fixture, "--contracts in2 disable camera", &result);
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out, "masked"));
+	run(fixture, "--contracts in3 enable camera --policies in", &result);
+	assert_int_equal(result.status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+	};
+
+	setenv("NO_COLOR", "1", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
