@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh QOSCTL: the manual pages. Each complete contract in the EXAMPLES of qos-contract(5) must pass
+# `qosctl check`; one that a comment `.\" wrong` precedes must be refused. Every page must be clean
+# under mandoc. What a page shows can so never drift from what the parser takes.
+set -euo pipefail
+
+qosctl=$(readlink -f "${1:?usage: run.sh QOSCTL}")
+cd "$(dirname "$(readlink -f "$0")")/../.."
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+
+# result NAME TRUTH [LOG]
+result() {
+  if [ "$2" = yes ]; then
+    passed=$((passed + 1))
+    echo "ok      $1"
+  else
+    failed=$((failed + 1))
+    echo "failed  $1"
+    [ ! -f "${3-}" ] || sed 's/^/  /' "$3"
+  fi
+}
+
+truth() {
+  if "$@"; then echo yes; else echo no; fi
+}
+
+# Displays of EXAMPLES into DIR/right/N.yaml and DIR/wrong/N.yaml, roff's escapes undone. A directory
+# for each, because contracts of one directory must have different names.
+extract() {
+  awk -v dir="$dir" '
+    /^\.Sh / { inside = ($2 == "EXAMPLES"); next }
+    !inside { next }
+    /^\.\\" wrong/ { kind = "wrong"; next }
+    /^\.Bd -literal/ { file = sprintf("%s/%s/%02d.yaml", dir, kind ? kind : "right", ++n); next }
+    /^\.Ed/ { if (file) close(file); file = ""; kind = ""; next }
+    file { gsub(/\\&/, ""); gsub(/\\-/, "-"); gsub(/\\\(dq/, "\""); gsub(/\\e/, "\\"); print > file }
+  ' man/qos-contract.5
+}
+
+# check FILE EXPECTED_STATUS
+check() {
+  local status=0 log=$dir/log
+  "$qosctl" check "$1" >"$log" 2>&1 || status=$?
+  echo "exit status $status, expected $2" >>"$log"
+  result "example $(basename "$(dirname "$1")")/$(basename "$1")" "$(truth [ "$status" -eq "$2" ])" \
+    "$log"
+}
+
+mkdir "$dir/right" "$dir/wrong"
+extract
+shopt -s nullglob
+right=("$dir"/right/*.yaml) wrong=("$dir"/wrong/*.yaml)
+result "qos-contract(5) has examples" \
+  "$(truth [ $((${#right[@]} > 2 && ${#wrong[@]} > 0)) -eq 1 ])"
+for file in "${right[@]}"; do
+  check "$file" 0
+done
+for file in "${wrong[@]}"; do
+  check "$file" 2
+done
+
+for page in man/*.[1-8]; do
+  lint=no
+  if mandoc -Tlint -Wwarning "$page" >"$dir/log" 2>&1; then lint=yes; fi
+  result "$page" "$lint" "$dir/log"
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
