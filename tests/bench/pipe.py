@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the monitor costs: `perf bench sched pipe` on one CPU, interleaved rounds, medians.
+
+Unmanaged with 1,000 contracts loaded against no daemon; managed against libbpf-tools' runqlat.
+"""
+
+import re
+import statistics
+import subprocess
+import time
+
+import measure
+from instance import Instance, until
+
+ROUNDS = 9
+LOOPS = 60000
+PIPE = ["taskset", "-c", "0", "perf", "bench", "sched", "pipe", "-l", str(LOOPS)]
+
+MANAGED = """version: 1
+contract: pipe
+match:
+  - comm: perf*
+    user: root
+cpu:
+  period: 10ms
+  runtime: 5ms
+  window: 1/10
+  max-threads: 2
+  manage: observe
+"""
+
+
+def one_pipe(priority=()):
+    out = subprocess.run([*priority, *PIPE], capture_output=True, text=True, check=True).stdout
+    return float(re.search(r"([\d.]+) usecs/op", out).group(1))
+
+
+class Arm:
+    """A way to run the pipe: what must run beside it."""
+
+    def __init__(self, name):
+        self.name = name
+        self.samples = []
+
+    def median(self):
+        return statistics.median(self.samples)
+
+
+def with_runqlat(arm):
+    # pylint: disable=consider-using-with
+    tool = subprocess.Popen(["runqlat", "100000"], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+    time.sleep(1.0)
+    try:
+        arm.samples.append(one_pipe())
+    finally:
+        tool.terminate()
+        tool.wait()
+
+
+def with_daemon(arm, managed):
+    with Instance("version: 1\n") as qosd:
+        for number in range(1000 - managed):
+            qosd.write(f"c{number}", measure.small_contract(number))
+        if managed:
+            qosd.write("pipe", MANAGED)
+        qosd.start()
+        arm.samples.append(one_pipe())
+        if managed:
+            until("the pipe was measured", lambda: qosd.stream("pipe")["stats"]["used_ns"] > 0)
+
+
+def main():
+    bench = measure.Bench("pipe")
+    alone, unmanaged, managed, runqlat = (Arm(n) for n in ("alone", "unmanaged", "managed",
+                                                           "runqlat"))
+    for _ in range(ROUNDS):
+        alone.samples.append(one_pipe())
+        with_daemon(unmanaged, 0)
+        with_daemon(managed, 1)
+        with_runqlat(runqlat)
+    for arm in (alone, unmanaged, managed, runqlat):
+        bench.row(f"pipe, {arm.name}", arm.median(), "us/op", best=min(arm.samples))
+    bench.row("unmanaged by alone", unmanaged.median() / alone.median(), "ratio", 1.10)
+    bench.row("managed by runqlat", managed.median() / runqlat.median(), "ratio", 1.0)
+    bench.end()
+
+
+main()

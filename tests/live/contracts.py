@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Contract texts that the live tests share."""
+
+import os
+
+PYTHON = "/usr/bin/python3"
+PERIODIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "periodic.py")
+
+
+# pylint: disable=too-many-arguments,too-many-positional-arguments
+def contract(name, extra="", period="20ms", runtime="4ms", tag=None, top=""):
+    """One cpu stream for periodic.py with the tag; `extra` adds keys to it, `top` above match."""
+    return f"""version: 1
+contract: {name}
+{top}match:
+  - exe: {PYTHON}
+    user: root
+    cmdline: .*periodic.py {tag or name} .*
+cpu:
+  period: {period}
+  runtime: {runtime}
+  window: 1/10
+{extra}"""
