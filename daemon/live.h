@@ -39,6 +39,7 @@ struct qos_live_stream {
 	bool probes_attached;
 	uint32_t n_managed;
 	uint32_t n_unmanaged; /* beyond max-threads, or not to be set */
+	uint64_t overrun_told_ns; /* when the journal last heard of an overrun */
 	struct qos_law_state law;
 	struct qos_live_before *before;
 	uint64_t run_before_ns; /* taskstats at the last turn, where there is no monitor */

@@ -256,8 +256,8 @@ static int run(struct daemon *daemon)
 	_cleanup_close_ int lock = -1;
 	int r;
 
-	lock = daemon->check_config ? -1 : take_lock(daemon->options.run_dir);
-	if (lock < 0 && !daemon->check_config) {
+	lock = take_lock(daemon->options.run_dir);
+	if (lock < 0) {
 		fprintf(stderr, "qosd: %s: %s\n", daemon->options.run_dir,
 			lock == -EWOULDBLOCK ? "another qosd runs here; stop it first"
 					     : strerror(-lock));
@@ -267,9 +267,9 @@ static int run(struct daemon *daemon)
 	r = qos_supervisor_new(&daemon->options, &diag, &daemon->supervisor);
 	qos_diag_print(&diag, stderr);
 	qos_diag_reset(&diag);
-	if (r >= 0 && !daemon->check_config)
+	if (r >= 0)
 		r = start(daemon);
-	if (r >= 0 && !daemon->check_config)
+	if (r >= 0)
 		r = sd_event_loop(daemon->event);
 	if (r < 0)
 		qos_log(LOG_ERR, NULL, NULL, NULL, "cannot go on: %s", strerror(-r));
@@ -277,6 +277,19 @@ static int run(struct daemon *daemon)
 	qos_supervisor_free(daemon->supervisor);
 	sd_event_source_unref(daemon->budget);
 	sd_event_unref(daemon->event);
+	return r < 0;
+}
+
+/* Touches nothing: another daemon may be at work. */
+static int check_config(const char *path)
+{
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_config config;
+	int r;
+
+	r = qos_supervisor_read_config(path, &diag, &config);
+	qos_diag_print(&diag, stderr);
+	qos_diag_reset(&diag);
 	return r < 0;
 }
 
@@ -373,6 +386,8 @@ int main(int argc, char **argv)
 	}
 	daemon.options.contract_paths =
 		daemon.n_paths ? daemon.paths : qos_store_default_path;
+	if (daemon.check_config)
+		return check_config(daemon.options.config_path);
 	qos_log_open(daemon.log_level);
 	block_signals();
 	return run(&daemon);

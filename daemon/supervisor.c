@@ -15,23 +15,22 @@
 #include "util/file.h"
 #include "util/log.h"
 
-static int read_config(struct qos_supervisor *supervisor, struct qos_diag *diag)
+int qos_supervisor_read_config(const char *path, struct qos_diag *diag, struct qos_config *ret)
 {
-	const char *path = supervisor->options.config_path;
 	_cleanup_doc_ struct qos_doc *doc = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct qos_loc loc = {.file = path};
 	size_t len;
 	int r;
 
-	qos_config_default(&supervisor->config);
+	qos_config_default(ret);
 	r = qos_file_read(AT_FDCWD, path, QOS_DOC_BYTES_MAX, &text, &len);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return qos_diag_error(diag, &loc, "cannot be read: %s", strerror(-r));
 	r = qos_doc_parse(path, text, len, diag, &doc);
-	return r < 0 ? r : qos_config_parse(doc, diag, &supervisor->config);
+	return r < 0 ? r : qos_config_parse(doc, diag, ret);
 }
 
 static bool is_own(void *data, pid_t tid)
@@ -120,7 +119,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		return -ENOMEM;
 	supervisor->options = *options;
 	supervisor->started_us = realtime_us();
-	r = read_config(supervisor, diag);
+	r = qos_supervisor_read_config(options->config_path, diag, &supervisor->config);
 	if (r < 0)
 		return r;
 	open_kernel(supervisor);

@@ -73,6 +73,10 @@ struct qos_supervisor {
 	void *notify_data;
 };
 
+/* Reads the settings of `path` over the defaults; a file that does not exist is empty. 0, or
+ * -EINVAL and the like with words in diag. */
+int qos_supervisor_read_config(const char *path, struct qos_diag *diag, struct qos_config *ret);
+
 /* Reads settings and host, opens what the kernel has; changes nothing yet. 0 or -errno, -EINVAL
  * for wrong settings; words in diag. */
 int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,

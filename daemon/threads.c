@@ -474,8 +474,30 @@ static void on_violation(struct qos_supervisor *supervisor, const struct qos_eve
 				   text);
 }
 
+#define OVERRUN_TELL_NS 10000000000ULL /* at most this often a stream */
+
+static void tell_overrun(struct qos_live_stream *stream, const struct qos_event *event)
+{
+	const struct qos_cpu_stream *wish = qos_live_wish(stream);
+	char budget[QOS_UNIT_MAX];
+
+	if (stream->overrun_told_ns && event->now_ns - stream->overrun_told_ns < OVERRUN_TELL_NS)
+		return;
+	stream->overrun_told_ns = event->now_ns;
+	qos_log(LOG_NOTICE, QOS_MSG_OVERRUN, contract_name(stream), wish->name,
+		"thread %u needs more than its runtime of %s (overrun: %s); qosctl show counts "
+		"them all",
+		event->tid,
+		qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
+		qos_overrun_names[wish->overrun]);
+}
+
 static void on_schedule(struct qos_supervisor *supervisor, const struct qos_event *event)
 {
+	struct qos_live_stream *stream = stream_of(supervisor, event->stream);
+
+	if (stream && event->type == QOS_EVENT_OVERRUN)
+		tell_overrun(stream, event);
 	if (supervisor->service && qos_table_get(&supervisor->threads, event->tid))
 		supervisor->service->ops->event(supervisor->service, event);
 }

@@ -39,14 +39,16 @@ static void stand_up(struct qos_book *book, struct qos_entry *entry)
 		qos_place_unseat(book, entry, i);
 }
 
-/* Nobody sits while this is done, so it needs no judgement. */
+/* To the low end, and without extras. Nobody sits while this is done, so it needs no judgement. */
 static void shrink(struct qos_book *book, struct qos_entry *entry)
 {
 	for (size_t i = 0; i < entry->grant.n_streams; i++) {
 		const struct qos_range *range = &entry->contract->cpu[i].runtime_range;
+		uint64_t base = entry->holds[i].base_ns;
 
-		if (is_scheduled(entry, i) && range->set && range->lo < entry->holds[i].base_ns)
-			qos_place_try(book, entry, i, QOS_SHARE_BASE, range->lo);
+		if (is_scheduled(entry, i))
+			qos_place_try(book, entry, i, QOS_SHARE_BASE,
+				      range->set && range->lo < base ? range->lo : base);
 	}
 }
 

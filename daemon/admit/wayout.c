@@ -176,7 +176,7 @@ static enum answer all_cpus(struct attempt *attempt)
 	const struct qos_cpus *online = &attempt->book->capacity->online;
 	char text[QOS_CPUS_TEXT_MAX];
 
-	if (attempt->stream->where == QOS_WHERE_ANY ||
+	if ((attempt->stream->where == QOS_WHERE_ANY && attempt->book->n_general) ||
 	    (attempt->stream->where == QOS_WHERE_LIST &&
 	     qos_cpus_subset(online, &attempt->stream->cpus)))
 		return NOT_ASKED;

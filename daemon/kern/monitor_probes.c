@@ -66,8 +66,9 @@ static int parse(const char *text, struct spec *ret)
 static struct bpf_link *attach_spec(struct bpf_program *program, const struct spec *spec,
 				    uint32_t stream)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, uprobe, .func_name = spec->symbol, .bpf_cookie = stream);
-	LIBBPF_OPTS(bpf_usdt_opts, usdt, .usdt_cookie = stream);
+	const struct bpf_uprobe_opts uprobe = {
+		.sz = sizeof(uprobe), .func_name = spec->symbol, .bpf_cookie = stream};
+	const struct bpf_usdt_opts usdt = {.sz = sizeof(usdt), .usdt_cookie = stream};
 
 	if (spec->kind == USDT)
 		return bpf_program__attach_usdt(program, -1, spec->path, spec->symbol, spec->name,

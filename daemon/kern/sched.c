@@ -120,21 +120,28 @@ bool qos_sched_same(const struct qos_sched_attr *a, const struct qos_sched_attr 
 }
 
 /* A line of that file is "dl.runtime                 :              4907442". */
-int qos_sched_deadline_left(pid_t tid, int64_t *ret_ns)
+static bool read_field(const char *text, const char *name, int64_t *ret)
+{
+	const char *line = strstr(text, name);
+
+	line = line ? strchr(line, ':') : NULL;
+	if (line)
+		*ret = strtoll(line + 1, NULL, 10);
+	return line;
+}
+
+bool qos_sched_is_unthrottled(pid_t tid)
 {
 	_cleanup_free_ char *text = NULL;
-	char path[64], *line;
+	int64_t left_ns, deadline_ns;
+	char path[64];
 	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/sched", tid);
 	if (qos_file_read(AT_FDCWD, path, SCHED_FILE_MAX, &text, &len) < 0)
-		return -ENOENT;
-	line = strstr(text, "\ndl.runtime ");
-	line = line ? strchr(line, ':') : NULL;
-	if (!line)
-		return -ENOENT;
-	*ret_ns = strtoll(line + 1, NULL, 10);
-	return 0;
+		return false;
+	return read_field(text, "\ndl.runtime ", &left_ns) &&
+	       read_field(text, "\ndl.deadline ", &deadline_ns) && (left_ns > 0 || !deadline_ns);
 }
 
 int qos_sched_online(struct qos_cpus *ret)

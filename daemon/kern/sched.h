@@ -35,10 +35,10 @@ int qos_sched_set_affinity(pid_t tid, const struct qos_cpus *cpus);
  * not compared: qosd never changes them. */
 bool qos_sched_same(const struct qos_sched_attr *a, const struct qos_sched_attr *b);
 
-/* What is left of a SCHED_DEADLINE thread's runtime in its current period, from /proc/TID/sched.
- * Not above 0: it is, or is about to be, throttled. 0, or -ENOENT where the kernel does not tell
- * (before 6.15 without CONFIG_SCHED_DEBUG), or if the thread is gone or has another policy. */
-int qos_sched_deadline_left(pid_t tid, int64_t *ret_ns);
+/* Has a SCHED_DEADLINE thread runtime left in its current period, or never run in one? From
+ * /proc/TID/sched. False: it is or was throttled, or the kernel does not tell (before 6.15 without
+ * CONFIG_SCHED_DEBUG), or the thread is gone or has another policy. */
+bool qos_sched_is_unthrottled(pid_t tid);
 
 /* The CPUs that are online. 0 or -errno. */
 int qos_sched_online(struct qos_cpus *ret);

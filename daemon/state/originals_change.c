@@ -196,16 +196,15 @@ static int do_affinity(pid_t tid, const struct qos_original *original,
 							 : qos_sched_set_affinity(tid, &cpus);
 }
 
-/* Asleep with runtime left: the one state in which leave_deadline() has to help, and may. */
+/* The one state in which leave_deadline() has to help, and may. */
 static bool sleeps_unthrottled(pid_t tid)
 {
 	struct qos_proc_stat stat;
-	int64_t left_ns;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	return qos_proc_stat_read(AT_FDCWD, path, &stat) == 0 && stat.state != 'R' &&
-	       qos_sched_deadline_left(tid, &left_ns) == 0 && left_ns > 0;
+	       qos_sched_is_unthrottled(tid);
 }
 
 /*

@@ -33,13 +33,14 @@ static void test_deadline(void **state)
 	assert_int_equal(attach(world), 0);
 	assert_policy(world, SCHED_DEADLINE);
 	now = victim_state(world->pid);
-	assert_int_equal(now.attr.runtime_ns, 2 * MS);
+	assert_int_equal(now.attr.runtime_ns, 2 * MS + qos_enforcement_ns(2 * MS));
 	assert_int_equal(now.attr.deadline_ns, 50 * MS);
 	assert_int_equal(now.attr.period_ns, 100 * MS);
 	assert_int_equal(now.attr.flags, QOS_SCHED_RESET_ON_FORK);
 	grant_deadline(world, 3 * MS);
 	assert_int_equal(attach(world), 0);
-	assert_int_equal(victim_state(world->pid).attr.runtime_ns, 3 * MS);
+	assert_int_equal(victim_state(world->pid).attr.runtime_ns,
+			 3 * MS + qos_enforcement_ns(3 * MS));
 	assert_int_equal(verify(world), 0);
 	assert_int_equal(detach(world), 0);
 	assert_victim(world->pid, &world->before);
@@ -263,11 +264,41 @@ static void test_demote_until_idle(void **state)
 	assert_int_equal(attach(world), 0);
 	tell(world, QOS_EVENT_IDLE, 500, 0); /* not demoted: nothing to do */
 	assert_policy(world, SCHED_DEADLINE);
-	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
-	assert_policy(world, SCHED_NORMAL);
+	demote_now(world, 5000);
 	tell(world, QOS_EVENT_IDLE, 2000, 0);
 	assert_policy(world, SCHED_DEADLINE);
 	assert_int_equal(counts(world).promoted, 1);
+}
+
+/* Told a second late: the kernel's own throttling has it by now. */
+static void test_stale_overrun(void **state)
+{
+	struct world *world = *state;
+
+	grant_deadline(world, MS);
+	assert_int_equal(attach(world), 0);
+	tell(world, QOS_EVENT_OVERRUN, (uint64_t)test_now_ns() - 1000 * MS, 0);
+	assert_policy(world, SCHED_DEADLINE);
+	assert_int_equal(counts(world).demoted, 0);
+}
+
+/* It was throttled as it left SCHED_DEADLINE: not back before the time that the monitor tells. */
+static void test_throttled_stays_out(void **state)
+{
+	struct world *world = *state;
+
+	grant_deadline(world, MS);
+	assert_int_equal(attach(world), 0);
+	tell(world, QOS_EVENT_THROTTLED, 500, 600);
+	assert_int_equal(world->service->ops->next_expiry(world->service), 0);
+	demote_now(world, 5000);
+	tell(world, QOS_EVENT_THROTTLED, 3000, 9000);
+	assert_int_equal(world->service->ops->next_expiry(world->service), 9000);
+	tell(world, QOS_EVENT_IDLE, 8000, 0);
+	assert_policy(world, SCHED_NORMAL);
+	world->service->ops->expire(world->service, 9000);
+	assert_policy(world, SCHED_DEADLINE);
+	assert_int_equal(counts(world).throttled, 2);
 }
 
 static void test_throttle(void **state)
@@ -317,7 +348,7 @@ static void test_refused_promotion(void **state)
 	assert_int_not_equal(last_cpu(), 0);
 	grant_deadline(world, MS);
 	assert_int_equal(attach(world), 0);
-	tell(world, QOS_EVENT_OVERRUN, 1000, now);
+	demote_now(world, now);
 	assert_int_equal(qos_sched_set_affinity(world->pid, &first), 0);
 	for (int i = 0; i < 6; i++) {
 		ops->expire(world->service, now);
@@ -364,8 +395,7 @@ static void test_hog_makes_progress(void **state)
 		long long start = cpu_ns(world->pid);
 
 		test_wait_for(cpu_ns(world->pid) > start + (long long)MS);
-		tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
-		assert_policy(world, SCHED_NORMAL);
+		demote_now(world, 5000);
 		start = cpu_ns(world->pid);
 		test_wait_for(cpu_ns(world->pid) > start + (long long)MS);
 		world->service->ops->expire(world->service, 5000);
@@ -529,6 +559,8 @@ int main(void)
 		native_test(test_child_of_fifo),
 		native_test(test_demote_until_expiry),
 		native_test(test_demote_until_idle),
+		native_test(test_stale_overrun),
+		native_test(test_throttled_stays_out),
 		native_test(test_throttle),
 		native_test(test_new_grant_while_demoted),
 		native_test(test_refused_promotion),

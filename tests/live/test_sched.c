@@ -49,24 +49,31 @@ static void test_nice_under_fifo(void **state)
 	victim_stop(pid);
 }
 
-static void test_deadline_left(void **state)
+static void spin(void)
+{
+	for (;;)
+		;
+}
+
+/* A hog is throttled nearly all the time, a sleeper never. */
+static void test_unthrottled(void **state)
 {
 	const struct qos_sched_attr deadline = {.policy = SCHED_DEADLINE,
-						.runtime_ns = 3000000,
-						.deadline_ns = 100000000,
-						.period_ns = 100000000};
-	pid_t pid = victim_start(NULL);
-	int64_t left = 77;
+						.runtime_ns = 1000000,
+						.deadline_ns = 500000000,
+						.period_ns = 500000000};
+	pid_t pid = victim_start(NULL), hog = victim_start(spin);
 
-	assert_int_equal(qos_sched_deadline_left(pid, &left), -ENOENT);
-	assert_int_equal(left, 77);
+	assert_false(qos_sched_is_unthrottled(pid));
 	assert_int_equal(qos_sched_set(pid, &deadline), 0);
-	if (qos_sched_deadline_left(pid, &left) == 0)
-		assert_true(left <= 3000000);
-	else
-		print_message("this kernel does not tell\n");
+	assert_int_equal(qos_sched_set(hog, &deadline), 0);
+	if (access("/proc/self/sched", R_OK) == 0) {
+		assert_true(qos_sched_is_unthrottled(pid));
+		test_wait_for(!qos_sched_is_unthrottled(hog));
+	}
 	victim_stop(pid);
-	assert_int_equal(qos_sched_deadline_left(pid, &left), -ENOENT);
+	victim_stop(hog);
+	assert_false(qos_sched_is_unthrottled(pid));
 }
 
 static void test_same(void **state)
@@ -128,9 +135,9 @@ static void test_call_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_policy),  cmocka_unit_test(test_nice_under_fifo),
-		cmocka_unit_test(test_deadline_left), cmocka_unit_test(test_same),
-		cmocka_unit_test(test_affinity),      cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_every_policy), cmocka_unit_test(test_nice_under_fifo),
+		cmocka_unit_test(test_unthrottled),  cmocka_unit_test(test_same),
+		cmocka_unit_test(test_affinity),     cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_call_names),
 	};
 

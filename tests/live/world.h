@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/sched.h>
 
+#include "admit/enforce.h"
 #include "service/service.h"
 #include "state/originals.h"
 
@@ -114,4 +115,19 @@ static inline void assert_unrecorded(struct world *world)
 	struct qos_original original;
 
 	assert_int_equal(qos_originals_get(world->originals, world->pid, &original), -ENOENT);
+}
+
+static inline bool tell_overrun(struct world *world, uint64_t until_ns)
+{
+	struct qos_sched_attr attr;
+
+	tell(world, QOS_EVENT_OVERRUN, (uint64_t)test_now_ns(), until_ns);
+	assert_int_equal(qos_sched_get(world->pid, &attr), 0);
+	return attr.policy == SCHED_NORMAL;
+}
+
+/* Under SCHED_DEADLINE only fresh news count; on a busy machine it takes more than one try. */
+static inline void demote_now(struct world *world, uint64_t until_ns)
+{
+	test_wait_for(tell_overrun(world, until_ns));
 }
