@@ -20,9 +20,9 @@ struct qos_seat {
 /* What the book knows of a stream beside its grant. */
 struct qos_hold {
 	uint64_t base_ns; /* always reserved: the contract's runtime, less when supply shrank */
-	enum qos_guarantee
-		floor;	  /* what it had when the transaction began: nobody may take it away */
-	bool no_deadline; /* the kernel refused SCHED_DEADLINE */
+	/* What it had when the transaction began: nobody may take it away. */
+	enum qos_guarantee floor;
+	bool no_deadline;	/* the kernel refused SCHED_DEADLINE */
 	struct qos_seat before; /* to be tried first when it is placed again */
 	bool logged;		/* the log has a record of it, or of its entry's coming */
 };
@@ -36,10 +36,11 @@ struct qos_entry {
 /* What a stream asks of a CPU, all its threads together. n threads of (C, D, T) delay themselves
  * and others exactly as one of (nC, D, T) does, as long as nC <= D. */
 struct qos_demand {
-	struct qos_sporadic task; /* c: n * (reserved + 2 * overhead + enforcement); not placed by priority yet */
-	uint64_t one_ns;	  /* C' of one thread */
-	uint64_t
-		put_off_ns; /* largest D - C' if it is scheduled globally on several CPUs, else 0 */
+	struct qos_sporadic task; /* c: n * one_ns; the priority is not known yet */
+	/* C' of one thread: reserved + 2 * overhead + what may pass until it is cut. */
+	uint64_t one_ns;
+	/* D - C' if it is scheduled globally, and may be late by that somewhere; else 0. */
+	uint64_t put_off_ns;
 	uint64_t util_ppb;
 	uint64_t density_ppb; /* with blocking, as gfb wants it */
 	uint64_t one_density_ppb;

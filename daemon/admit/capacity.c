@@ -6,11 +6,11 @@
  * Foreign FIFO and RR work has no known pattern, only an average. It is counted as utilisation on
  * one CPU of its set (the one that is fullest of such work already, so that the worst CPU is not
  * underrated and the others stay free), and on every CPU where it may run above our lowest level
- * nothing is proven under SCHED_FIFO any more. What uses less than NEGLIGIBLE_PPM is left out of the
- * latter: something so rare is, like the interrupts, what `cpu.blocking` stands for.
+ * nothing is proven under SCHED_FIFO any more. What uses less than NEGLIGIBLE_PPM is left out of
+ * the latter: something so rare is, like the interrupts, what `cpu.blocking` stands for.
  *
- * Weakness: a probe that found more tasks than it can tell of may have left out SCHED_DEADLINE ones;
- * then only SCHED_FIFO loses its proofs.
+ * Weakness: a probe that found more tasks than it can tell of may have left out SCHED_DEADLINE
+ * ones; then only SCHED_FIFO loses its proofs.
  */
 #include "admit/capacity.h"
 

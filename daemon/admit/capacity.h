@@ -19,10 +19,10 @@ struct qos_capacity {
 	uint64_t dl_foreign_max_ppb;
 	struct qos_sporadic dl_foreign[QOS_FOREIGN_MAX]; /* the same, one by one; d == t */
 	size_t n_dl_foreign;
-	uint64_t foreign_ppb
-		[QOS_CPUS_MAX]; /* FIFO and RR of others, on the CPU where it counts most */
-	struct qos_cpus
-		disturbed; /* where FIFO or RR of others may delay the band: nothing is proven */
+	/* FIFO and RR of others, each on the CPU where it counts most. */
+	uint64_t foreign_ppb[QOS_CPUS_MAX];
+	/* Where FIFO or RR of others may delay the band: nothing is proven there. */
+	struct qos_cpus disturbed;
 	uint64_t overhead_ns;
 	uint64_t blocking_ns;
 	uint32_t band_first;

@@ -20,7 +20,7 @@ struct qos_sporadic {
 
 /* Global EDF on m identical CPUs: density form of the Goossens-Funk-Baruah bound (Goossens, Funk,
  * Baruah: Real-Time Systems 25, 2003; densities: Bertogna, Cirinei, Lipari, ECRTS 2005).
- * sum_ppb, max_ppb: densities C/min(D,T), parts per billion, rounded up. cap_ppb: each CPU's speed. */
+ * sum_ppb, max_ppb: densities C/min(D,T), parts per billion, rounded up. cap_ppb: a CPU's speed. */
 bool qos_feasible_gfb(uint64_t sum_ppb, uint64_t max_ppb, unsigned int m, uint64_t cap_ppb);
 
 /* EDF on one CPU: processor demand (Baruah, Rosier, Howell 1990) with blocking b and supply

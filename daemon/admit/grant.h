@@ -17,16 +17,15 @@ enum qos_policy {
 extern const char *const qos_policy_names[]; /* none deadline fifo */
 
 struct qos_stream_grant {
-	uint64_t
-		guaranteed_ns; /* reserved, never below the contract's `runtime` while supply lasts */
-	uint64_t granted_ns;   /* in force now */
-	uint64_t wanted_ns;    /* asked for: `runtime`, the slow loop's or a person's wish */
+	/* Reserved, never below the contract's `runtime` while supply lasts; 0 if observed. */
+	uint64_t guaranteed_ns;
+	uint64_t granted_ns; /* in force now */
+	uint64_t wanted_ns;  /* asked for: `runtime`, the slow loop's or a person's wish */
 	enum qos_policy policy;
 	struct qos_cpus cpus; /* where it may run */
 	uint32_t priority;    /* SCHED_FIFO: within the band; else 0 */
 	enum qos_guarantee guarantee;
-	const char *
-		test; /* static name of the test that says so: "gfb", "edf-demand", "rta", "none" */
+	const char *test;     /* static name of what says so: "gfb", "edf-demand", "rta", "none" */
 	uint64_t response_ns; /* proven bound on the response time of a job; 0: only the deadline */
 };
 
@@ -34,8 +33,7 @@ struct qos_stream_grant {
 struct qos_grant {
 	struct qos_stream_grant *streams;
 	size_t n_streams;
-	enum qos_guarantee
-		guarantee; /* the weakest of its streams; PROVEN if it has none to schedule */
+	enum qos_guarantee guarantee; /* its streams' weakest; PROVEN if it schedules none */
 };
 
 void qos_grant_free(struct qos_grant *grant);

@@ -2,7 +2,8 @@
 /*
  * What may be promised. The SCHED_DEADLINE set is one and is proven or not as a whole; each CPU's
  * SCHED_FIFO streams are judged one by one, below that set, and only if that set is proven, since
- * their analysis leans on its meeting its own deadlines. Only what a change touches is judged again.
+ * their analysis leans on its meeting its own deadlines. Only what a change touches is judged
+ * again.
  *
  * Priorities are deadline monotonic on each CPU. Where a CPU has more distinct deadlines than the
  * band has levels, neighbours share a level and count as delaying each other.

@@ -37,7 +37,7 @@ void qos_ledger_rollback(struct qos_ledger *ledger);
 int qos_ledger_add(struct qos_ledger *ledger, const struct qos_contract *contract,
 		   struct qos_diag *diag);
 
-/* Takes a contract out. 0 or QOS_LEDGER_E_UNKNOWN. */
+/* Takes a contract out. 0, QOS_LEDGER_E_UNKNOWN, -ENOMEM (and it stays). */
 int qos_ledger_remove(struct qos_ledger *ledger, const char *name);
 
 /* Wishes another runtime for one stream; the reservation never falls below the contract's

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The schedulability tests, against textbook sets and, for the exact ones, against a plain search. */
+/* The schedulability tests, against textbook sets and against a plain search. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void edf_sees_constrained_deadlines(void **state)
 	assert_false(qos_feasible_edf(tasks, 2, 2, PPB));
 }
 
-/* Every point up to the hyperperiod and the largest deadline: what the quick walk must agree with. */
+/* Every point: what the quick walk must agree with. */
 static bool edf_by_hand(const struct qos_sporadic *tasks, size_t n, uint64_t blocking, uint64_t cap)
 {
 	for (uint64_t t = 1; t <= 240; t++) {
