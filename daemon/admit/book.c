@@ -28,12 +28,27 @@ struct qos_undo {
 	struct qos_hold hold;
 };
 
-struct qos_demand qos_book_demand(const struct qos_book *book, const struct qos_entry *entry,
-				  size_t i)
+/* What one thread of the stream can take of a CPU each period, all charges included. Under
+ * SCHED_FIFO `overrun: allow` lets it go on until the cap; SCHED_DEADLINE reclaims only what others
+ * leave. */
+static uint64_t charge(const struct qos_book *book, const struct qos_entry *entry, size_t i)
 {
 	const struct qos_cpu_stream *wish = &entry->contract->cpu[i];
 	uint64_t reserved = entry->grant.streams[i].guaranteed_ns;
 	uint64_t one = reserved + 2 * book->capacity->overhead_ns + qos_enforcement_ns(reserved);
+	uint64_t most = wish->period.ns / 1000 * (book->capacity->cap_ppb / 1000000);
+
+	if (wish->overrun != QOS_OVERRUN_ALLOW ||
+	    entry->grant.streams[i].policy != QOS_POLICY_FIFO || most < one)
+		return one;
+	return most;
+}
+
+struct qos_demand qos_book_demand(const struct qos_book *book, const struct qos_entry *entry,
+				  size_t i)
+{
+	const struct qos_cpu_stream *wish = &entry->contract->cpu[i];
+	uint64_t one = charge(book, entry, i);
 	uint64_t density = qos_feasible_ppb(one + book->capacity->blocking_ns, wish->deadline_ns);
 	uint64_t n = wish->max_threads;
 	bool global = book->n_general > 1 && one < wish->deadline_ns;

@@ -53,6 +53,23 @@ static uint64_t util(const struct fixture *f, const struct qos_entry *entry)
 	return qos_book_demand(&f->book, entry, 0).util_ppb;
 }
 
+/* Pinned, a job that is never cut can take all that the cap leaves; reclaiming takes nothing. */
+static void what_may_overrun_is_charged_to_the_cap(void **state)
+{
+	struct fixture *f = *state;
+	struct qos_entry *a;
+	uint64_t cut;
+
+	a = qos_book_insert(&f->book, &f->a.contract);
+	put(&f->book, a, QOS_POLICY_FIFO, 0);
+	cut = util(f, a);
+	assert_true(cut < f->capacity.cap_ppb / 2);
+	f->a.cpu[0].overrun = QOS_OVERRUN_ALLOW;
+	assert_true(util(f, a) > f->capacity.cap_ppb / 100 * 99);
+	put(&f->book, a, QOS_POLICY_DEADLINE, 0);
+	assert_int_equal(util(f, a), cut);
+}
+
 static void entries_are_found_by_name(void **state)
 {
 	struct fixture *f = *state;
@@ -193,6 +210,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(what_may_overrun_is_charged_to_the_cap),
 		TEST(entries_are_found_by_name),
 		TEST(sums_follow_the_seats),
 		TEST(demand_has_overhead_and_threads_in_it),
