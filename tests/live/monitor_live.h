@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kern/monitor.h"
@@ -77,6 +78,7 @@ struct worker {
 	_Atomic uint32_t rounds;
 	_Atomic bool quit;
 	int pipe[2];
+	_Atomic uint64_t preempted; /* times that the CPU was taken away from it */
 	int n;
 	uint64_t period_ns;
 	uint64_t work_ns;
@@ -86,6 +88,7 @@ struct worker {
 static inline void *worker_main(void *data)
 {
 	struct worker *worker = data;
+	struct rusage before, after;
 
 	worker->tid = gettid();
 	for (;;) {
@@ -93,7 +96,10 @@ static inline void *worker_main(void *data)
 			;
 		if (worker->quit)
 			return NULL;
+		getrusage(RUSAGE_THREAD, &before);
 		worker->body(worker);
+		getrusage(RUSAGE_THREAD, &after);
+		worker->preempted += after.ru_nivcsw - before.ru_nivcsw;
 		worker->rounds++;
 	}
 }
@@ -107,10 +113,15 @@ static inline bool is_asleep(pid_t tid)
 	return !qos_proc_stat_read(AT_FDCWD, path, &stat) && stat.state == 'S';
 }
 
-static inline void worker_start(struct worker *worker)
+/* On the heap: a test that fails leaves its threads behind, which must not disturb the next one. */
+static inline struct worker *worker_start(const struct worker *plan)
 {
-	struct sched_param param = {.sched_priority = worker->priority};
+	struct sched_param param = {.sched_priority = plan->priority};
+	struct worker *worker = calloc(1, sizeof(*worker));
 	cpu_set_t cpus;
+
+	assert_non_null(worker);
+	memcpy(worker, plan, sizeof(*worker));
 
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
@@ -120,6 +131,7 @@ static inline void worker_start(struct worker *worker)
 	if (worker->priority)
 		assert_int_equal(pthread_setschedparam(worker->thread, SCHED_FIFO, &param), 0);
 	until(worker->tid && is_asleep(worker->tid));
+	return worker;
 }
 
 /* One more round of the body, from the wakeup to the sleep after it. */
@@ -137,6 +149,7 @@ static inline void worker_stop(struct worker *worker)
 	sem_post(&worker->go);
 	pthread_join(worker->thread, NULL);
 	sem_destroy(&worker->go);
+	free(worker);
 }
 
 /* Events of one kind for one thread (0: any), as dispatched until now. */

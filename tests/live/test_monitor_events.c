@@ -182,22 +182,25 @@ static void idle_round(struct worker *worker)
 static void test_exit(void **state)
 {
 	struct heard *heard = forget(*state);
-	struct worker worker = {.body = idle_round};
+	const struct worker worker_plan = {.body = idle_round};
+	struct worker *worker;
 	const struct qos_event *event;
+	pid_t tid;
 
 	assert_int_equal(qos_monitor_stream_set(*state, STREAM, &plain), 0);
-	worker_start(&worker);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker.tid, STREAM, 0, false), 0);
-	worker_round(&worker);
-	assert_null(heard_find(*state, heard, QOS_EVENT_EXIT, worker.tid));
-	worker_stop(&worker);
-	until(heard_find(*state, heard, QOS_EVENT_EXIT, worker.tid));
-	event = heard_find(*state, heard, QOS_EVENT_EXIT, worker.tid);
+	worker = worker_start(&worker_plan);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM, 0, false), 0);
+	worker_round(worker);
+	assert_null(heard_find(*state, heard, QOS_EVENT_EXIT, worker->tid));
+	tid = worker->tid;
+	worker_stop(worker);
+	until(heard_find(*state, heard, QOS_EVENT_EXIT, tid));
+	event = heard_find(*state, heard, QOS_EVENT_EXIT, tid);
 	assert_int_equal(event->stream, STREAM);
 	assert_int_equal(event->tgid, getpid());
-	assert_int_equal(qos_monitor_thread_detach(*state, worker.tid), 0);
-	assert_int_equal(qos_monitor_thread_detach(*state, worker.tid), -ENOENT);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker.tid, STREAM, 0, false), -ESRCH);
+	assert_int_equal(qos_monitor_thread_detach(*state, tid), 0);
+	assert_int_equal(qos_monitor_thread_detach(*state, tid), -ENOENT);
+	assert_int_equal(qos_monitor_thread_attach(*state, tid, STREAM, 0, false), -ESRCH);
 	assert_int_equal(qos_monitor_stream_remove(*state, STREAM), 0);
 }
 

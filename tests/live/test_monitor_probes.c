@@ -61,8 +61,12 @@ static void check_probes(void **state, const char *begin, const char *end)
 						 .deadline_ns = 15 * MS,
 						 .runtime_ns = 10 * MS,
 						 .job = QOS_ABI_JOB_PROBES};
-	struct worker worker = {.body = probed_jobs, .priority = 50, .n = 5, .work_ns = 3 * MS};
-	struct worker stranger = {.body = probed_jobs, .priority = 50, .n = 2, .work_ns = MS};
+	const struct worker worker_plan = {
+		.body = probed_jobs, .priority = 50, .n = 5, .work_ns = 3 * MS};
+	struct worker *worker;
+	const struct worker stranger_plan = {
+		.body = probed_jobs, .priority = 50, .n = 2, .work_ns = MS};
+	struct worker *stranger;
 	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_monitor_counters before, after;
 	struct qos_stream_stats stats;
@@ -73,11 +77,11 @@ static void check_probes(void **state, const char *begin, const char *end)
 	r = qos_monitor_stream_probes(*state, STREAM, begin, end, &diag);
 	qos_diag_print(&diag, stderr);
 	assert_int_equal(r, 0);
-	worker_start(&worker);
-	worker_start(&stranger);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker.tid, STREAM, 0, false), 0);
-	worker_round(&worker);
-	worker_round(&stranger);
+	worker = worker_start(&worker_plan);
+	stranger = worker_start(&stranger_plan);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM, 0, false), 0);
+	worker_round(worker);
+	worker_round(stranger);
 	stats = read_stats(*state, STREAM);
 	qos_monitor_counters(*state, &after);
 	assert_int_equal(stats.jobs, 5);
@@ -95,9 +99,9 @@ static void check_probes(void **state, const char *begin, const char *end)
 	assert_true(stats.served + stats.lost >= 1);
 	assert_int_equal(after.probe_stray - before.probe_stray, 0);
 	assert_int_equal(after.probe_twice - before.probe_twice, 0);
-	worker_stop(&worker);
-	worker_stop(&stranger);
-	assert_int_equal(qos_monitor_thread_detach(*state, worker.tid), 0);
+	assert_int_equal(qos_monitor_thread_detach(*state, worker->tid), 0);
+	worker_stop(worker);
+	worker_stop(stranger);
 	assert_int_equal(qos_monitor_stream_remove(*state, STREAM), 0);
 	qos_diag_reset(&diag);
 }
