@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Every executable of tests/bench is a bench: a table for people, one JSON object with --json, exit
+# code 1 if a bound is missed.
+
+# bench [NAME] [--json]
+bench() {
+  local name='' failed=0 file argument options=()
+  for argument in "$@"; do
+    case $argument in
+    --json) options+=(--json) ;;
+    -*) die "bench takes a name and --json, not \"$argument\"" ;;
+    *) name=$argument ;;
+    esac
+  done
+  mapfile -t files < <(find tests/bench -maxdepth 1 -type f -perm -u+x -name "${name:-*}.*" | sort)
+  [ ${#files[@]} -gt 0 ] || die "there is no bench \"${name:-*}\" in tests/bench"
+  for file in "${files[@]}"; do
+    say "bench $(basename "$file")"
+    QOS_BUILD="$PWD/build" "$file" ${options[@]+"${options[@]}"} || failed=$((failed + 1))
+  done
+  [ "$failed" -eq 0 ] || die "$failed of ${#files[@]} benches missed a bound"
+}

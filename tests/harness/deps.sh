@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# The Debian packages that each verb needs, and how they come in.
+
+packages_of() {
+  local build="git gcc libc6-dev meson ninja-build pkg-config clang bpftool libbpf-dev libnl-3-dev
+    libnl-genl-3-dev libyaml-dev libsystemd-dev libjansson-dev libcmocka-dev"
+  local demo="rt-app rt-tests stress-ng procps python3"
+  local lint="clang-format clang-tidy cppcheck shellcheck mandoc yamllint python3 binutils"
+  local fuzz="libclang-rt-dev llvm"
+  case $1 in
+  build) echo "$build" ;;
+  demo) echo "$build $demo" ;;
+  lint) echo "$build $lint" ;;
+  fuzz) echo "$build $fuzz" ;;
+  bench) echo "$build $demo linux-perf libbpf-tools strace" ;;
+  package) echo "$build debhelper dpkg-dev lintian" ;;
+  test) echo "$build $demo $lint $fuzz jq iproute2" ;;
+  *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench package" ;;
+  esac
+}
+
+is_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Status} ' "$1" 2>/dev/null | cut -d' ' -f1)" = installed ]
+}
+
+missing_of() {
+  local package
+  for package in $(packages_of "$1"); do
+    is_installed "$package" || echo "$package"
+  done | sort -u | xargs
+}
+
+install_packages() {
+  local quiet=(-q -y -o Dpkg::Use-Pty=0)
+  DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" update >&2 ||
+    die "apt-get update failed; is there a network?"
+  DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" install --no-install-recommends "$@" >&2 ||
+    die "apt-get could not install: $*"
+}
+
+deps() {
+  local missing
+  packages_of "$1" >/dev/null
+  command -v dpkg-query >/dev/null ||
+    die "this is no Debian; install the counterparts of: $(packages_of "$1" | xargs)"
+  missing=$(missing_of "$1") || exit 1
+  if [ -z "$missing" ]; then
+    say "packages: all that $1 needs are installed ($(packages_of "$1" | xargs | wc -w))"
+    return
+  fi
+  is_root || die "missing packages; install them with
+  sudo apt-get install --no-install-recommends $missing"
+  say "packages: installing $missing"
+  # shellcheck disable=SC2086
+  install_packages $missing
+}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# All tests. A suite is a command; what it prints goes to build/logs/NAME.log, and its counts come
+# from its last line, "N passed, N failed[, N skipped]". A command without that line counts as one
+# test: exit code 0 passed, 77 skipped, else failed. Suites that judge timing run alone, after the
+# others.
+
+test_logs=build/logs
+
+counts_of() { # LOG STATUS
+  local line passed failed skipped
+  line=$(tail -n 1 "$1")
+  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)?$ ]]; then
+    passed=${BASH_REMATCH[1]} failed=${BASH_REMATCH[2]} skipped=${BASH_REMATCH[4]:-0}
+    [ "$2" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+  else
+    passed=$(($2 == 0)) skipped=$(($2 == 77)) failed=$(($2 != 0 && $2 != 77))
+  fi
+  echo "$passed $failed $skipped"
+}
+
+run_suite() { # NAME COMMAND...
+  local name=$1 status=0 begin=$SECONDS counts
+  shift
+  ("$@") >"$test_logs/$name.log" 2>&1 </dev/null || status=$?
+  counts=$(counts_of "$test_logs/$name.log" "$status")
+  echo "$counts" >"$test_logs/$name.counts"
+  # shellcheck disable=SC2086
+  say "$(printf '%-18s %4d passed %3d failed %3d skipped  %4d s' "$name" $counts $((SECONDS - begin)))"
+}
+
+in_parallel() { # NAME COMMAND...
+  while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do
+    wait -n || true
+  done
+  run_suite "$@" &
+}
+
+meson_suite() { # RUNNER BUILD SUITE
+  "$1" meson test -C "$2" --no-rebuild --suite "$3" --logbase "$3" --print-errorlogs
+  "$1" python3 tests/harness/meson_count.py "$2/meson-logs/$3.json"
+}
+
+sanitized_suite() {
+  build build-asan -Db_sanitize=address,undefined -Dbuildtype=debug
+  as_user meson test -C build-asan --no-rebuild --suite unit --suite property --logbase sanitized \
+    --print-errorlogs
+  as_user python3 tests/harness/meson_count.py build-asan/meson-logs/sanitized.json
+}
+
+script_suite() { # RUNNER SCRIPT [ARGUMENT]...
+  [ -x "$2" ] || {
+    echo "$2 is missing or cannot be run"
+    return 1
+  }
+  "$@"
+}
+
+# What a user without any right sees in a clone of his own.
+clone_suite() {
+  local clone status=0
+  is_root || {
+    echo "skipped: becoming another user needs root"
+    return 77
+  }
+  clone=$(mktemp -d) && cp -r policies build/cli/qosctl "$clone" &&
+    chown -R nobody:nogroup "$clone" || return 1
+  setpriv --reuid nobody --regid nogroup --clear-groups \
+    env -C "$clone" ./qosctl check policies/ || status=$?
+  rm -r "$clone"
+  return "$status"
+}
+
+live_suite() { # COMMAND...
+  is_root || {
+    echo "skipped: the live kernel needs root"
+    return 77
+  }
+  "$@"
+}
+
+suites_together() {
+  in_parallel sanitized sanitized_suite
+  in_parallel lint lint
+  in_parallel fuzz fuzz 60
+  in_parallel checks checks
+  in_parallel unit meson_suite as_user build unit
+  in_parallel property meson_suite as_user build property
+  in_parallel golden script_suite as_user tests/golden/run.sh build/cli/qosctl
+  in_parallel man script_suite as_user tests/man/run.sh build/cli/qosctl
+  in_parallel policies as_user build/cli/qosctl check policies/
+  in_parallel policies-nobody clone_suite
+  wait
+}
+
+suites_alone() {
+  local script
+  run_suite live live_suite meson_suite env build live
+  for script in tests/live/test_*.py tests/demo/accept.sh; do
+    [ ! -e "$script" ] || run_suite "$(basename "$script" .sh)" live_suite script_suite env "$script"
+  done
+}
+
+# Each suite is a process group of its own, so that an interrupt takes all of it down.
+stop_suites() {
+  local group
+  for group in $(jobs -p); do
+    kill -TERM -- "-$group" 2>/dev/null
+  done
+  give_back build/logs build/meson-logs
+  die "interrupted"
+}
+
+show_failures() {
+  local counts failed skipped log
+  for counts in "$test_logs"/*.counts; do
+    read -r _ failed skipped <"$counts"
+    log=${counts%.counts}.log
+    [ "$failed" -eq 0 ] || printf '\n-- failed, %s:\n%s\n' "$log" "$(tail -n 80 "$log")"
+    [ "$skipped" -eq 0 ] || printf '\n-- skipped, %s:\n%s\n' "$log" "$(grep -i skip "$log" | head -n 20)"
+  done
+}
+
+test_all() {
+  local passed failed skipped
+  as_user rm -rf "$test_logs"
+  as_user mkdir -p "$test_logs" || die "cannot make $test_logs"
+  export QOS_BUILD="$PWD/build"
+  set -m
+  trap stop_suites INT TERM
+  say "suites that run side by side (logs in $test_logs)"
+  suites_together
+  say "suites that run alone"
+  suites_alone
+  give_back build/logs build/meson-logs
+  show_failures
+  read -r passed failed skipped < <(cat "$test_logs"/*.counts |
+    awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
+  [ "${CI:-}" != true ] || [ "$skipped" -eq 0 ] || echo "CI=true: whatever was skipped counts against this run"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ] && { [ "${CI:-}" != true ] || [ "$skipped" -eq 0 ]; }
+}
