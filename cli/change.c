@@ -37,7 +37,7 @@ static bool names_it(const json_t *names, const char *name)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (names, i, item) {
+	json_array_foreach(names, i, item) {
 		if (json_is_string(item) && !strcmp(json_string_value(item), name))
 			return true;
 	}
@@ -51,7 +51,7 @@ static bool names_file(const json_t *paths, const char *path)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (paths, i, item) {
+	json_array_foreach(paths, i, item) {
 		if (json_is_string(item) &&
 		    !strcmp(basename(json_string_value(item)), basename(path)))
 			return true;
@@ -66,7 +66,7 @@ static void take_diagnostics(json_t *document, const json_t *reload, const char 
 	json_t *diagnostic;
 	size_t i;
 
-	json_array_foreach (json_object_get(reload, "diagnostics"), i, diagnostic) {
+	json_array_foreach(json_object_get(reload, "diagnostics"), i, diagnostic) {
 		const char *file = qos_json_text(diagnostic, "file", "");
 
 		if (strcmp(qos_json_text(diagnostic, "severity", "error"), "error"))

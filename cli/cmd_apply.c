@@ -94,7 +94,7 @@ static int ask_daemon(const struct qos_cli *cli, const struct plan *plan, bool *
 		return *ret_running ? qos_client_complain(cli, &answer) : QOS_EXIT_OK;
 	if (asprintf(&own, "%s.yaml", plan->name) < 0)
 		return qos_cli_no_memory(cli);
-	json_array_foreach (json_object_get(answer.json, "contracts"), i, brief) {
+	json_array_foreach(json_object_get(answer.json, "contracts"), i, brief) {
 		const char *file = qos_json_text(brief, "file", "");
 
 		if (!strcmp(qos_json_text(brief, "contract", ""), plan->contract->name) &&

@@ -185,7 +185,7 @@ static void mark_bad(const struct run *run, const char *file)
 	json_t *contract;
 	size_t i;
 
-	json_array_foreach (json_object_get(run->document, "contracts"), i, contract) {
+	json_array_foreach(json_object_get(run->document, "contracts"), i, contract) {
 		if (!strcmp(qos_json_text(contract, "file", ""), file))
 			json_object_set_new(contract, "ok", json_false());
 	}

@@ -26,7 +26,7 @@ static int check_violations(const struct qos_cli *cli, const json_t *briefs)
 	const json_t *brief;
 	size_t i;
 
-	json_array_foreach (briefs, i, brief) {
+	json_array_foreach(briefs, i, brief) {
 		int64_t n = qos_json_int(brief, "violations", 0);
 
 		if (n > 0)
@@ -42,8 +42,8 @@ static const json_t *drifted_thread(const json_t *show)
 	const json_t *stream, *thread;
 	size_t i, k;
 
-	json_array_foreach (json_object_get(show, "streams"), i, stream) {
-		json_array_foreach (json_object_get(stream, "threads"), k, thread) {
+	json_array_foreach(json_object_get(show, "streams"), i, stream) {
+		json_array_foreach(json_object_get(stream, "threads"), k, thread) {
 			if (qos_json_bool(thread, "drift"))
 				return thread;
 		}
@@ -74,7 +74,7 @@ static int check_drift(const struct qos_cli *cli, const json_t *briefs)
 	const json_t *brief;
 	size_t i;
 
-	json_array_foreach (briefs, i, brief) {
+	json_array_foreach(briefs, i, brief) {
 		int r;
 
 		if (strcmp(qos_json_text(brief, "state", ""), "in-force"))

@@ -30,7 +30,7 @@ int qos_nearest_complain(const struct qos_cli *cli, struct qos_answer *answer, c
 	names = calloc(json_array_size(briefs) + 1, sizeof(*names));
 	if (!names)
 		return qos_cli_no_memory(cli);
-	json_array_foreach (briefs, i, brief)
+	json_array_foreach(briefs, i, brief)
 		names[i] = qos_json_text(brief, "contract", "");
 	return qos_nearest_fail(cli, name, "", names);
 }

@@ -246,7 +246,7 @@ void qos_out_diagnostics(const struct qos_out *out, const json_t *diagnostics)
 	const json_t *diagnostic;
 	size_t i;
 
-	json_array_foreach (diagnostics, i, diagnostic)
+	json_array_foreach(diagnostics, i, diagnostic)
 		qos_out_diagnostic(out, diagnostic);
 }
 

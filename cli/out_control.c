@@ -34,7 +34,7 @@ void qos_out_revert(const struct qos_out *out, const json_t *revert)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach (reverted, i, change) {
+	json_array_foreach(reverted, i, change) {
 		print_change(out, change, contract);
 		fputc('\n', out->file);
 	}
@@ -62,7 +62,7 @@ static void print_names(const struct qos_out *out, enum qos_paint paint, const c
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach (names, i, name)
+	json_array_foreach(names, i, name)
 		qos_out_fact(out, paint, i ? "" : label, "%s",
 			     json_is_string(name) ? json_string_value(name) : "-");
 }
@@ -83,7 +83,7 @@ void qos_out_check(const struct qos_out *out, const json_t *check)
 	size_t bad = 0;
 	size_t i;
 
-	json_array_foreach (json_object_get(check, "contracts"), i, contract)
+	json_array_foreach(json_object_get(check, "contracts"), i, contract)
 		bad += !qos_json_bool(contract, "ok");
 	fprintf(out->file, "%zu contracts ok, %zu with errors\n", i - bad, bad);
 }

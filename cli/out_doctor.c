@@ -90,7 +90,7 @@ static void print_foreign(const struct qos_out *out, const json_t *foreign)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (foreign, i, item) {
+	json_array_foreach(foreign, i, item) {
 		qos_columns_cell(&table, QOS_PLAIN, "%s", qos_json_text(item, "comm", "?"));
 		qos_columns_cell(&table, QOS_PLAIN, "%" PRId64, qos_json_int(item, "tid", 0));
 		qos_columns_cell(&table, QOS_PLAIN, "%s", qos_json_text(item, "policy", "?"));
@@ -118,7 +118,7 @@ static void print_daemon(const struct qos_out *out, const json_t *daemon)
 	}
 	qos_out_fact(out, QOS_PLAIN, "daemon", "answers, state %s",
 		     qos_json_text(daemon, "state", "?"));
-	json_array_foreach (json_object_get(daemon, "problems"), i, problem)
+	json_array_foreach(json_object_get(daemon, "problems"), i, problem)
 		qos_out_fact(out, QOS_WARN, "", "%s: %s",
 			     qos_json_text(problem, "severity", "error"),
 			     qos_json_text(problem, "text", ""));
@@ -132,7 +132,7 @@ void qos_out_doctor(const struct qos_out *out, const json_t *doctor)
 	qos_out_paint(out, qos_json_bool(doctor, "ok") ? QOS_GOOD : QOS_BAD,
 		      qos_json_text(doctor, "verdict", "-"));
 	fprintf(out->file, "\n\nkernel %s\n", qos_json_text(doctor, "release", "?"));
-	json_array_foreach (json_object_get(doctor, "features"), i, feature)
+	json_array_foreach(json_object_get(doctor, "features"), i, feature)
 		print_feature(out, feature);
 	fputc('\n', out->file);
 	print_capacity(out, json_object_get(doctor, "capacity"));
@@ -145,7 +145,7 @@ void qos_out_errors(const struct qos_out *out, const json_t *errors)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach (json_object_get(errors, "errors"), i, row) {
+	json_array_foreach(json_object_get(errors, "errors"), i, row) {
 		qos_out_paint(out, QOS_BOLD, qos_json_text(row, "call", "-"));
 		fprintf(out->file, ": %s\n", qos_json_text(row, "name", "-"));
 		print_advice(out, "cause:", qos_json_text(row, "cause", ""));

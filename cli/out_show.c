@@ -115,7 +115,7 @@ static void print_threads(const struct qos_out *out, const json_t *stream)
 
 	if (!json_array_size(threads))
 		qos_out_fact(out, QOS_PLAIN, "threads", "none is running");
-	json_array_foreach (threads, i, thread) {
+	json_array_foreach(threads, i, thread) {
 		bool demoted = qos_json_bool(thread, "demoted");
 		bool drift = qos_json_bool(thread, "drift");
 
@@ -220,7 +220,7 @@ static void print_network(const struct qos_out *out, const json_t *network)
 	const json_t *stream;
 	size_t i;
 
-	json_array_foreach (network, i, stream)
+	json_array_foreach(network, i, stream)
 		fprintf(out->file, "\nnetwork stream %s on %s: %s\n",
 			qos_json_text(stream, "stream", "-"),
 			qos_json_text(stream, "interface", "-"),
@@ -254,7 +254,7 @@ static void print_adaptations(const struct qos_out *out, const json_t *adaptatio
 
 	if (!json_array_size(adaptations))
 		return;
-	json_array_foreach (adaptations, i, item) {
+	json_array_foreach(adaptations, i, item) {
 		time_cell(&table, item);
 		qos_columns_cell(&table, QOS_PLAIN, "%s", qos_json_text(item, "stream", "-"));
 		qos_columns_cell(&table, QOS_PLAIN, "%s", duration_of(buf, item, "old_ns"));
@@ -274,7 +274,7 @@ void qos_out_show(const struct qos_out *out, const json_t *show)
 	size_t i;
 
 	print_head(out, show);
-	json_array_foreach (json_object_get(show, "streams"), i, stream)
+	json_array_foreach(json_object_get(show, "streams"), i, stream)
 		print_stream(out, stream);
 	print_network(out, json_object_get(show, "network"));
 	print_adaptations(out, json_object_get(show, "adaptations"));

@@ -138,7 +138,7 @@ static void print_problems(const struct qos_out *out, const json_t *problems)
 
 	if (json_array_size(problems))
 		fputc('\n', out->file);
-	json_array_foreach (problems, i, problem)
+	json_array_foreach(problems, i, problem)
 		print_problem(out, problem);
 }
 
@@ -172,7 +172,7 @@ static void print_briefs(const struct qos_out *out, const json_t *briefs)
 	const json_t *brief;
 	size_t i;
 
-	json_array_foreach (briefs, i, brief) {
+	json_array_foreach(briefs, i, brief) {
 		head_cells(&table, brief);
 		qos_columns_cell(&table, QOS_PLAIN, "%s", qos_json_text(brief, "guarantee", "-"));
 		count_cell(&table, brief, "threads", QOS_PLAIN);
@@ -207,7 +207,7 @@ static void print_names(const struct qos_out *out, const json_t *briefs)
 	const json_t *brief;
 	size_t i;
 
-	json_array_foreach (briefs, i, brief) {
+	json_array_foreach(briefs, i, brief) {
 		qos_out_paint(out, QOS_PLAIN, qos_json_text(brief, "contract", "-"));
 		fputc('\n', out->file);
 	}
@@ -237,7 +237,7 @@ void qos_out_list(const struct qos_out *out, const json_t *list)
 		print_names(out, briefs);
 		return;
 	}
-	json_array_foreach (briefs, i, brief) {
+	json_array_foreach(briefs, i, brief) {
 		head_cells(&table, brief);
 		importance_cell(&table, brief);
 		qos_columns_cell(&table, QOS_PLAIN, "%s",

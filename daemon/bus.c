@@ -37,7 +37,7 @@ struct qos_bus {
 	uint64_t order;
 };
 
-#define PATH      "/org/qosd1"
+#define PATH	  "/org/qosd1"
 #define INTERFACE "org.qosd1.Manager"
 
 /* --- answers --- */
@@ -208,8 +208,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-static void on_notify(void *data, const char *what, const struct qos_live *live,
-		      const char *stream, const char *text)
+static void on_notify(void *data, const char *what, const struct qos_live *live, const char *stream,
+		      const char *text)
 {
 	const char *name = live->contract ? live->contract->name : live->file;
 	struct qos_bus *bus = data;
@@ -351,7 +351,7 @@ static int listen_on(const char *path)
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;

@@ -11,11 +11,12 @@
 enum qos_manager { QOS_MANAGER_AUTO, QOS_MANAGER_NATIVE, QOS_MANAGER_MODULE };
 
 struct qos_config {
-	uint32_t cap_ppm;      /* cpu.cap: managed real-time work, of one CPU; default 90 % */
-	uint32_t band_first;   /* cpu.band: SCHED_FIFO priorities, default 10-40 */
-	uint32_t band_last;    /* the daemon itself runs at band_last + 1; at most 48 */
-	uint64_t overhead_ns;  /* cpu.overhead: worst dispatch and switch, charged twice a job; 20us */
-	uint64_t blocking_ns;  /* cpu.blocking: longest stretch without preemption; 50us */
+	uint32_t cap_ppm;    /* cpu.cap: managed real-time work, of one CPU; default 90 % */
+	uint32_t band_first; /* cpu.band: SCHED_FIFO priorities, default 10-40 */
+	uint32_t band_last;  /* the daemon itself runs at band_last + 1; at most 48 */
+	uint64_t
+		overhead_ns; /* cpu.overhead: worst dispatch and switch, charged twice a job; 20us */
+	uint64_t blocking_ns;	      /* cpu.blocking: longest stretch without preemption; 50us */
 	enum qos_manager cpu_manager; /* managers.cpu: auto | native | module */
 	uint64_t lease_ns;	      /* lease: 30s (used by the module) */
 	uint64_t slow_loop_ns;	      /* slow-loop: 500ms..60s, default 1s */

@@ -33,12 +33,12 @@ struct qos_live_before {
 struct qos_live_stream {
 	uint32_t id;
 	struct qos_live *live;
-	size_t index; /* into contract->cpu and the grant */
+	size_t index;			 /* into contract->cpu and the grant */
 	struct qos_stream_grant applied; /* what monitor and threads have now */
 	bool is_applied;
 	bool probes_attached;
 	uint32_t n_managed;
-	uint32_t n_unmanaged; /* beyond max-threads, or not to be set */
+	uint32_t n_unmanaged;	  /* beyond max-threads, or not to be set */
 	uint64_t overrun_told_ns; /* when the journal last heard of an overrun */
 	struct qos_law_state law;
 	struct qos_live_before *before;
@@ -66,11 +66,11 @@ struct qos_live {
 	char *path;
 	enum qos_live_state state;
 	struct qos_contract *contract; /* in force, waiting or refused; NULL: invalid */
-	bool stale;			  /* the file on disk is bad or gone bad: an older version rules */
-	bool file_valid;		  /* the file on disk holds a contract */
-	struct qos_diag diag;		  /* of the file on disk */
-	char *reason;			  /* why not in force, or why stale; may be NULL */
-	struct qos_live_stream *streams;  /* contract->n_cpu, IN_FORCE only */
+	bool stale;	      /* the file on disk is bad or gone bad: an older version rules */
+	bool file_valid;      /* the file on disk holds a contract */
+	struct qos_diag diag; /* of the file on disk */
+	char *reason;	      /* why not in force, or why stale; may be NULL */
+	struct qos_live_stream *streams; /* contract->n_cpu, IN_FORCE only */
 	size_t n_streams;
 	struct qos_adaptation *adaptations; /* oldest first */
 	size_t n_adaptations;

@@ -88,8 +88,7 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *data)
 
 	qos_supervisor_turn(daemon->supervisor, clock_ns(CLOCK_BOOTTIME));
 	follow_budget(daemon);
-	sd_event_source_set_time_relative(source,
-					  daemon->supervisor->config.slow_loop_ns / 1000);
+	sd_event_source_set_time_relative(source, daemon->supervisor->config.slow_loop_ns / 1000);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
 }
@@ -106,7 +105,8 @@ static void reload(struct daemon *daemon)
 			strerror(-r));
 	else
 		qos_log(LOG_INFO, NULL, NULL, NULL,
-			"reloaded: %zu changed, %zu as before, %zu removed, %zu refused, %zu invalid",
+			"reloaded: %zu changed, %zu as before, %zu removed, %zu refused, %zu "
+			"invalid",
 			summary.n_changed, summary.n_unchanged, summary.n_removed,
 			summary.n_refused, summary.n_invalid);
 	sd_notify(0, "READY=1");
@@ -301,10 +301,14 @@ static const char usage[] =
 	"The real-time QoS daemon; see qosd(8). qosctl(1) shows and adjusts.\n";
 
 static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},    {"contracts", required_argument, NULL, 'C'},
-	{"run-dir", required_argument, NULL, 'r'},   {"pin-dir", required_argument, NULL, 'p'},
-	{"log-level", required_argument, NULL, 'l'}, {"check-config", no_argument, NULL, 'k'},
-	{"version", no_argument, NULL, 'v'},	     {"help", no_argument, NULL, 'h'},
+	{"config", required_argument, NULL, 'c'},
+	{"contracts", required_argument, NULL, 'C'},
+	{"run-dir", required_argument, NULL, 'r'},
+	{"pin-dir", required_argument, NULL, 'p'},
+	{"log-level", required_argument, NULL, 'l'},
+	{"check-config", no_argument, NULL, 'k'},
+	{"version", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
 	{},
 };
 
@@ -384,8 +388,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "qosd: what is '%s'?\n%s", argv[optind], usage);
 		return EXIT_USAGE;
 	}
-	daemon.options.contract_paths =
-		daemon.n_paths ? daemon.paths : qos_store_default_path;
+	daemon.options.contract_paths = daemon.n_paths ? daemon.paths : qos_store_default_path;
 	if (daemon.check_config)
 		return check_config(daemon.options.config_path);
 	qos_log_open(daemon.log_level);

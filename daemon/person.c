@@ -84,14 +84,10 @@ static int save(struct qos_supervisor *supervisor, struct qos_diag *diag)
 	return r;
 }
 
-/* "cpu.STREAM.runtime" or "cpu.runtime" -> the stream. */
-static int find_attribute(struct qos_supervisor *supervisor, const char *contract,
-			  const char *attribute, struct qos_diag *diag,
-			  struct qos_live_stream **ret)
+static int find_contract(struct qos_supervisor *supervisor, const char *contract,
+			 struct qos_diag *diag, struct qos_live **ret)
 {
 	struct qos_live *live = qos_supervisor_find(supervisor, contract);
-	_cleanup_free_ char *name = NULL;
-	const char *dot, *rest;
 
 	if (!live || live->state != QOS_LIVE_IN_FORCE) {
 		qos_diag_error(diag, NULL, "%s: %s", contract,
@@ -99,6 +95,18 @@ static int find_attribute(struct qos_supervisor *supervisor, const char *contrac
 		qos_diag_hint(diag, "qosctl list shows all of them");
 		return QOS_SUPERVISOR_E_NO_CONTRACT;
 	}
+	*ret = live;
+	return 0;
+}
+
+/* "cpu.STREAM.runtime" or "cpu.runtime" -> the stream. */
+static int find_attribute(struct qos_live *live, const char *attribute, struct qos_diag *diag,
+			  struct qos_live_stream **ret)
+{
+	const char *contract = live->contract->name;
+	_cleanup_free_ char *name = NULL;
+	const char *dot, *rest;
+
 	rest = strncmp(attribute, "cpu.", 4) ? NULL : attribute + 4;
 	dot = rest ? strrchr(rest, '.') : NULL;
 	name = dot ? strndup(rest, (size_t)(dot - rest)) : strdup("main");
@@ -108,8 +116,10 @@ static int find_attribute(struct qos_supervisor *supervisor, const char *contrac
 	if (rest && *ret && !strcmp(dot ? dot + 1 : rest, "runtime"))
 		return 0;
 	qos_diag_error(diag, NULL, "%s: no attribute %s", contract, attribute);
-	qos_diag_hint(diag, "attributes have the form cpu.STREAM.runtime; qosctl show %s lists "
-			    "the streams", contract);
+	qos_diag_hint(diag,
+		      "attributes have the form cpu.STREAM.runtime; qosctl show %s lists "
+		      "the streams",
+		      contract);
 	return QOS_SUPERVISOR_E_NO_ATTRIBUTE;
 }
 
@@ -131,11 +141,14 @@ int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contrac
 					    .by = QOS_BY_PERSON,
 					    .reason = "qosctl adjust",
 					    .signal_ns = value_ns};
+	struct qos_live *live = NULL;
 	const char *name;
 	uint64_t old_ns;
 	int r;
 
-	r = find_attribute(supervisor, contract, attribute, diag, &request.stream);
+	r = find_contract(supervisor, contract, diag, &live);
+	if (!r)
+		r = find_attribute(live, attribute, diag, &request.stream);
 	if (r)
 		return r;
 	name = qos_live_wish(request.stream)->name;
@@ -189,17 +202,16 @@ static int revert_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contract,
 			  const char *attribute, struct qos_diag *diag, json_t **ret_json)
 {
-	struct qos_live *live = qos_supervisor_find(supervisor, contract);
 	struct qos_live_stream *only = NULL;
+	struct qos_live *live = NULL;
 	json_t *list;
-	int r = 0;
+	int r;
 
-	if (!live || *attribute) {
-		r = find_attribute(supervisor, contract, *attribute ? attribute : "cpu.runtime",
-				   diag, &only);
-		if (r)
-			return r;
-	}
+	r = find_contract(supervisor, contract, diag, &live);
+	if (!r && *attribute)
+		r = find_attribute(live, attribute, diag, &only);
+	if (r)
+		return r;
 	list = json_array();
 	for (size_t i = 0; !r && i < live->n_streams; i++) {
 		if (!only || only == &live->streams[i])

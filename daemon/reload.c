@@ -10,6 +10,7 @@
  */
 #include "supervisor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 /* One file of the new generation while it is being decided. */
 struct draft {
 	struct qos_loaded_file *file;
-	struct qos_live *old;	      /* NULL: new file */
+	struct qos_live *old;	       /* NULL: new file */
 	struct qos_contract *contract; /* borrowed: what will be in force; NULL: nothing */
 	struct qos_diag refusal;
 	bool valid; /* the file on disk holds a contract */
@@ -309,8 +310,7 @@ static void inherit(struct qos_live *live, struct qos_live *old)
 			if (old->streams[k].id == live->streams[i].id) {
 				live->streams[i].n_managed = old->streams[k].n_managed;
 				live->streams[i].n_unmanaged = old->streams[k].n_unmanaged;
-				live->streams[i].probes_attached =
-					old->streams[k].probes_attached;
+				live->streams[i].probes_attached = old->streams[k].probes_attached;
 			}
 		}
 	}
@@ -324,7 +324,7 @@ static void retire(struct qos_supervisor *supervisor, struct qos_live *old,
 		struct qos_live_stream *stream = &old->streams[k];
 		bool goes_on = false;
 
-		for (size_t i = 0; new && i < new->n_streams; i++)
+		for (size_t i = 0; new &&i < new->n_streams; i++)
 			goes_on |= new->streams[i].id == stream->id;
 		if (goes_on)
 			continue;
@@ -351,6 +351,7 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct draf
 	bool was_stale = old && old->stale;
 	struct qos_live *live = next ? next : old;
 
+	assert(live); /* a file without a new entry goes on with its old one */
 	if (next) {
 		inherit(next, old);
 		if (old)

@@ -28,12 +28,12 @@ static json_t *report_diag(const struct qos_diag *diag)
 	for (size_t i = 0; i < diag->n_entries; i++) {
 		const struct qos_diag_entry *entry = &diag->entries[i];
 
-		json_array_append_new(
-			list, json_pack("{ss so si si ss so}", "severity",
-					qos_severity_name(entry->severity), "file",
-					text_or_null(entry->file), "line", (int)entry->line, "col",
-					(int)entry->col, "text", entry->text, "hint",
-					text_or_null(entry->hint)));
+		json_array_append_new(list,
+				      json_pack("{ss so si si ss so}", "severity",
+						qos_severity_name(entry->severity), "file",
+						text_or_null(entry->file), "line", (int)entry->line,
+						"col", (int)entry->col, "text", entry->text, "hint",
+						text_or_null(entry->hint)));
 	}
 	return list;
 }
@@ -185,13 +185,11 @@ static json_t *report_capacity(const struct qos_supervisor *supervisor)
 		return NULL;
 	qos_capacity_of(supervisor->host, &supervisor->config, capacity);
 	qos_ledger_sums(supervisor->ledger, &sums);
-	return json_pack("{ss sf ss sf sf}", "cpus",
-			 qos_cpus_print(cpus, sizeof(cpus), &capacity->online), "cap_percent",
-			 (double)capacity->cap_ppb / 1e7, "cap_reason", capacity->cap_reason,
-			 "used_percent", (double)sums.used_ppb / 1e7, "free_percent",
-			 sums.cap_ppb > sums.used_ppb
-				 ? (double)(sums.cap_ppb - sums.used_ppb) / 1e7
-				 : 0.0);
+	return json_pack(
+		"{ss sf ss sf sf}", "cpus", qos_cpus_print(cpus, sizeof(cpus), &capacity->online),
+		"cap_percent", (double)capacity->cap_ppb / 1e7, "cap_reason", capacity->cap_reason,
+		"used_percent", (double)sums.used_ppb / 1e7, "free_percent",
+		sums.cap_ppb > sums.used_ppb ? (double)(sums.cap_ppb - sums.used_ppb) / 1e7 : 0.0);
 }
 
 static json_t *report_counts(const struct qos_supervisor *supervisor, uint64_t violations)
@@ -243,8 +241,8 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 	add_drift(supervisor, problems);
 	return json_pack(
 		"{si ss ss so sI s{ss ss} ss s{ss sb} so so so}", "schema", 1, "version",
-		QOS_VERSION, "state", state_word(supervisor, problems), "problems",
-		problems, "uptime_s", (json_int_t)uptime_s(supervisor), "managers", "cpu",
+		QOS_VERSION, "state", state_word(supervisor, problems), "problems", problems,
+		"uptime_s", (json_int_t)uptime_s(supervisor), "managers", "cpu",
 		supervisor->service ? supervisor->service->ops->name : "none", "better",
 		"module qos_dwcs would enforce windows and keep contracts without the daemon; "
 		"this version does not have it",
@@ -267,12 +265,12 @@ static json_t *report_adaptations(const struct qos_live *live)
 					     : "?";
 
 		json_array_append_new(
-			list, json_pack("{sf ss ss sI sI ss ss sI}", "at",
-					(double)item->at_us / 1e6, "stream", stream, "attribute",
-					"runtime", "old_ns", (json_int_t)item->old_ns, "new_ns",
-					(json_int_t)item->new_ns, "by",
-					qos_adapted_by_names[item->by], "reason", item->reason,
-					"signal_ns", (json_int_t)item->signal_ns));
+			list,
+			json_pack("{sf ss ss sI sI ss ss sI}", "at", (double)item->at_us / 1e6,
+				  "stream", stream, "attribute", "runtime", "old_ns",
+				  (json_int_t)item->old_ns, "new_ns", (json_int_t)item->new_ns,
+				  "by", qos_adapted_by_names[item->by], "reason", item->reason,
+				  "signal_ns", (json_int_t)item->signal_ns));
 	}
 	return list;
 }

@@ -30,10 +30,12 @@ static json_t *report_stats(struct qos_supervisor *supervisor, uint32_t id)
 		"lost", (json_int_t)s.lost, "windows", (json_int_t)s.windows, "violations",
 		(json_int_t)s.violations, "used_ns", (json_int_t)s.used_ns, "overruns",
 		(json_int_t)s.overruns, "latency_passed", (json_int_t)s.latency_passed,
-		"response_us", "p50", us_of(s.response, 500000, s.response_max_ns), "p99", us_of(s.response, 990000, s.response_max_ns),
-		"max", (double)s.response_max_ns / 1e3, "slack_us", "p01", us_of(s.slack, 10000, 0),
-		"p50", us_of(s.slack, 500000, 0), "used_us", "p50", us_of(s.used, 500000, 0), "p99",
-		us_of(s.used, 990000, 0), "latency_us", "p50", us_of(s.latency, 500000, s.latency_max_ns), "p99",
+		"response_us", "p50", us_of(s.response, 500000, s.response_max_ns), "p99",
+		us_of(s.response, 990000, s.response_max_ns), "max",
+		(double)s.response_max_ns / 1e3, "slack_us", "p01", us_of(s.slack, 10000, 0), "p50",
+		us_of(s.slack, 500000, 0), "used_us", "p50", us_of(s.used, 500000, 0), "p99",
+		us_of(s.used, 990000, 0), "latency_us", "p50",
+		us_of(s.latency, 500000, s.latency_max_ns), "p99",
 		us_of(s.latency, 990000, s.latency_max_ns), "max", (double)s.latency_max_ns / 1e3);
 }
 

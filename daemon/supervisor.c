@@ -244,8 +244,8 @@ static struct qos_stream_config stream_config(const struct qos_supervisor *super
 			 (schedule ? QOS_STREAM_WATCH_BUDGET : 0),
 		.deadline_ns = wish->deadline_ns,
 		.runtime_ns = stream->applied.granted_ns,
-		.budget_ns = wish->overrun == QOS_OVERRUN_ALLOW ? allowed
-								: stream->applied.granted_ns,
+		.budget_ns =
+			wish->overrun == QOS_OVERRUN_ALLOW ? allowed : stream->applied.granted_ns,
 		.latency_ns = wish->latency_ns,
 		.window_x = wish->window.x,
 		.window_y = wish->window.y,
@@ -299,8 +299,8 @@ static void reconcile_pass(struct qos_supervisor *supervisor, bool shrinking)
 		for (size_t k = 0; grant && k < live->n_streams; k++) {
 			struct qos_live_stream *stream = &live->streams[k];
 			const struct qos_stream_grant *want = &grant->streams[stream->index];
-			bool shrinks = stream->is_applied &&
-				       want->granted_ns < stream->applied.granted_ns;
+			bool shrinks =
+				stream->is_applied && want->granted_ns < stream->applied.granted_ns;
 
 			if (shrinks != shrinking)
 				continue;

@@ -53,7 +53,7 @@ struct qos_supervisor {
 	struct qos_config config;
 	struct qos_host *host;
 	struct qos_ledger *ledger;
-	struct qos_monitor *monitor; /* NULL: none can be had, reasons in `diag` */
+	struct qos_monitor *monitor;	 /* NULL: none can be had, reasons in `diag` */
 	struct qos_taskstats *taskstats; /* NULL: none */
 	struct qos_originals *originals; /* NULL: nothing may be changed */
 	struct qos_service *service;	 /* NULL: likewise */
@@ -65,7 +65,7 @@ struct qos_supervisor {
 	uint32_t next_stream;
 	uint64_t violations_seen;
 	uint64_t violated_turn; /* `turns` at the last violation */
-	uint64_t started_us; /* CLOCK_REALTIME */
+	uint64_t started_us;	/* CLOCK_REALTIME */
 	uint64_t turns;
 	bool panicked;
 	struct qos_diag diag; /* what is wrong with the machine or the settings */

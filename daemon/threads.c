@@ -487,8 +487,7 @@ static void tell_overrun(struct qos_live_stream *stream, const struct qos_event 
 	qos_log(LOG_NOTICE, QOS_MSG_OVERRUN, contract_name(stream), wish->name,
 		"thread %u needs more than its runtime of %s (overrun: %s); qosctl show counts "
 		"them all",
-		event->tid,
-		qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
+		event->tid, qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
 		qos_overrun_names[wish->overrun]);
 }
 
@@ -533,10 +532,10 @@ static void on_comm(struct qos_supervisor *supervisor, const struct qos_event *e
 void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event)
 {
 	static void (*const on[])(struct qos_supervisor *, const struct qos_event *) = {
-		[QOS_EVENT_EXEC] = on_process,	     [QOS_EVENT_FORK] = on_fork,
-		[QOS_EVENT_EXIT] = on_exit_event,    [QOS_EVENT_CGROUP] = on_process,
-		[QOS_EVENT_COMM] = on_comm,	     [QOS_EVENT_OVERRUN] = on_schedule,
-		[QOS_EVENT_IDLE] = on_schedule,	     [QOS_EVENT_THROTTLED] = on_schedule,
+		[QOS_EVENT_EXEC] = on_process,	      [QOS_EVENT_FORK] = on_fork,
+		[QOS_EVENT_EXIT] = on_exit_event,     [QOS_EVENT_CGROUP] = on_process,
+		[QOS_EVENT_COMM] = on_comm,	      [QOS_EVENT_OVERRUN] = on_schedule,
+		[QOS_EVENT_IDLE] = on_schedule,	      [QOS_EVENT_THROTTLED] = on_schedule,
 		[QOS_EVENT_VIOLATION] = on_violation,
 	};
 

@@ -87,9 +87,8 @@ static bool signal_of_netlink(struct qos_supervisor *supervisor, struct qos_live
 static void adapt_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
 {
 	const struct qos_range *range = &qos_live_wish(stream)->runtime_range;
-	const struct qos_law_bounds bounds = {.granted_ns = stream->applied.granted_ns,
-					      .lo_ns = range->lo,
-					      .hi_ns = range->hi};
+	const struct qos_law_bounds bounds = {
+		.granted_ns = stream->applied.granted_ns, .lo_ns = range->lo, .hi_ns = range->hi};
 	struct qos_adapt_request request = {.stream = stream, .by = QOS_BY_LAW};
 	struct qos_law_signal signal = {};
 	bool has_signal = false;
@@ -100,8 +99,8 @@ static void adapt_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 		has_signal = signal_of_monitor(supervisor, stream, &signal);
 	else if (supervisor->taskstats)
 		has_signal = signal_of_netlink(supervisor, stream, &signal);
-	if (!has_signal || !qos_law_step(&stream->law, &signal, &bounds, &request.runtime_ns,
-					 &request.reason))
+	if (!has_signal ||
+	    !qos_law_step(&stream->law, &signal, &bounds, &request.runtime_ns, &request.reason))
 		return;
 	request.signal_ns = signal.used_p99_ns;
 	qos_supervisor_adapt(supervisor, &request, NULL);
@@ -115,8 +114,9 @@ static void follow_supply(struct qos_supervisor *supervisor)
 
 	if (!qos_probe_supply_changed(supervisor->host))
 		return;
-	qos_log(LOG_NOTICE, NULL, NULL, NULL, "the machine's supply changed: contracts are "
-					      "admitted again");
+	qos_log(LOG_NOTICE, NULL, NULL, NULL,
+		"the machine's supply changed: contracts are "
+		"admitted again");
 	qos_supervisor_reload(supervisor, &summary);
 }
 

@@ -341,7 +341,7 @@ static void digest(struct qos_book *book)
 	book->general = qos_cpus_minus(&capacity->online, &capacity->isolated);
 	book->n_general = qos_cpus_count(&book->general);
 	book->foreign_general_ppb = 0;
-	QOS_CPU_FOREACH (cpu, &book->general)
+	QOS_CPU_FOREACH(cpu, &book->general)
 		book->foreign_general_ppb += capacity->foreign_ppb[cpu];
 	book->foreign_fixed_ns = 0;
 	for (size_t i = 0; i < capacity->n_dl_foreign; i++) {

@@ -72,7 +72,7 @@ static unsigned int fullest(const struct qos_capacity *capacity, const struct qo
 {
 	unsigned int best = qos_cpus_next(cpus, 0);
 
-	QOS_CPU_FOREACH (cpu, cpus) {
+	QOS_CPU_FOREACH(cpu, cpus) {
 		if (capacity->foreign_ppb[cpu] > capacity->foreign_ppb[best])
 			best = cpu;
 	}
@@ -89,7 +89,7 @@ static void add_fixed(const struct qos_foreign *foreign, bool pinned, struct qos
 	capacity->foreign_ppb[fullest(capacity, &cpus)] += (uint64_t)foreign->used_ppm * PPM_TO_PPB;
 	if (foreign->used_ppm < NEGLIGIBLE_PPM || foreign->priority < (int64_t)capacity->band_first)
 		return;
-	QOS_CPU_FOREACH (cpu, &cpus)
+	QOS_CPU_FOREACH(cpu, &cpus)
 		qos_cpus_add(&capacity->disturbed, cpu);
 }
 

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define QOS_SAMPLE_MIN_NS 25000ULL  /* a sample costs about 1 us */
+#define QOS_SAMPLE_MIN_NS 25000ULL /* a sample costs about 1 us */
 #define QOS_SAMPLE_MAX_NS 250000ULL
 
 /* Spacing of samples for a budget: a twentieth of it, within the bounds. */

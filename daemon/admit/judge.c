@@ -307,7 +307,7 @@ bool qos_judge(struct qos_book *book, bool dl_changed, unsigned int cpu)
 		return false;
 	if (!dl_changed || !book->sums.fifo_general_ppb)
 		return true;
-	QOS_CPU_FOREACH (other, &book->general) {
+	QOS_CPU_FOREACH(other, &book->general) {
 		if (other != cpu && book->sums.n_cpu_fifo[other] &&
 		    !settle_cpu(book, other, dl_proven))
 			return false;
@@ -345,7 +345,7 @@ bool qos_judge_all(struct qos_book *book)
 {
 	if (!qos_judge(book, true, QOS_CPUS_MAX))
 		return false;
-	QOS_CPU_FOREACH (cpu, &book->capacity->online) {
+	QOS_CPU_FOREACH(cpu, &book->capacity->online) {
 		if (book->sums.n_cpu_fifo[cpu] && !qos_judge(book, false, cpu))
 			return false;
 	}

@@ -299,7 +299,7 @@ void qos_ledger_sums(const struct qos_ledger *ledger, struct qos_ledger_sums *re
 	uint64_t all = book->capacity->cap_ppb * book->capacity->n_cpus;
 	uint64_t foreign = book->capacity->dl_foreign_ppb;
 
-	QOS_CPU_FOREACH (cpu, &book->capacity->online)
+	QOS_CPU_FOREACH(cpu, &book->capacity->online)
 		foreign += book->capacity->foreign_ppb[cpu];
 	*ret = (struct qos_ledger_sums){
 		.used_ppb = book->sums.dl_util_ppb + book->sums.fifo_ppb,

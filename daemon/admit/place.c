@@ -97,7 +97,7 @@ static unsigned int emptiest(const struct qos_book *book, const struct qos_cpus 
 {
 	unsigned int best = qos_cpus_next(cpus, 0);
 
-	QOS_CPU_FOREACH (cpu, cpus) {
+	QOS_CPU_FOREACH(cpu, cpus) {
 		if (qos_judge_free_ppb(book, cpu) > qos_judge_free_ppb(book, best))
 			best = cpu;
 	}

@@ -369,7 +369,7 @@ static void describe_need(const struct qos_book *book, const struct qos_entry *e
 
 	if (qos_place_may_deadline(book, entry, i))
 		left = qos_judge_free_general_ppb(book);
-	QOS_CPU_FOREACH (cpu, choice) {
+	QOS_CPU_FOREACH(cpu, choice) {
 		if (qos_judge_free_ppb(book, cpu) > left)
 			left = qos_judge_free_ppb(book, cpu);
 	}

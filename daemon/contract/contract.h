@@ -15,11 +15,11 @@
 #include "util/diag.h"
 #include "util/units.h"
 
-#define QOS_CONTRACT_VERSION     1
-#define QOS_CONTRACT_NAME_MAX    32 /* letters, without the NUL */
+#define QOS_CONTRACT_VERSION	 1
+#define QOS_CONTRACT_NAME_MAX	 32 /* letters, without the NUL */
 #define QOS_CONTRACT_STREAMS_MAX 32 /* of each resource */
 #define QOS_CONTRACT_THREADS_MAX 64 /* largest max-threads, and most globs of a stream */
-#define QOS_CONTRACT_MATCH_MAX   64 /* terms of one match expression */
+#define QOS_CONTRACT_MATCH_MAX	 64 /* terms of one match expression */
 
 /* Defaults that are no zero. */
 #define QOS_CONTRACT_IMPORTANCE 50
@@ -87,10 +87,10 @@ struct qos_cpu_stream {
 
 /* Fields of one flow; n == 0 or NULL: any. */
 struct qos_flow_match {
-	char *proto; /* tcp udp icmp sctp dccp udplite, or a number */
+	char *proto;	/* tcp udp icmp sctp dccp udplite, or a number */
 	uint16_t sport; /* 0: any */
 	uint16_t dport;
-	char *dst;   /* address or prefix */
+	char *dst;    /* address or prefix */
 	int16_t dscp; /* -1: any */
 	uint32_t mark;
 	bool mark_set;
@@ -105,8 +105,9 @@ struct qos_net_stream {
 	struct qos_flow_match match;
 	uint64_t rate_bps;
 	uint64_t packet_bytes;
-	struct qos_period period; /* spacing of packet deadlines; default packet/rate, rounded down */
-	uint64_t deadline_ns;	  /* default: period */
+	struct qos_period
+		period;	      /* spacing of packet deadlines; default packet/rate, rounded down */
+	uint64_t deadline_ns; /* default: period */
 	struct qos_window window;
 	enum qos_late late;
 	uint32_t limit; /* packets */
@@ -136,15 +137,15 @@ extern const char *const qos_match_key_names[];
 struct qos_match {
 	enum qos_match_kind kind;
 	struct qos_loc loc;
-	enum qos_match_key key; /* QOS_MATCH_TERM */
-	char *value;		/* QOS_MATCH_TERM */
+	enum qos_match_key key;	     /* QOS_MATCH_TERM */
+	char *value;		     /* QOS_MATCH_TERM */
 	struct qos_match **children; /* groups; QOS_MATCH_NOT has exactly one */
 	size_t n_children;
 };
 
 struct qos_contract {
 	char *name;
-	char *description; /* may be NULL */
+	char *description;   /* may be NULL */
 	uint32_t importance; /* 0..100 */
 	struct qos_loc loc;
 	struct qos_match *match;

@@ -21,8 +21,8 @@ enum qos_node_kind { QOS_NODE_SCALAR, QOS_NODE_LIST, QOS_NODE_MAP };
 /* Owned by its document. A map's entry is a child with `key` set. */
 struct qos_node {
 	enum qos_node_kind kind;
-	struct qos_loc loc;	/* of the value */
-	char *key;		/* NULL unless the parent is a map */
+	struct qos_loc loc; /* of the value */
+	char *key;	    /* NULL unless the parent is a map */
 	struct qos_loc key_loc;
 	char *text; /* scalars: the value, NUL-terminated, no NUL inside */
 	struct qos_node **children;

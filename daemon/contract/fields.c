@@ -254,7 +254,7 @@ int qos_fields_parse(struct qos_fields_reader *in, const struct qos_field *field
 		qos_diag_hint(in->diag, "%s", in->hint);
 		return -EINVAL;
 	}
-	json_object_foreach ((json_t *)json, key, value) {
+	json_object_foreach((json_t *)json, key, value) {
 		r = parse_field(in, fields, n, key, value, base);
 		if (r == -ENOMEM)
 			return r;

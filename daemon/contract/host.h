@@ -15,19 +15,19 @@
 
 /* What a kernel may have or lack. qosctl doctor has a line for each. */
 enum qos_feature {
-	QOS_FEATURE_BTF,	   /* CONFIG_DEBUG_INFO_BTF */
-	QOS_FEATURE_BPF,	   /* tp_btf programs load (privilege and CONFIG_BPF_EVENTS) */
-	QOS_FEATURE_BPFFS,	   /* a place for pins */
-	QOS_FEATURE_TASK_CLOCK,	   /* perf software events: overrun detection */
-	QOS_FEATURE_UPROBES,	   /* job: {begin: uprobe...} */
-	QOS_FEATURE_DEADLINE,	   /* SCHED_DEADLINE may be set */
-	QOS_FEATURE_RT,		   /* SCHED_FIFO may be set */
+	QOS_FEATURE_BTF,	/* CONFIG_DEBUG_INFO_BTF */
+	QOS_FEATURE_BPF,	/* tp_btf programs load (privilege and CONFIG_BPF_EVENTS) */
+	QOS_FEATURE_BPFFS,	/* a place for pins */
+	QOS_FEATURE_TASK_CLOCK, /* perf software events: overrun detection */
+	QOS_FEATURE_UPROBES,	/* job: {begin: uprobe...} */
+	QOS_FEATURE_DEADLINE,	/* SCHED_DEADLINE may be set */
+	QOS_FEATURE_RT,		/* SCHED_FIFO may be set */
 	QOS_FEATURE_PREEMPT_RT,
 	QOS_FEATURE_CGROUP2,
 	QOS_FEATURE_CPUSET_PARTITION, /* cgroup v2 cpuset controller */
-	QOS_FEATURE_TASKSTATS,	   /* generic netlink family TASKSTATS answers */
-	QOS_FEATURE_DELAYACCT,	   /* sysctl kernel.task_delayacct = 1 */
-	QOS_FEATURE_MODULE,	   /* qos_dwcs is loaded */
+	QOS_FEATURE_TASKSTATS,	      /* generic netlink family TASKSTATS answers */
+	QOS_FEATURE_DELAYACCT,	      /* sysctl kernel.task_delayacct = 1 */
+	QOS_FEATURE_MODULE,	      /* qos_dwcs is loaded */
 	QOS_FEATURE_SCHED_EXT,
 	QOS_FEATURE_COUNT,
 };
@@ -60,8 +60,8 @@ struct qos_host {
 	char *release; /* uname -r; may be NULL */
 	struct qos_cpus online;
 	struct qos_cpus isolated;
-	uint32_t hz;		   /* CONFIG_HZ, 0 if not known */
-	int64_t rt_runtime_us;	   /* -1: no limit */
+	uint32_t hz;	       /* CONFIG_HZ, 0 if not known */
+	int64_t rt_runtime_us; /* -1: no limit */
 	uint64_t rt_period_us;
 	uint64_t fair_runtime_ns; /* fair server, largest of all CPUs; 0: none or not known */
 	uint64_t fair_period_ns;

@@ -125,7 +125,7 @@ static int parse_features(struct qos_fields_reader *in, const struct qos_field *
 
 	if (!json_is_object(json))
 		return qos_fields_wrong(in, field);
-	json_object_foreach ((json_t *)json, key, value) {
+	json_object_foreach((json_t *)json, key, value) {
 		r = parse_feature(in, field, key, value, at);
 		if (r == -ENOMEM)
 			return r;

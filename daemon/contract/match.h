@@ -18,9 +18,9 @@ struct qos_task {
 	pid_t tgid;
 	uint64_t start_time; /* field 22 of /proc/TID/stat: with tid an identity for ever */
 	bool kernel_thread;
-	const char *comm; /* of the thread: for `threads` */
-	const char *process_comm;   /* of the thread group leader: for `comm` */
-	const char *cmdline;	    /* arguments joined by one blank */
+	const char *comm;	  /* of the thread: for `threads` */
+	const char *process_comm; /* of the thread group leader: for `comm` */
+	const char *cmdline;	  /* arguments joined by one blank */
 	const char *parent_comm;
 	const char *cgroup; /* path in the unified (or systemd's) hierarchy */
 	const char *unit;
@@ -29,7 +29,7 @@ struct qos_task {
 	const char *user;
 	uint32_t uid;
 	const char *const *groups; /* names of all groups of the process, NULL-terminated */
-	uint64_t exe_dev; /* 0/0: not known */
+	uint64_t exe_dev;	   /* 0/0: not known */
 	uint64_t exe_ino;
 };
 
@@ -51,8 +51,8 @@ int qos_match_stream(const struct qos_contract *contract, const struct qos_task 
 /* Index of the contract that has the task: highest importance, then name; -1: none. Indices of
  * others that matched too go to losers (at most max_losers; *n_losers counts them; may be NULL). */
 int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
-		     pid_t self, const struct qos_exe_resolver *exe, int *losers,
-		     size_t max_losers, size_t *n_losers);
+		     pid_t self, const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
+		     size_t *n_losers);
 
 /* Judged by parse: a term that a process can choose for itself (comm, cmdline, parent) needs one
  * beside it that it cannot. True if every way to satisfy the expression contains one of unit,

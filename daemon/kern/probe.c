@@ -101,7 +101,7 @@ static void read_rt_limits(struct qos_host *host)
 /* The largest of all CPUs. The share decides: runtimes below 2^32 ns multiply without overflow. */
 static void read_fair_server(struct qos_host *host)
 {
-	QOS_CPU_FOREACH (cpu, &host->online) {
+	QOS_CPU_FOREACH(cpu, &host->online) {
 		uint64_t runtime = 0, period = 0;
 		char path[96];
 

@@ -144,7 +144,7 @@ static int read_items(const char *path, json_t *list, struct qos_diag *diag,
 	json_t *item;
 	size_t i;
 
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item) {
 		int r = read_item(item, overrides);
 
 		if (r == -ENOMEM)

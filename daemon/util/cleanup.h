@@ -51,8 +51,8 @@ static inline void qos_closep(int *fd)
 QOS_DEFINE_CLEANUP(FILE *, fclose)
 QOS_DEFINE_CLEANUP(DIR *, closedir)
 
-#define _cleanup_free_     QOS_CLEANUP(qos_freep)
-#define _cleanup_close_    QOS_CLEANUP(qos_closep)
+#define _cleanup_free_	   QOS_CLEANUP(qos_freep)
+#define _cleanup_close_	   QOS_CLEANUP(qos_closep)
 #define _cleanup_fclose_   QOS_CLEANUP(fclosep)
 #define _cleanup_closedir_ QOS_CLEANUP(closedirp)
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QOS_CPUS_MAX 1024
+#define QOS_CPUS_MAX	  1024
 #define QOS_CPUS_TEXT_MAX 4096
 
 struct qos_cpus {

@@ -60,9 +60,9 @@ int qos_diag_add(struct qos_diag *diag, enum qos_severity severity, const struct
 void qos_diag_hint(struct qos_diag *diag, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-#define qos_diag_error(diag, loc, ...)   qos_diag_add((diag), QOS_ERROR, (loc), __VA_ARGS__)
+#define qos_diag_error(diag, loc, ...)	 qos_diag_add((diag), QOS_ERROR, (loc), __VA_ARGS__)
 #define qos_diag_warning(diag, loc, ...) qos_diag_add((diag), QOS_WARNING, (loc), __VA_ARGS__)
-#define qos_diag_note(diag, loc, ...)    qos_diag_add((diag), QOS_NOTE, (loc), __VA_ARGS__)
+#define qos_diag_note(diag, loc, ...)	 qos_diag_add((diag), QOS_NOTE, (loc), __VA_ARGS__)
 
 /* Moves all entries of `from` to the end of `to`. */
 void qos_diag_move(struct qos_diag *to, struct qos_diag *from);

@@ -10,14 +10,14 @@
 
 /* Message ids, 128 bit hex as sd-journal wants them. Documented in qosd.8. */
 #define QOS_MSG_ADMITTED  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b601"
-#define QOS_MSG_REFUSED   "5c2f0e9d7b1a4c5e9f34a1d0c7e8b602"
-#define QOS_MSG_REMOVED   "5c2f0e9d7b1a4c5e9f34a1d0c7e8b603"
-#define QOS_MSG_INVALID   "5c2f0e9d7b1a4c5e9f34a1d0c7e8b604"
-#define QOS_MSG_ADAPTED   "5c2f0e9d7b1a4c5e9f34a1d0c7e8b605"
+#define QOS_MSG_REFUSED	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b602"
+#define QOS_MSG_REMOVED	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b603"
+#define QOS_MSG_INVALID	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b604"
+#define QOS_MSG_ADAPTED	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b605"
 #define QOS_MSG_VIOLATION "5c2f0e9d7b1a4c5e9f34a1d0c7e8b606"
-#define QOS_MSG_DRIFT     "5c2f0e9d7b1a4c5e9f34a1d0c7e8b607"
-#define QOS_MSG_OVERRUN   "5c2f0e9d7b1a4c5e9f34a1d0c7e8b608"
-#define QOS_MSG_KERNEL    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b609"
+#define QOS_MSG_DRIFT	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b607"
+#define QOS_MSG_OVERRUN	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b608"
+#define QOS_MSG_KERNEL	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b609"
 
 /* Chooses journal or stderr once, at start. `level`: highest syslog level that is written. */
 void qos_log_open(int level);

@@ -96,8 +96,9 @@ def size_warnings(tree):
 
 
 def mirrors(tree, _build):
-    """tests/unit/test_X.c tests a source X.c."""
+    """tests/unit/test_X.c tests a source X.c, a BPF header X.bpf.h, or the program qosctl."""
     sources = {os.path.basename(n) for n in tree.ending(".c") if n.startswith(("daemon/", "cli/"))}
+    sources |= {os.path.basename(n).replace(".bpf.h", ".c") for n in tree.ending(".bpf.h")} | {"qosctl.c"}
     for name in tree.ending(".c"):
         if name.startswith("tests/unit/test_") and os.path.basename(name)[5:] not in sources:
             yield "%s:1: there is no source %s" % (name, os.path.basename(name)[5:])

@@ -68,7 +68,7 @@ def overload(cpus, speed, result):
         "qosd", programs, cpus, speed, OVERLOAD_SECONDS,
         lambda arm: arm.refuse(workload.too_much(cpus)))
     result["refused"] = [refused]
-    say(f"qosd refused {refused['contract']}: {refused['reason']}")
+    say(f"{refused['contract']}: {refused['reason']}")
 
 
 def run(result):

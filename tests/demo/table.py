@@ -36,10 +36,10 @@ def lines(result):
     yield from rows(result["overload"])
     yield "(broken: windows in which more requests were lost than the contract allows)"
     for refused in result["overload"]["refused"]:
-        yield from textwrap.wrap(f"refused: {refused['contract']}: {refused['reason']}", 80,
+        yield from textwrap.wrap(f"{refused['contract']}: {refused['reason']}", 80,
                                  subsequent_indent="  ")
     for step in result["adaptations"]:
         yield from textwrap.wrap(
-            f"adapted: {step['contract']}: {step['attribute']} {milliseconds(step['old_ns'])} -> "
+            f"{step['contract']}: adapted: {step['attribute']} {milliseconds(step['old_ns'])} -> "
             f"{milliseconds(step['new_ns'])}: {step['reason']} (jobs used "
             f"{milliseconds(step['signal_ns'])})", 80, subsequent_indent="  ")

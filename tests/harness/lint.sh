@@ -30,7 +30,7 @@ over() {
 run_cppcheck() {
   cppcheck --enable=warning,performance,portability --std=c11 --inline-suppr --quiet -j "$(nproc)" \
     --suppressions-list=tests/harness/cppcheck.txt --error-exitcode=1 \
-    -D_GNU_SOURCE -Idaemon -Ibpf -Icli daemon cli
+    --include=tests/harness/cppcheck.h -D_GNU_SOURCE -Idaemon -Ibpf -Icli daemon cli
 }
 
 # A line a file, so that the output of two at once does not mix.

@@ -111,7 +111,7 @@ static inline unsigned int last_cpu(void)
 	struct qos_cpus online = online_cpus();
 	unsigned int last = 0;
 
-	QOS_CPU_FOREACH (cpu, &online)
+	QOS_CPU_FOREACH(cpu, &online)
 		last = cpu;
 	return last;
 }

@@ -130,7 +130,7 @@ static void test_longest(void **state)
 	assert_true(strlen(buf) < sizeof(buf) - 1);
 	assert_int_equal(qos_cpus_parse(buf, &again), 0);
 	assert_true(qos_cpus_equal(&cpus, &again));
-	QOS_CPU_FOREACH (cpu, &cpus) {
+	QOS_CPU_FOREACH(cpu, &cpus) {
 		assert_int_equal(cpu, 2 * seen);
 		seen++;
 	}
