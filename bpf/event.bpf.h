@@ -66,27 +66,6 @@ static __always_inline void report_overrun(struct ours *ours)
 	event_of_task(QOS_EVENT_OVERRUN, ours->task, grid_next(ours->task, ours->config), 0);
 }
 
-/* The kernel throttled the thread: it will replenish it by a timer at the end of the period. A
- * thread that leaves SCHED_DEADLINE meanwhile and comes back after that timer, but before its 0-lag
- * time, when the kernel forgets its old parameters, is never replenished (kernel/sched/deadline.c,
- * 6.1 to 6.18: enqueue_dl_entity waits for a timer that has fired). So the daemon is told, with a
- * time at which both are surely over. */
-static __always_inline void report_throttled(struct ours *ours, struct task_struct *task, __u64 now)
-{
-	__s64 debt = -task->dl.runtime;
-	__u64 runtime = task->dl.dl_runtime, period = task->dl.dl_period;
-
-	if (!runtime || ours->task->request & QOS_REQUEST_THROTTLED)
-		return;
-	/* A bit field: the verifier does not follow a direct read of the right width. */
-	if (!BPF_CORE_READ_BITFIELD_PROBED(&task->dl, dl_throttled))
-		return;
-	ours->task->request |= QOS_REQUEST_THROTTLED;
-	if (debt > 0 && debt < (__s64)period)
-		period += (__u64)debt * (period / runtime + 1);
-	event_of_task(QOS_EVENT_THROTTLED, ours->task, now + period, 0);
-}
-
 static __always_inline void report_idle(struct ours *ours)
 {
 	const __u32 reported = QOS_REQUEST_CURRENT | QOS_REQUEST_REPORTED;

@@ -109,7 +109,6 @@ static __always_inline void leave(struct task_struct *prev, __u32 doing, __u64 n
 		report_idle(&ours);
 	else if (doing == QOS_DOES_END)
 		event_of_task(QOS_EVENT_EXIT, ours.task, 0, 0);
-	report_throttled(&ours, prev, now);
 }
 
 static __always_inline void enter(struct task_struct *next, __u64 now)

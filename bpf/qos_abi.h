@@ -70,11 +70,10 @@ enum qos_doing {
 	QOS_DOES_END,	/* dead, or not the thread that was attached */
 };
 
-#define QOS_REQUEST_CURRENT   (1 << 0) /* between grid_ns and the next grid point */
-#define QOS_REQUEST_DECIDED   (1 << 1) /* its deadline passed: counted as served or lost */
-#define QOS_REQUEST_ENDED     (1 << 2) /* a job completed in it */
-#define QOS_REQUEST_REPORTED  (1 << 3) /* QOS_EVENT_OVERRUN was sent */
-#define QOS_REQUEST_THROTTLED (1 << 4) /* QOS_EVENT_THROTTLED was sent */
+#define QOS_REQUEST_CURRENT  (1 << 0) /* between grid_ns and the next grid point */
+#define QOS_REQUEST_DECIDED  (1 << 1) /* its deadline passed: counted as served or lost */
+#define QOS_REQUEST_ENDED    (1 << 2) /* a job completed in it */
+#define QOS_REQUEST_REPORTED (1 << 3) /* QOS_EVENT_OVERRUN was sent */
 
 /* Map `tasks`: HASH, key __u32 tid; created and deleted by the daemon only. (Task storage would be
  * the natural home, but before 6.9 a pidfd, and so user space, reaches thread group leaders only.)
@@ -112,14 +111,12 @@ struct qos_task_state {
 
 /* One record of the ring buffer `events`. */
 enum qos_event_type {
-	QOS_EVENT_EXEC = 1, /* a process has a new image */
-	QOS_EVENT_FORK,	    /* tid is a new thread or process of a watched process `parent` */
-	QOS_EVENT_EXIT,	    /* a contracted thread ended; its counters are final */
-	QOS_EVENT_CGROUP,   /* a process moved */
-	QOS_EVENT_COMM,	    /* a thread has a new name */
-	QOS_EVENT_OVERRUN,  /* the request used up its budget; until_ns: next grid point */
-	QOS_EVENT_THROTTLED, /* SCHED_DEADLINE's own throttling caught it; until_ns: when that is over
-			      * even for a thread that left the class (monitor_task.bpf.c) */
+	QOS_EVENT_EXEC = 1,  /* a process has a new image */
+	QOS_EVENT_FORK,	     /* tid is a new thread or process of a watched process `parent` */
+	QOS_EVENT_EXIT,	     /* a contracted thread ended; its counters are final */
+	QOS_EVENT_CGROUP,    /* a process moved */
+	QOS_EVENT_COMM,	     /* a thread has a new name */
+	QOS_EVENT_OVERRUN,   /* the request used up its budget; until_ns: next grid point */
 	QOS_EVENT_IDLE,	     /* a thread reported by OVERRUN ended its job before until_ns */
 	QOS_EVENT_VIOLATION, /* a window broke; at most 10 a second a stream, all are counted */
 };

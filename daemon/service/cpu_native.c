@@ -8,18 +8,17 @@
  * or the end of the job, whichever is first:
  *
  *                SCHED_DEADLINE              SCHED_FIFO
- *     demote     SCHED_OTHER, see below      SCHED_OTHER
- *     throttle   nothing: the kernel does    SCHED_IDLE
- *     allow      like demote, at the larger budget that the supervisor sets; until then
- *                SCHED_FLAG_RECLAIM lets it have what others left over
+ *     demote     held back by the kernel     SCHED_OTHER
+ *     throttle   the same                    SCHED_IDLE
+ *     allow      SCHED_FLAG_RECLAIM: what    like demote, at the cap's share of the period
+ *                others left over
  *
- * Leaving SCHED_DEADLINE. A thread that the kernel has throttled must not leave the class: if it
- * comes back between its replenishment timer and its 0-lag time, the kernel never replenishes it
- * again (seen on 6.12 and 6.18; not even SIGKILL ends such a thread). So the kernel's own runtime is
- * set somewhat above the budget, that the monitor may be first (admit/enforce.h; admission charges
- * it); what the kernel throttles first, or what is told too late, stays throttled until its next
- * period. If it was throttled just before it left, the monitor says so, and it stays out until both
- * times are surely over. And should one be caught all the same, verify() sees that it runs no more,
+ * SCHED_DEADLINE throttles by itself, but looks only at its timer tick: milliseconds late, and what
+ * was taken too much is missing in the next periods. Setting the parameters again makes it look now
+ * (a nanosecond of difference, or the call would do nothing). The thread stays in its class: one that
+ * leaves it throttled, and comes back between its replenishment timer and its 0-lag time, is never
+ * replenished again (seen on 6.12's source and on 6.18; not even SIGKILL ends such a thread). It may
+ * still come to that where contracts come and go; verify() then sees that the thread runs no more,
  * and takes it out and in again.
  *
  * Drift. Every change goes through state/originals, which looks first whether the thread is still
@@ -58,7 +57,7 @@ struct thread {
 	struct qos_cpus cpus;	    /* if pinned */
 	uint64_t period_ns;
 	uint64_t until_ns;    /* demoted: until then */
-	uint64_t hold_ns;     /* left SCHED_DEADLINE throttled: not back before */
+	uint64_t hold_ns;     /* rescued: not back before */
 	uint64_t ran_ns;      /* CPU time when it was last verified */
 	bool waited;	      /* and it had been runnable, and had not run since */
 	uint64_t restored_ns; /* when drift was last undone */
@@ -117,17 +116,6 @@ static void unlink_demoted(struct thread *thread)
 
 /* --- what a thread should be --- */
 
-/* SCHED_DEADLINE's own: where the monitor cuts overruns, it gets the first chance. */
-static uint64_t kernel_runtime(const struct qos_service_stream *stream)
-{
-	uint64_t runtime = stream->grant->granted_ns;
-
-	if (stream->wish->overrun != QOS_OVERRUN_DEMOTE)
-		return runtime;
-	runtime += qos_enforcement_ns(runtime);
-	return runtime < stream->wish->deadline_ns ? runtime : stream->wish->deadline_ns;
-}
-
 static struct qos_sched_attr attr_of_grant(const struct qos_service_stream *stream)
 {
 	const struct qos_cpu_stream *wish = stream->wish;
@@ -142,7 +130,7 @@ static struct qos_sched_attr attr_of_grant(const struct qos_service_stream *stre
 		.policy = SCHED_DEADLINE,
 		.flags = QOS_SCHED_RESET_ON_FORK |
 			 (wish->overrun == QOS_OVERRUN_ALLOW ? QOS_SCHED_RECLAIM : 0),
-		.runtime_ns = kernel_runtime(stream),
+		.runtime_ns = qos_kernel_runtime_ns(wish, stream->grant),
 		.deadline_ns = wish->deadline_ns,
 		.period_ns = wish->period.ns,
 	};
@@ -431,22 +419,27 @@ static void inherit(struct qos_service *service, pid_t parent, pid_t child)
 
 /* --- overruns --- */
 
-/* Told so late that the kernel's own throttling has it, or is about to. */
-static bool is_stale(const struct thread *thread, uint64_t now_ns)
+/* Makes SCHED_DEADLINE look at once. */
+static void poke(struct native *native, struct thread *thread)
 {
-	return thread->want.policy == SCHED_DEADLINE &&
-	       monotonic_ns() - now_ns > qos_sample_ns(thread->want.runtime_ns);
+	int r;
+
+	thread->want.runtime_ns ^= 1;
+	r = set(native, thread, &thread->want, false, NULL);
+	if (r == 0) {
+		native->counts.throttled++;
+		return;
+	}
+	thread->want.runtime_ns ^= 1;
+	if (r == QOS_ORIGINALS_E_DRIFT)
+		handle_drift(native, thread);
 }
 
-static void demote(struct native *native, struct thread *thread, uint64_t told_ns,
-		   uint64_t until_ns)
+static void demote(struct native *native, struct thread *thread, uint64_t until_ns)
 {
 	struct qos_sched_attr attr = attr_demoted(thread);
 	int r;
 
-	if (thread->want.policy == SCHED_DEADLINE &&
-	    (thread->overrun != QOS_OVERRUN_DEMOTE || is_stale(thread, told_ns)))
-		return;
 	if (thread->prev) {
 		thread->until_ns = until_ns;
 		return;
@@ -497,16 +490,6 @@ static void promote(struct native *native, struct thread *thread, uint64_t now_n
 	native->counts.promoted++;
 }
 
-static void note_throttled(struct native *native, struct thread *thread, uint64_t until_ns)
-{
-	native->counts.throttled++;
-	if (!thread->prev)
-		return;
-	thread->hold_ns = until_ns;
-	if (thread->until_ns < until_ns)
-		thread->until_ns = until_ns;
-}
-
 static void event(struct qos_service *service, const struct qos_event *event)
 {
 	struct native *native = native_of(service);
@@ -514,11 +497,11 @@ static void event(struct qos_service *service, const struct qos_event *event)
 
 	if (!thread || thread->drifted)
 		return;
-	if (event->type == QOS_EVENT_OVERRUN)
-		demote(native, thread, event->now_ns,
+	if (event->type == QOS_EVENT_OVERRUN && thread->want.policy == SCHED_DEADLINE)
+		poke(native, thread);
+	else if (event->type == QOS_EVENT_OVERRUN)
+		demote(native, thread,
 		       event->until_ns ? event->until_ns : event->now_ns + thread->period_ns);
-	else if (event->type == QOS_EVENT_THROTTLED)
-		note_throttled(native, thread, event->until_ns);
 	else if (event->type == QOS_EVENT_IDLE && thread->prev && !thread->tries)
 		promote(native, thread, event->now_ns);
 }

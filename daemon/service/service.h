@@ -33,7 +33,7 @@ struct qos_service;
 struct qos_service_counts {
 	uint64_t demoted;	 /* overruns that cost a thread its policy */
 	uint64_t promoted;	 /* and that it got back */
-	uint64_t throttled;	 /* overruns that SCHED_DEADLINE's own throttling caught first */
+	uint64_t throttled;	 /* overruns for which SCHED_DEADLINE was made to look */
 	uint64_t rescued;	 /* threads that the kernel had forgotten to replenish */
 	uint64_t promote_failed; /* tries that the kernel refused; repeated */
 	uint64_t drifted;	 /* threads that somebody else changed */

@@ -260,45 +260,36 @@ static void test_demote_until_idle(void **state)
 {
 	struct world *world = *state;
 
-	grant_deadline(world, MS);
+	grant_fifo(world, 0, 12);
 	assert_int_equal(attach(world), 0);
 	tell(world, QOS_EVENT_IDLE, 500, 0); /* not demoted: nothing to do */
-	assert_policy(world, SCHED_DEADLINE);
+	assert_policy(world, SCHED_FIFO);
 	demote_now(world, 5000);
 	tell(world, QOS_EVENT_IDLE, 2000, 0);
-	assert_policy(world, SCHED_DEADLINE);
+	assert_policy(world, SCHED_FIFO);
 	assert_int_equal(counts(world).promoted, 1);
 }
 
-/* Told a second late: the kernel's own throttling has it by now. */
-static void test_stale_overrun(void **state)
+/* Under SCHED_DEADLINE the thread stays in its class; the kernel is made to look. */
+static void test_poke(void **state)
 {
 	struct world *world = *state;
+	struct qos_sched_attr before, after;
 
 	grant_deadline(world, MS);
 	assert_int_equal(attach(world), 0);
-	tell(world, QOS_EVENT_OVERRUN, (uint64_t)test_now_ns() - 1000 * MS, 0);
-	assert_policy(world, SCHED_DEADLINE);
-	assert_int_equal(counts(world).demoted, 0);
-}
-
-/* It was throttled as it left SCHED_DEADLINE: not back before the time that the monitor tells. */
-static void test_throttled_stays_out(void **state)
-{
-	struct world *world = *state;
-
-	grant_deadline(world, MS);
-	assert_int_equal(attach(world), 0);
-	tell(world, QOS_EVENT_THROTTLED, 500, 600);
+	assert_int_equal(qos_sched_get(world->pid, &before), 0);
+	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
+	assert_int_equal(qos_sched_get(world->pid, &after), 0);
+	assert_int_equal(after.policy, SCHED_DEADLINE);
+	assert_int_equal(after.runtime_ns, before.runtime_ns ^ 1);
+	assert_int_equal(verify(world), 0);
+	tell(world, QOS_EVENT_OVERRUN, 6000, 9000);
+	assert_int_equal(qos_sched_get(world->pid, &after), 0);
+	assert_int_equal(after.runtime_ns, before.runtime_ns);
 	assert_int_equal(world->service->ops->next_expiry(world->service), 0);
-	demote_now(world, 5000);
-	tell(world, QOS_EVENT_THROTTLED, 3000, 9000);
-	assert_int_equal(world->service->ops->next_expiry(world->service), 9000);
-	tell(world, QOS_EVENT_IDLE, 8000, 0);
-	assert_policy(world, SCHED_NORMAL);
-	world->service->ops->expire(world->service, 9000);
-	assert_policy(world, SCHED_DEADLINE);
 	assert_int_equal(counts(world).throttled, 2);
+	assert_int_equal(counts(world).demoted, 0);
 }
 
 static void test_throttle(void **state)
@@ -336,20 +327,20 @@ static void test_new_grant_while_demoted(void **state)
 	assert_victim(world->pid, &world->before);
 }
 
-/* The affinity was narrowed while the thread was demoted: SCHED_DEADLINE is refused until it is wide
- * again. Ever longer pauses, at most a second. */
+/* A period that the kernel does not take, given while the thread was demoted: tried again after pauses
+ * of at most a second, until there is a better one. */
 static void test_refused_promotion(void **state)
 {
 	struct world *world = *state;
 	const struct qos_service_ops *ops = world->service->ops;
-	struct qos_cpus first = one_cpu(0), all = online_cpus();
-	uint64_t now = 5000, next = 0;
+	uint64_t now = 5000, next = 0, good_ns = world->wish.period.ns;
 
-	assert_int_not_equal(last_cpu(), 0);
-	grant_deadline(world, MS);
+	grant_fifo(world, 0, 12);
 	assert_int_equal(attach(world), 0);
 	demote_now(world, now);
-	assert_int_equal(qos_sched_set_affinity(world->pid, &first), 0);
+	grant_deadline(world, MS);
+	world->wish.period.ns = 10000 * MS; /* kernel.sched_deadline_period_max_us: 4.2 s */
+	assert_int_equal(attach(world), 0);
 	for (int i = 0; i < 6; i++) {
 		ops->expire(world->service, now);
 		next = ops->next_expiry(world->service);
@@ -360,7 +351,8 @@ static void test_refused_promotion(void **state)
 	assert_policy(world, SCHED_NORMAL);
 	tell(world, QOS_EVENT_IDLE, now, 0); /* does not cut the pause short */
 	assert_int_equal(counts(world).promote_failed, 6);
-	assert_int_equal(qos_sched_set_affinity(world->pid, &all), 0);
+	world->wish.period.ns = good_ns;
+	assert_int_equal(attach(world), 0);
 	ops->expire(world->service, now);
 	assert_policy(world, SCHED_DEADLINE);
 	assert_int_equal(ops->next_expiry(world->service), 0);
@@ -382,7 +374,7 @@ static long long cpu_ns(pid_t pid)
 	return used.tv_sec * 1000000000LL + used.tv_nsec;
 }
 
-/* A thread that never sleeps lives on through demotions and promotions, throttled or not. */
+/* A thread that never sleeps is held back, and lives on. */
 static void test_hog_makes_progress(void **state)
 {
 	struct world *world = *state;
@@ -395,10 +387,7 @@ static void test_hog_makes_progress(void **state)
 		long long start = cpu_ns(world->pid);
 
 		test_wait_for(cpu_ns(world->pid) > start + (long long)MS);
-		demote_now(world, 5000);
-		start = cpu_ns(world->pid);
-		test_wait_for(cpu_ns(world->pid) > start + (long long)MS);
-		world->service->ops->expire(world->service, 5000);
+		tell(world, QOS_EVENT_OVERRUN, (uint64_t)test_now_ns(), 0);
 		assert_policy(world, SCHED_DEADLINE);
 	}
 	assert_int_equal(counts(world).promote_failed, 0);
@@ -559,8 +548,7 @@ int main(void)
 		native_test(test_child_of_fifo),
 		native_test(test_demote_until_expiry),
 		native_test(test_demote_until_idle),
-		native_test(test_stale_overrun),
-		native_test(test_throttled_stays_out),
+		native_test(test_poke),
 		native_test(test_throttle),
 		native_test(test_new_grant_while_demoted),
 		native_test(test_refused_promotion),
