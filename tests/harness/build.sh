@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # Build directories: build, build-asan, build-fuzz. All belong to the caller of sudo.
 
+build_targets=()
+
 # Only what can be told better here than by the compiler.
 check_buildable() {
   [ -r /sys/kernel/btf/vmlinux ] || die "this kernel has no type information
@@ -21,13 +23,15 @@ configure() {
   fi
 }
 
-# build DIR [MESON OPTION]...: logs to DIR/logs/build.log and shows the end of it on failure.
+# build DIR [MESON OPTION]...: logs to DIR/logs/build.log and shows the end of it on failure. A
+# caller that wants less than everything sets the array build_targets.
 build() {
   local dir=$1 log=$1/logs/build.log
   check_buildable "$dir"
   as_user mkdir -p "$dir/logs" || die "cannot make $dir here"
   say "building in $dir (log: $log)"
-  if ! { configure "$@" && as_user ninja -C "$dir"; } </dev/null 2>&1 | as_user tee "$log" >/dev/null; then
+  if ! { configure "$@" && as_user ninja -C "$dir" "${build_targets[@]}"; } \
+    </dev/null 2>&1 | as_user tee "$log" >/dev/null; then
     tail -n 40 "$log" >&2
     die "the build in $dir failed; the whole log is $log"
   fi

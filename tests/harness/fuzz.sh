@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# libFuzzer targets: executables fuzz_NAME of the build with -Dfuzz=true. The tree's corpus
+# libFuzzer targets: tests/fuzz/fuzz_NAME.c, built with clang and -Dfuzz=true. The tree's corpus
 # (tests/fuzz/corpus/NAME or tests/fuzz/corpus) is copied, so that a run never changes the tree.
 
 fuzz_targets() {
-  find build-fuzz -type f -name 'fuzz_*' -perm -u+x | sort
+  find tests/fuzz -name 'fuzz_*.c' -printf '%P\n' | sed 's/\.c$//; s/^/tests\/fuzz\//' | sort
 }
 
 # fuzz_one TARGET SECONDS: a crash is kept in build-fuzz/crashes and shown.
@@ -28,13 +28,14 @@ fuzz_one() {
 
 # fuzz SECONDS, over all targets together.
 fuzz() {
-  local seconds=$1 passed=0 failed=0 target
+  local seconds=$1 share passed=0 failed=0 target build_targets
   [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "fuzz takes a number of seconds, not \"$seconds\""
-  CC=clang build build-fuzz -Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined
-  mapfile -t targets < <(fuzz_targets)
-  [ ${#targets[@]} -gt 0 ] || die "build-fuzz has no target fuzz_*"
-  for target in "${targets[@]}"; do
-    if fuzz_one "$target" $((seconds / ${#targets[@]} + 1)); then
+  mapfile -t build_targets < <(fuzz_targets)
+  [ ${#build_targets[@]} -gt 0 ] || die "tests/fuzz has no target fuzz_*.c"
+  CC=clang build build-fuzz -Dfuzz=true
+  share=$(((seconds + ${#build_targets[@]} - 1) / ${#build_targets[@]}))
+  for target in "${build_targets[@]}"; do
+    if fuzz_one "build-fuzz/$target" "$share"; then
       passed=$((passed + 1))
     else
       failed=$((failed + 1))

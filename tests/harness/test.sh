@@ -96,9 +96,10 @@ suites_together() {
 suites_alone() {
   local script
   run_suite live live_suite meson_suite env build live
-  for script in tests/live/test_*.py tests/demo/accept.sh; do
-    [ ! -e "$script" ] || run_suite "$(basename "$script" .sh)" live_suite script_suite env "$script"
+  for script in tests/live/test_*.py; do
+    run_suite "$(basename "$script" .py)" live_suite script_suite env "$script"
   done
+  run_suite demo live_suite script_suite env tests/demo/accept.py
 }
 
 # Each suite is a process group of its own, so that an interrupt takes all of it down.
@@ -126,10 +127,11 @@ test_all() {
   as_user rm -rf "$test_logs"
   as_user mkdir -p "$test_logs" || die "cannot make $test_logs"
   export QOS_BUILD="$PWD/build"
-  set -m
   trap stop_suites INT TERM
   say "suites that run side by side (logs in $test_logs)"
+  set -m
   suites_together
+  set +m
   say "suites that run alone"
   suites_alone
   give_back build/logs build/meson-logs
