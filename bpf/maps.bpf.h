@@ -7,9 +7,10 @@
  */
 #pragma once
 
-#define QOS_STREAMS_MAX 65536
-#define QOS_TASKS_MAX	65536
-#define QOS_RING_BYTES	(256 * 1024)
+#define QOS_STREAMS_MAX	 65536
+#define QOS_TASKS_MAX	 65536
+#define QOS_RING_BYTES	 (256 * 1024)
+#define QOS_URGENT_BYTES (64 * 1024)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -47,6 +48,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, QOS_RING_BYTES);
 } events SEC(".maps");
+
+/* OVERRUN and IDLE: caused by contracted threads only, so nobody else can fill it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, QOS_URGENT_BYTES);
+} urgent SEC(".maps");
 
 __u64 prefilter[QOS_PREFILTER_BITS / 64];
 __u32 watch_flags;

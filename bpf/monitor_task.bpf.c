@@ -14,8 +14,8 @@
  *   probes	    in the thread itself, preemptible: see probes.bpf.h.
  * The daemon replaces a whole element, never a field.
  *
- * There is no hook on sched_process_exit: the last switch of a dead thread comes after it, and only
- * then its counters are final.
+ * A thread's end is its last switch, since only then its counters are final; sched_process_exit,
+ * which comes before, tells of the end of a whole process.
  *
  * CO-RE: built against any kernel from 6.1 on, run on any other. Fields that some kernels lack are
  * asked for in structs of their own (name___flavour).
@@ -168,7 +168,8 @@ int qos_task_clock(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
-/* A thread that execs becomes its group's leader: its own tid ends here, without an exit. */
+/* A thread that execs becomes its group's leader: its own tid ends here, without an exit. The one
+ * event tells both, so that the daemon hears of the end from nowhere else and not earlier. */
 static __always_inline void old_tid_ends(__u32 old_tid)
 {
 	struct qos_task_state *state;
@@ -176,10 +177,8 @@ static __always_inline void old_tid_ends(__u32 old_tid)
 	if (!may_be_ours(old_tid))
 		return;
 	state = find_task(old_tid);
-	if (!state || state->doing == QOS_DOES_END)
-		return;
-	state->doing = QOS_DOES_END;
-	event_of_task(QOS_EVENT_EXIT, state, 0, 0);
+	if (state)
+		state->doing = QOS_DOES_END;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -190,8 +189,10 @@ int BPF_PROG(qos_exec, struct task_struct *task, pid_t old_tid, struct linux_bin
 	if (old_tid != task->pid)
 		old_tid_ends(old_tid);
 	event = event_begin(QOS_EVENT_EXEC, task->pid, task->tgid);
-	if (event)
-		bpf_ringbuf_submit(event, 0);
+	if (!event)
+		return 0;
+	event->parent = old_tid;
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 
@@ -200,18 +201,34 @@ static __always_inline bool is_watched(__u32 tgid, __u32 flag)
 	return watch_flags & flag || bpf_map_lookup_elem(&watched, &tgid);
 }
 
+/* A child's child too: it has what its parent inherited before the daemon could take it away. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(qos_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct qos_event *event;
 
-	if (!is_watched(parent->tgid, QOS_WATCH_ALL_FORKS))
+	if (!is_watched(parent->tgid, QOS_WATCH_ALL_FORKS) &&
+	    !is_watched(parent->real_parent->tgid, 0))
 		return 0;
 	event = event_begin(QOS_EVENT_FORK, child->pid, child->tgid);
 	if (!event)
 		return 0;
 	event->parent = parent->pid;
 	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* signal->live counts threads down before this: the last one sees 0, whoever is the leader. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(qos_process_exit, struct task_struct *task)
+{
+	struct qos_event *event;
+
+	if (task->signal->live.counter || !is_watched(task->tgid, 0))
+		return 0;
+	event = event_begin(QOS_EVENT_END, task->pid, task->tgid);
+	if (event)
+		bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 

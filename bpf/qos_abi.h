@@ -109,16 +109,17 @@ struct qos_task_state {
 	__u64 probe_end_ns;
 };
 
-/* One record of the ring buffer `events`. */
+/* One record of the ring buffers `events`, and `urgent` for OVERRUN and IDLE. */
 enum qos_event_type {
-	QOS_EVENT_EXEC = 1,  /* a process has a new image */
-	QOS_EVENT_FORK,	     /* tid is a new thread or process of a watched process `parent` */
-	QOS_EVENT_EXIT,	     /* a contracted thread ended; its counters are final */
-	QOS_EVENT_CGROUP,    /* a process moved */
-	QOS_EVENT_COMM,	     /* a thread has a new name */
-	QOS_EVENT_OVERRUN,   /* the request used up its budget; until_ns: next grid point */
-	QOS_EVENT_IDLE,	     /* a thread reported by OVERRUN ended its job before until_ns */
+	QOS_EVENT_EXEC = 1, /* a process has a new image; its thread's old tid, `parent`, is gone */
+	QOS_EVENT_FORK,	    /* tid is a new thread, child or grandchild of a watched process */
+	QOS_EVENT_EXIT,	    /* a contracted thread ended; its counters are final */
+	QOS_EVENT_CGROUP,   /* a process moved */
+	QOS_EVENT_COMM,	    /* a thread has a new name */
+	QOS_EVENT_OVERRUN,  /* the request used up its budget; until_ns: next grid point */
+	QOS_EVENT_IDLE,	    /* a thread reported by OVERRUN ended its job before until_ns */
 	QOS_EVENT_VIOLATION, /* a window broke; at most 10 a second a stream, all are counted */
+	QOS_EVENT_END,	     /* the last thread of a watched process ends */
 };
 
 struct qos_event {
@@ -128,7 +129,7 @@ struct qos_event {
 	__u32 stream; /* OVERRUN, IDLE, VIOLATION, EXIT */
 	__u64 now_ns; /* CLOCK_MONOTONIC */
 	__u64 until_ns;
-	__u32 parent;  /* FORK: the parent's tid */
+	__u32 parent;  /* FORK: the parent's tid; EXEC: the thread's tid before, mostly the same */
 	__u32 lost;    /* VIOLATION: lost requests of that window */
 	char comm[16]; /* COMM: the new name, which /proc may show only a moment later */
 };
@@ -143,7 +144,7 @@ struct qos_event {
 
 /* Branches of the programs that ought to be rare, counted since load (.bss). */
 struct qos_monitor_counters {
-	__u64 ring_full;   /* events that found no room */
+	__u64 ring_full;   /* events that found no room, but for OVERRUN and IDLE */
 	__u64 no_task;	   /* the prefilter said yes, but the thread is not contracted */
 	__u64 no_stream;   /* its stream is gone */
 	__u64 stranger;	   /* tid reused by another thread */
@@ -153,6 +154,7 @@ struct qos_monitor_counters {
 	__u64 probe_stray; /* end without begin, or a probe before the thread's first switch */
 	__u64 probe_twice; /* begin while the last job was not ended */
 	__u64 event_muted; /* violations not reported one by one: rate limit */
+	__u64 urgent_full; /* OVERRUN that found no room (said again later), or IDLE */
 };
 
 /* Map `originals` (pinned): HASH; what a thread was before qosd first changed it. */
@@ -184,7 +186,7 @@ struct qos_original {
 	struct qos_sched_record before; /* as found when the latest change was noted */
 	struct qos_sched_record set;	/* what the latest change makes of it */
 	__u32 drifted;			/* 1: somebody else changed it and it was left to them */
-	__u32 pad;
+	__u32 tgid; /* its process, if exec() may have made it that's first; or 0 */
 };
 
 _Static_assert(sizeof(struct qos_stream_config) == 64, "struct qos_stream_config");
@@ -192,7 +194,7 @@ _Static_assert(sizeof(struct qos_stream_stats) == 13 * 8 + 4 * 4 * QOS_HIST_BUCK
 	       "struct qos_stream_stats");
 _Static_assert(sizeof(struct qos_task_state) == 144, "struct qos_task_state");
 _Static_assert(sizeof(struct qos_event) == 56, "struct qos_event");
-_Static_assert(sizeof(struct qos_monitor_counters) == 80, "struct qos_monitor_counters");
+_Static_assert(sizeof(struct qos_monitor_counters) == 88, "struct qos_monitor_counters");
 _Static_assert(sizeof(struct qos_original_key) == 16, "struct qos_original_key");
 _Static_assert(sizeof(struct qos_sched_record) == 168, "struct qos_sched_record");
 _Static_assert(sizeof(struct qos_original) == 512, "struct qos_original");

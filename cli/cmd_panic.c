@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * panic: everything back as it was. The daemon does it if it answers, else the pinned records of
- * what threads were do: they need no daemon, and are there after any crash.
+ * what threads were do: they need no daemon, and are there after any crash. But not behind a daemon
+ * that lives, only does not answer: it would take what we restore for drift, or for lost.
  */
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "client.h"
 #include "state/originals.h"
@@ -37,10 +42,37 @@ static int open_failed(const struct qos_cli *cli, int r, const struct qos_diag *
 	return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", cli->pin_dir, strerror(-r));
 }
 
+/* Holds the daemon's own lock, beside its socket, so that none starts meanwhile. -EBUSY: one lives.
+ * -ENOENT and the like: none ever ran here. */
+static int take_lock(const char *socket)
+{
+	_cleanup_close_ int fd = -1;
+	char copy[PATH_MAX], path[PATH_MAX];
+
+	if (snprintf(copy, sizeof(copy), "%s", socket) >= PATH_MAX ||
+	    snprintf(path, sizeof(path), "%s/lock", dirname(copy)) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return TAKE_FD(fd);
+}
+
+static int fail_busy(const struct qos_cli *cli)
+{
+	return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+			    "sudo systemctl kill -s KILL qosd, then qosctl panic again",
+			    "qosd lives but does not answer, and would undo what is restored "
+			    "behind it");
+}
+
 /* Without the daemon. The pin stays if a thread could not be restored, for another try. */
 static int restore(const struct qos_cli *cli)
 {
 	_cleanup_originals_ struct qos_originals *originals = NULL;
+	_cleanup_close_ int lock = -1;
 	struct qos_diag diag = QOS_DIAG_INIT;
 	json_int_t n = 0;
 	int r;
@@ -48,13 +80,20 @@ static int restore(const struct qos_cli *cli)
 	if (geteuid() != 0)
 		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "sudo qosctl panic",
 				    "qosd does not answer, and without it only root can restore");
+	lock = take_lock(cli->socket);
+	if (lock == -EBUSY)
+		return fail_busy(cli);
 	r = qos_originals_open(cli->pin_dir, false, &diag, &originals);
+	if (r == 0)
+		r = qos_originals_lock(originals, NULL);
 	if (r == -ENOENT)
 		r = report(cli, 0, 0);
+	else if (r == -EBUSY)
+		r = fail_busy(cli);
 	else if (r < 0)
 		r = open_failed(cli, r, &diag);
 	qos_diag_reset(&diag);
-	if (!originals)
+	if (r || !originals)
 		return r;
 	qos_originals_each(originals, count, &n);
 	r = qos_originals_restore_all(originals);

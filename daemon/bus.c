@@ -2,14 +2,19 @@
 /*
  * Who may do what is decided here, from the kernel's word on the peer (SO_PEERCRED and
  * SO_PEERGROUPS), per method. A client gets one connection's worth of memory and there are at most
- * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out.
+ * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out. Who
+ * does not take its answers, or only reads and asks more than CALLS_MAX times a second, is cut off.
+ * All of it waits until nothing of the scheduling is pending (SD_EVENT_PRIORITY_IDLE).
  * Signals go to every client: ContractChanged, Adapted, Violation (contract, stream, text).
- * Weakness: the parser of messages (sd-bus) runs in the privileged process.
+ * Weakness: the parser of messages (sd-bus) runs in the privileged process, and takes a message of
+ * up to 128 MiB before anybody here is asked. The memory is given back when its sender goes.
  */
 #include "bus.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +30,8 @@ struct client {
 	sd_bus *peer; /* NULL: free slot */
 	bool may_change;
 	uint64_t order;
+	uint64_t second; /* CLOCK_BOOTTIME, of the last call */
+	uint32_t calls;	 /* in that second */
 };
 
 struct qos_bus {
@@ -32,10 +39,14 @@ struct qos_bus {
 	sd_event *event;
 	sd_event_source *source;
 	int fd;
+	int spare_fd; /* given up for a moment to turn away whoever knocks when all others are used */
 	char *path;
 	struct client clients[QOS_BUS_CLIENTS_MAX];
 	uint64_t order;
 };
+
+#define QUEUE_MAX 8  /* messages that wait for a client */
+#define CALLS_MAX 20 /* a second, of a client that only reads */
 
 #define PATH	  "/org/qosd1"
 #define INTERFACE "org.qosd1.Manager"
@@ -99,6 +110,52 @@ static bool may_change(const struct client *client)
 	return client->may_change;
 }
 
+static uint64_t boot_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void drop(struct client *client)
+{
+	if (!client->peer)
+		return;
+	client->peer = sd_bus_close_unref(client->peer);
+	malloc_trim(0); /* what it had made us hold */
+}
+
+static bool reads_its_answers(const struct client *client)
+{
+	uint64_t n = 0;
+
+	return sd_bus_get_n_queued_write(client->peer, &n) >= 0 && n <= QUEUE_MAX;
+}
+
+static bool asks_too_often(struct client *client)
+{
+	uint64_t second = boot_ns() / 1000000000;
+
+	if (second != client->second)
+		client->calls = 0;
+	client->second = second;
+	return ++client->calls > CALLS_MAX && !client->may_change;
+}
+
+/* Before every method. sd-bus holds a reference while a message is handled, so the peer may go. */
+static int on_any(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+
+	if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", NULL))
+		return 0;
+	if (reads_its_answers(client) && !asks_too_often(client))
+		return 0;
+	drop(client);
+	return 1;
+}
+
 /* --- methods --- */
 
 static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -122,23 +179,19 @@ static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
 static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
+	struct qos_supervisor *supervisor = client->bus->supervisor;
 	struct qos_reload_summary summary = {};
 	int r;
 
 	if (!may_change(client))
 		return deny(call);
-	r = qos_supervisor_reload(client->bus->supervisor, &summary);
+	r = qos_supervisor_reload(supervisor, &summary);
 	if (r < 0)
-		return r;
-	return answer(call, qos_report_reload(client->bus->supervisor, &summary));
-}
-
-static uint64_t boot_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+		return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
+						  supervisor->reload_diag.n_entries
+							  ? supervisor->reload_diag.entries[0].text
+							  : strerror(-r));
+	return answer(call, qos_report_reload(supervisor, &summary));
 }
 
 static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -155,7 +208,8 @@ static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
 	r = sd_bus_message_read(call, "sstt", &contract, &attribute, &value_ns, &for_ns);
 	if (r < 0)
 		return r;
-	if (for_ns && __builtin_add_overflow(boot_ns(), for_ns, &until_ns))
+	if (for_ns &&
+	    (__builtin_add_overflow(boot_ns(), for_ns, &until_ns) || until_ns > INT64_MAX))
 		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
 						  "the time is too long");
 	r = qos_supervisor_adjust(client->bus->supervisor, contract, attribute, value_ns,
@@ -215,18 +269,20 @@ static void on_notify(void *data, const char *what, const struct qos_live *live,
 	struct qos_bus *bus = data;
 
 	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
-		if (bus->clients[i].peer)
-			sd_bus_emit_signal(bus->clients[i].peer, PATH, INTERFACE, what, "sss", name,
+		struct client *client = &bus->clients[i];
+
+		if (!client->peer)
+			continue;
+		if (reads_its_answers(client))
+			sd_bus_emit_signal(client->peer, PATH, INTERFACE, what, "sss", name,
 					   stream ? stream : "", text ? text : "");
+		else if (!sd_bus_get_current_message(client->peer))
+			drop(client);
+		/* else it waits for the answer to a call that causes many signals: it loses some */
 	}
 }
 
 /* --- connections --- */
-
-static void drop(struct client *client)
-{
-	client->peer = sd_bus_close_unref(client->peer);
-}
 
 static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error)
 {
@@ -304,11 +360,13 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 	if (r >= 0)
 		r = sd_bus_set_anonymous(client->peer, 1);
 	if (r >= 0)
+		r = sd_bus_add_filter(client->peer, NULL, on_any, client);
+	if (r >= 0)
 		r = sd_bus_add_object_vtable(client->peer, NULL, PATH, INTERFACE, vtable, client);
 	if (r >= 0)
 		r = sd_bus_start(client->peer);
 	if (r >= 0)
-		r = sd_bus_attach_event(client->peer, bus->event, SD_EVENT_PRIORITY_NORMAL);
+		r = sd_bus_attach_event(client->peer, bus->event, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_bus_match_signal_async(client->peer, NULL, "org.freedesktop.DBus.Local",
 					      "/org/freedesktop/DBus/Local",
@@ -321,6 +379,21 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 	return 0;
 }
 
+/* Without a descriptor a connection can be neither taken nor refused, and would be announced for
+ * ever. */
+static void turn_away(struct qos_bus *bus)
+{
+	int fd;
+
+	if (bus->spare_fd < 0)
+		return;
+	close(bus->spare_fd);
+	fd = accept4(bus->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	bus->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	_cleanup_close_ int peer_fd = -1;
@@ -329,6 +402,8 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 	int rights;
 
 	peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (peer_fd < 0 && (errno == EMFILE || errno == ENFILE))
+		turn_away(bus);
 	if (peer_fd < 0)
 		return 0;
 	rights = rights_of(peer_fd);
@@ -371,7 +446,10 @@ int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *superv
 
 	if (!bus)
 		return -ENOMEM;
-	*bus = (struct qos_bus){.supervisor = supervisor, .event = event, .fd = -1};
+	*bus = (struct qos_bus){.supervisor = supervisor, .event = event, .fd = -1, .spare_fd = -1};
+	r = bus->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (r < 0)
+		return -errno;
 	r = bus->fd = listen_on(path);
 	if (r < 0)
 		return r;
@@ -379,6 +457,8 @@ int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *superv
 	if (!bus->path)
 		return -ENOMEM;
 	r = sd_event_add_io(event, &bus->source, bus->fd, EPOLLIN, on_connection, bus);
+	if (r >= 0)
+		r = sd_event_source_set_priority(bus->source, SD_EVENT_PRIORITY_IDLE);
 	if (r < 0)
 		return r;
 	supervisor->notify = on_notify;
@@ -400,6 +480,8 @@ void qos_bus_free(struct qos_bus *bus)
 	sd_event_source_unref(bus->source);
 	if (bus->fd >= 0)
 		close(bus->fd);
+	if (bus->spare_fd >= 0)
+		close(bus->spare_fd);
 	if (bus->path)
 		unlink(bus->path);
 	free(bus->path);

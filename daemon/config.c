@@ -156,6 +156,10 @@ static void read_manager(struct reader *in, const struct setting *setting,
 {
 	const char *text = text_of(in, setting, node);
 
+	if (text && strcmp(text, manager_names[QOS_MANAGER_MODULE]) == 0) {
+		refuse(in, setting, node, "this version has no module");
+		return;
+	}
 	for (int i = 0; text && manager_names[i]; i++) {
 		if (strcmp(manager_names[i], text) == 0) {
 			in->config->cpu_manager = (enum qos_manager)i;
@@ -192,7 +196,7 @@ static const struct setting cpu_settings[] = {
 };
 
 static const struct setting manager_settings[] = {
-	{"cpu", read_manager, .hint = "auto, native or module"},
+	{"cpu", read_manager, .hint = "auto or native"},
 };
 
 static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node)

@@ -17,7 +17,7 @@ struct qos_config {
 	uint64_t
 		overhead_ns; /* cpu.overhead: worst dispatch and switch, charged twice a job; 20us */
 	uint64_t blocking_ns;	      /* cpu.blocking: longest stretch without preemption; 50us */
-	enum qos_manager cpu_manager; /* managers.cpu: auto | native | module */
+	enum qos_manager cpu_manager; /* managers.cpu: auto | native */
 	uint64_t lease_ns;	      /* lease: 30s (used by the module) */
 	uint64_t slow_loop_ns;	      /* slow-loop: 500ms..60s, default 1s */
 };

@@ -35,11 +35,14 @@ struct qos_live_stream {
 	struct qos_live *live;
 	size_t index;			 /* into contract->cpu and the grant */
 	struct qos_stream_grant applied; /* what monitor and threads have now */
-	bool is_applied;
+	uint64_t applied_period_ns;
+	bool is_applied; /* false: `applied` is an older version's, or nothing */
 	bool probes_attached;
 	uint32_t n_managed;
-	uint32_t n_unmanaged;	  /* beyond max-threads, or not to be set */
-	uint64_t overrun_told_ns; /* when the journal last heard of an overrun */
+	uint32_t n_unmanaged;	     /* beyond max-threads, or not to be set */
+	uint64_t overruns_told;	     /* of these the journal knows */
+	uint64_t overrun_told_ns;    /* and since when */
+	uint64_t unmeasured_told_ns; /* and that a thread could not be measured */
 	struct qos_law_state law;
 	struct qos_live_before *before;
 	uint64_t run_before_ns; /* taskstats at the last turn, where there is no monitor */
@@ -50,8 +53,8 @@ enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY };
 extern const char *const qos_adapted_by_names[];
 
 struct qos_adaptation {
-	uint64_t at_us; /* CLOCK_REALTIME */
-	uint32_t stream;
+	uint64_t at_us;				/* CLOCK_REALTIME */
+	char stream[QOS_CONTRACT_NAME_MAX + 1]; /* which a later version may not have */
 	enum qos_adapted_by by;
 	uint64_t old_ns;
 	uint64_t new_ns;

@@ -95,35 +95,44 @@ static void hand_out(struct qos_loaded *loaded, struct qos_diag *diag)
 	qos_diag_reset(diag);
 }
 
+/* What is not seen must not pass for gone: without the whole list there is no result. */
+static int read_store(const char *const *paths, struct qos_diag *said, struct qos_diag *diag,
+		      struct qos_store **ret)
+{
+	int r;
+
+	r = qos_store_read(paths, said, ret);
+	if (r < 0 && !said->n_errors)
+		qos_diag_error(said, NULL, "the contract files cannot be listed: %s", strerror(-r));
+	if (r < 0)
+		qos_diag_move(diag, said);
+	return r;
+}
+
 int qos_load(const char *const *paths, const struct qos_host *host, bool trust,
-	     struct qos_loaded **ret)
+	     struct qos_diag *diag, struct qos_loaded **ret)
 {
 	_cleanup_loaded_ struct qos_loaded *loaded = calloc(1, sizeof(*loaded));
 	_cleanup_store_ struct qos_store *store = NULL;
-	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_diag said = QOS_DIAG_INIT;
 	int r;
 
 	if (!loaded)
 		return -ENOMEM;
-	r = qos_store_read(paths, &diag, &store);
-	if (r < 0 && !store) {
-		qos_diag_move(&loaded->diag, &diag);
-		if (r == -ENOMEM)
-			return r;
-		*ret = TAKE_PTR(loaded);
-		return 0;
-	}
+	r = read_store(paths, &said, diag, &store);
+	if (r < 0)
+		return r;
 	loaded->files = calloc(store->n_entries + 1, sizeof(*loaded->files));
 	if (!loaded->files)
 		return -ENOMEM;
 	for (size_t i = 0; i < store->n_entries; i++) {
 		r = load_entry(&store->entries[i], host, trust, &loaded->files[loaded->n_files++]);
 		if (r < 0) {
-			qos_diag_reset(&diag);
+			qos_diag_reset(&said);
 			return r;
 		}
 	}
-	hand_out(loaded, &diag);
+	hand_out(loaded, &said);
 	refuse_twins(loaded);
 	*ret = TAKE_PTR(loaded);
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event loop: signals, the monitor's ring, the slow loop's clock, budgets that come back, the
+ * The event loop: signals, the monitor's ring, the slow loop's clock, the
  * bus, the service manager's watchdog. Decides nothing; every source ends in one supervisor call.
  */
 #include <errno.h>
@@ -36,7 +36,6 @@ struct daemon {
 	struct qos_supervisor *supervisor;
 	struct qos_bus *bus;
 	sd_event *event;
-	sd_event_source *budget; /* timer: the next demoted thread's return */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -49,36 +48,11 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* --- sources --- */
 
-/* After anything that may demote or promote: the timer follows the earliest return. */
-static void follow_budget(struct daemon *daemon)
-{
-	struct qos_service *service = daemon->supervisor->service;
-	uint64_t next = service ? service->ops->next_expiry(service) : 0;
-
-	if (!next) {
-		sd_event_source_set_enabled(daemon->budget, SD_EVENT_OFF);
-		return;
-	}
-	sd_event_source_set_time(daemon->budget, next / 1000);
-	sd_event_source_set_enabled(daemon->budget, SD_EVENT_ONESHOT);
-}
-
-static int on_budget(sd_event_source *source, uint64_t usec, void *data)
-{
-	struct daemon *daemon = data;
-	struct qos_service *service = daemon->supervisor->service;
-
-	service->ops->expire(service, clock_ns(CLOCK_MONOTONIC));
-	follow_budget(daemon);
-	return 0;
-}
-
 static int on_monitor(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct daemon *daemon = data;
 
 	qos_supervisor_events(daemon->supervisor);
-	follow_budget(daemon);
 	return 0;
 }
 
@@ -87,7 +61,6 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *data)
 	struct daemon *daemon = data;
 
 	qos_supervisor_turn(daemon->supervisor, clock_ns(CLOCK_BOOTTIME));
-	follow_budget(daemon);
 	sd_event_source_set_time_relative(source, daemon->supervisor->config.slow_loop_ns / 1000);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
@@ -100,10 +73,7 @@ static void reload(struct daemon *daemon)
 
 	sd_notify(0, "RELOADING=1");
 	r = qos_supervisor_reload(daemon->supervisor, &summary);
-	if (r < 0)
-		qos_log(LOG_ERR, NULL, NULL, NULL, "reload failed, nothing changed: %s",
-			strerror(-r));
-	else
+	if (r >= 0)
 		qos_log(LOG_INFO, NULL, NULL, NULL,
 			"reloaded: %zu changed, %zu as before, %zu removed, %zu refused, %zu "
 			"invalid",
@@ -117,7 +87,6 @@ static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, 
 	struct daemon *daemon = data;
 
 	reload(daemon);
-	follow_budget(daemon);
 	return 0;
 }
 
@@ -131,18 +100,21 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
 /* --- start --- */
 
-/* Above the threads it cuts short, below the kernel's own: see qosd(8), PRIORITIES. */
+/* Above what anybody may run, below what contracts were promised: nothing that users can cause here
+ * disturbs a proof. Overruns are cut by a thread of their own (service/enforcer.c). */
 static void raise_self(const struct qos_config *config)
 {
-	const struct qos_sched_attr attr = {.policy = SCHED_FIFO,
-					    .flags = 0x01 /* SCHED_FLAG_RESET_ON_FORK */,
-					    .priority = config->band_last + 1};
+	const struct qos_sched_attr attr = {
+		.policy = SCHED_FIFO,
+		.flags = QOS_SCHED_RESET_ON_FORK,
+		.priority = config->band_first > 1 ? config->band_first - 1 : 1};
 	int r;
 
 	r = qos_sched_set(0, &attr);
 	if (r < 0)
 		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
-			"cannot run above the managed threads (%s): overruns are cut late",
+			"cannot run above ordinary threads (%s): contracts come into force late "
+			"under load",
 			strerror(-r));
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		qos_log(LOG_INFO, QOS_MSG_KERNEL, NULL, NULL, "memory is not locked: %s",
@@ -191,11 +163,6 @@ static int add_sources(struct daemon *daemon)
 	for (size_t i = 0; r >= 0 && i < QOS_ARRAY_SIZE(stops); i++)
 		r = sd_event_add_signal(event, NULL, stops[i], on_stop, daemon);
 	if (r >= 0)
-		r = sd_event_add_time_relative(event, &daemon->budget, CLOCK_MONOTONIC, 0, 1,
-					       on_budget, daemon);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(daemon->budget, SD_EVENT_OFF);
-	if (r >= 0)
 		r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
 					       daemon->supervisor->config.slow_loop_ns / 1000, 0,
 					       on_turn, daemon);
@@ -242,7 +209,6 @@ static int start(struct daemon *daemon)
 		r = sd_event_set_watchdog(daemon->event, 1);
 	if (r < 0)
 		return r;
-	follow_budget(daemon);
 	qos_log(LOG_INFO, NULL, NULL, NULL,
 		"qosd " QOS_VERSION ": %zu contracts in force, %zu refused, %zu invalid",
 		summary.n_changed, summary.n_refused, summary.n_invalid);
@@ -275,7 +241,6 @@ static int run(struct daemon *daemon)
 		qos_log(LOG_ERR, NULL, NULL, NULL, "cannot go on: %s", strerror(-r));
 	qos_bus_free(daemon->bus);
 	qos_supervisor_free(daemon->supervisor);
-	sd_event_source_unref(daemon->budget);
 	sd_event_unref(daemon->event);
 	return r < 0;
 }

@@ -20,14 +20,14 @@ static uint64_t realtime_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static void journal(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
-		    uint64_t old_ns, uint64_t new_ns)
+void qos_supervisor_journal(struct qos_supervisor *supervisor,
+			    const struct qos_adapt_request *request, uint64_t old_ns,
+			    uint64_t new_ns)
 {
 	struct qos_live_stream *stream = request->stream;
 	const char *name = qos_live_wish(stream)->name;
-	const struct qos_adaptation adaptation = {
+	struct qos_adaptation adaptation = {
 		.at_us = realtime_us(),
-		.stream = stream->index,
 		.by = request->by,
 		.old_ns = old_ns,
 		.new_ns = new_ns,
@@ -41,6 +41,7 @@ static void journal(struct qos_supervisor *supervisor, const struct qos_adapt_re
 	qos_print_duration(signal, sizeof(signal), request->signal_ns);
 	snprintf(text, sizeof(text), "runtime %s -> %s by %s: %s (signal: %s)", old_text, new_text,
 		 qos_adapted_by_names[request->by], request->reason, signal);
+	snprintf(adaptation.stream, sizeof(adaptation.stream), "%s", name);
 	qos_live_remember(stream->live, &adaptation);
 	qos_log(LOG_INFO, QOS_MSG_ADAPTED, stream->live->contract->name, name, "%s", text);
 	if (supervisor->notify)
@@ -52,7 +53,6 @@ int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_ada
 {
 	struct qos_live_stream *stream = request->stream;
 	const char *contract = stream->live->contract->name;
-	uint64_t old_ns = stream->applied.granted_ns;
 	int r;
 
 	qos_ledger_begin(supervisor->ledger);
@@ -63,9 +63,9 @@ int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_ada
 		return r;
 	}
 	qos_ledger_commit(supervisor->ledger);
+	supervisor->request = request;
 	qos_supervisor_reconcile(supervisor);
-	if (stream->applied.granted_ns != old_ns)
-		journal(supervisor, request, old_ns, stream->applied.granted_ns);
+	supervisor->request = NULL;
 	return 0;
 }
 
@@ -133,6 +133,48 @@ static int outcome(int r, struct qos_diag *diag)
 	return r == QOS_LEDGER_E_UNKNOWN ? QOS_SUPERVISOR_E_NO_CONTRACT : r;
 }
 
+/* What cannot be kept is refused before anything changes. */
+static int check_adjust(uint64_t value_ns, uint64_t until_ns, struct qos_diag *diag)
+{
+	if (value_ns < QOS_ADJUST_MIN_NS) {
+		qos_diag_error(diag, NULL, "a runtime is at least 1us");
+		qos_diag_hint(diag, "was the unit forgotten, or a smaller one meant?");
+		return QOS_SUPERVISOR_E_REFUSED;
+	}
+	if (until_ns <= INT64_MAX)
+		return 0;
+	qos_diag_error(diag, NULL, "the time is too long");
+	qos_diag_hint(diag, "without --for it lasts until revert or reboot");
+	return QOS_SUPERVISOR_E_REFUSED;
+}
+
+/* On disk, or as if nothing had been asked. */
+static int keep(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+		uint64_t value_ns, uint64_t until_ns, struct qos_diag *diag)
+{
+	const char *contract = stream->live->contract->name, *name = qos_live_wish(stream)->name;
+	struct qos_overrides *overrides = supervisor->overrides;
+	const struct qos_override *found = qos_overrides_find(overrides, contract, name, "runtime");
+	struct qos_override before = found ? *found : (struct qos_override){};
+	int r;
+
+	r = qos_overrides_set(overrides, contract, name, "runtime", value_ns, until_ns);
+	if (r < 0) {
+		qos_diag_error(diag, NULL, "it cannot be kept: %s",
+			       r == -E2BIG ? "there are too many adjustments" : strerror(-r));
+		return r;
+	}
+	r = save(supervisor, diag);
+	if (r >= 0)
+		return 0;
+	if (found)
+		qos_overrides_set(overrides, contract, name, "runtime", before.value,
+				  before.until_ns);
+	else
+		qos_overrides_drop(overrides, contract, name);
+	return r;
+}
+
 int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contract,
 			  const char *attribute, uint64_t value_ns, uint64_t until_ns,
 			  struct qos_diag *diag, json_t **ret_json)
@@ -149,6 +191,8 @@ int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contrac
 	r = find_contract(supervisor, contract, diag, &live);
 	if (!r)
 		r = find_attribute(live, attribute, diag, &request.stream);
+	if (!r)
+		r = check_adjust(value_ns, until_ns, diag);
 	if (r)
 		return r;
 	name = qos_live_wish(request.stream)->name;
@@ -156,12 +200,9 @@ int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contrac
 	r = outcome(qos_supervisor_adapt(supervisor, &request, diag), diag);
 	if (r)
 		return r;
-	r = qos_overrides_set(supervisor->overrides, contract, name, "runtime", value_ns, until_ns);
-	if (r >= 0)
-		r = save(supervisor, diag);
+	r = keep(supervisor, request.stream, value_ns, until_ns, diag);
 	if (r < 0) {
 		request.runtime_ns = old_ns;
-		qos_overrides_drop(supervisor->overrides, contract, name);
 		qos_supervisor_adapt(supervisor, &request, NULL);
 		return r;
 	}
@@ -217,8 +258,11 @@ int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contrac
 		if (!only || only == &live->streams[i])
 			r = revert_stream(supervisor, &live->streams[i], "qosctl revert", list);
 	}
-	if (!r)
-		r = save(supervisor, diag);
+	if (!r || json_array_size(list)) {
+		int saved = save(supervisor, diag);
+
+		r = r ? r : saved;
+	}
 	if (r) {
 		json_decref(list);
 		return outcome(r, diag);
@@ -227,25 +271,51 @@ int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contrac
 	return *ret_json ? 0 : -ENOMEM;
 }
 
+#define RETRY_MIN_NS 2000000000ULL
+#define RETRY_MAX_NS 256000000000ULL
+
+/* What was before does not fit now: it is tried again, ever more seldom. */
+static void put_off(struct qos_override *item, uint64_t now_boot_ns)
+{
+	uint64_t wait = RETRY_MIN_NS << (item->refusals < 7 ? item->refusals : 7);
+
+	if (!item->refusals++)
+		qos_log(LOG_WARNING, QOS_MSG_REFUSED, item->contract, item->stream,
+			"the time of what a person adjusted is over, but the contract's own "
+			"runtime does not fit now; it is tried again");
+	item->retry_ns = now_boot_ns + (wait < RETRY_MAX_NS ? wait : RETRY_MAX_NS);
+}
+
+/* Has the item gone? */
+static bool expire(struct qos_supervisor *supervisor, struct qos_override *item,
+		   uint64_t now_boot_ns)
+{
+	struct qos_live *live = qos_supervisor_find(supervisor, item->contract);
+	struct qos_live_stream *stream = live ? qos_live_stream(live, item->stream) : NULL;
+
+	if (!stream) {
+		qos_overrides_drop(supervisor->overrides, item->contract, item->stream);
+		return true;
+	}
+	if (!revert_stream(supervisor, stream, "its time is over", NULL))
+		return true;
+	put_off(item, now_boot_ns);
+	return false;
+}
+
 void qos_supervisor_expire_overrides(struct qos_supervisor *supervisor, uint64_t now_boot_ns)
 {
 	struct qos_overrides *overrides = supervisor->overrides;
 	bool changed = false;
 
 	for (size_t i = overrides->n_items; i-- > 0;) {
-		const struct qos_override *item = &overrides->items[i];
-		struct qos_live *live;
-		struct qos_live_stream *stream;
+		struct qos_override *item = &overrides->items[i];
 
-		if (!item->until_ns || item->until_ns > now_boot_ns)
+		/* one that goes may take others of its stream with it */
+		if (i >= overrides->n_items || !item->until_ns || item->until_ns > now_boot_ns ||
+		    item->retry_ns > now_boot_ns)
 			continue;
-		live = qos_supervisor_find(supervisor, item->contract);
-		stream = live ? qos_live_stream(live, item->stream) : NULL;
-		changed = true;
-		if (stream)
-			revert_stream(supervisor, stream, "its time is over", NULL);
-		else
-			qos_overrides_drop(overrides, item->contract, item->stream);
+		changed |= expire(supervisor, item, now_boot_ns);
 	}
 	if (changed)
 		save(supervisor, NULL);

@@ -5,35 +5,17 @@
  * running out of memory or a refusal leaves the old generation as it was. Behind the commit only
  * differences are carried out.
  *
- * Order of claims: first what goes gives back, then each changed contract is exchanged in place
- * (and keeps its old version if the new one does not fit), then new ones come, the important first.
+ * Which contracts are in force is decided in settle.c.
  */
-#include "supervisor.h"
+#include "reload.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-#include "load.h"
 #include "util/log.h"
 
-/* One file of the new generation while it is being decided. */
-struct draft {
-	struct qos_loaded_file *file;
-	struct qos_live *old;	       /* NULL: new file */
-	struct qos_contract *contract; /* borrowed: what will be in force; NULL: nothing */
-	struct qos_diag refusal;
-	bool valid; /* the file on disk holds a contract */
-	bool keeps_old;
-};
-
-struct plan {
-	struct qos_loaded *loaded;
-	struct draft *drafts; /* of loaded->files, by importance */
-	size_t n;
-};
-
-static void plan_reset(struct plan *plan)
+static void plan_reset(struct qos_plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		qos_diag_reset(&plan->drafts[i].refusal);
@@ -59,15 +41,9 @@ static struct qos_live *find_file(const struct qos_supervisor *supervisor, const
 	return NULL;
 }
 
-/* The version that rules now, if any. */
-static struct qos_contract *in_force(const struct qos_live *live)
-{
-	return live && live->state == QOS_LIVE_IN_FORCE ? live->contract : NULL;
-}
-
 static int by_importance(const void *a, const void *b)
 {
-	const struct draft *left = a, *right = b;
+	const struct qos_draft *left = a, *right = b;
 	const struct qos_contract *x = left->file->contract, *y = right->file->contract;
 
 	if (!x || !y)
@@ -77,12 +53,13 @@ static int by_importance(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int make_plan(struct qos_supervisor *supervisor, struct plan *plan)
+static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *host,
+		     struct qos_diag *diag, struct qos_plan *plan)
 {
 	int r;
 
-	r = qos_load(supervisor->options.contract_paths, supervisor->host,
-		     supervisor->options.trust, &plan->loaded);
+	r = qos_load(supervisor->options.contract_paths, host, supervisor->options.trust, diag,
+		     &plan->loaded);
 	if (r < 0)
 		return r;
 	plan->drafts = calloc(plan->loaded->n_files + 1, sizeof(*plan->drafts));
@@ -98,74 +75,11 @@ static int make_plan(struct qos_supervisor *supervisor, struct plan *plan)
 	return 0;
 }
 
-static bool file_is_gone(const struct plan *plan, const struct qos_live *live)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		if (plan->drafts[i].old == live)
-			return false;
-	}
-	return true;
-}
-
-static void give_back_the_gone(struct qos_supervisor *supervisor, const struct plan *plan)
-{
-	for (size_t i = 0; i < supervisor->n_lives; i++) {
-		struct qos_live *live = supervisor->lives[i];
-
-		if (in_force(live) && file_is_gone(plan, live))
-			qos_ledger_remove(supervisor->ledger, live->contract->name);
-	}
-}
-
-/* A contract that ruled is exchanged in place; what does not fit leaves the old version. */
-static int exchange(struct qos_supervisor *supervisor, struct draft *draft)
-{
-	struct qos_contract *old = in_force(draft->old), *new = draft->file->contract;
-	int r;
-
-	if (!new || qos_contract_equal(old, new)) {
-		draft->keeps_old = true;
-		draft->contract = old;
-		return 0;
-	}
-	qos_ledger_remove(supervisor->ledger, old->name);
-	r = qos_ledger_add(supervisor->ledger, new, &draft->refusal);
-	draft->contract = new;
-	if (r == 0 || r == -ENOMEM)
-		return r;
-	draft->keeps_old = true;
-	draft->contract = old;
-	return qos_ledger_add(supervisor->ledger, old, NULL);
-}
-
-static int admit(struct qos_supervisor *supervisor, struct plan *plan)
-{
-	int r = 0;
-
-	give_back_the_gone(supervisor, plan);
-	for (size_t i = 0; r >= 0 && i < plan->n; i++) {
-		if (in_force(plan->drafts[i].old))
-			r = exchange(supervisor, &plan->drafts[i]);
-	}
-	for (size_t i = 0; r >= 0 && i < plan->n; i++) {
-		struct draft *draft = &plan->drafts[i];
-
-		if (in_force(draft->old) || !draft->file->contract)
-			continue;
-		r = qos_ledger_add(supervisor->ledger, draft->file->contract, &draft->refusal);
-		if (r == 0)
-			draft->contract = draft->file->contract;
-	}
-	return r < 0 && r != -EEXIST ? r : 0;
-}
-
 /* Streams of a contract that comes into force; a stream of the same name keeps its id, so that
  * its counters and its threads stay. */
 static int make_streams(struct qos_supervisor *supervisor, struct qos_live *live,
-			const struct qos_live *old)
+			const struct qos_contract *contract, const struct qos_live *old)
 {
-	struct qos_contract *contract = live->contract;
-
 	live->streams = calloc(contract->n_cpu + 1, sizeof(*live->streams));
 	if (!live->streams)
 		return -ENOMEM;
@@ -201,29 +115,53 @@ static bool waits_for_cpu(const struct qos_supervisor *supervisor,
 	return false;
 }
 
+/* The state stands before the reason wherever both are shown. */
+static const char *bare(const char *why)
+{
+	size_t len = strlen("refused: ");
+
+	return strncmp(why, "refused: ", len) ? why : why + len;
+}
+
+/* Did it rule until the machine had too little, and is the same still? Then it returns by itself. */
+static bool may_return(const struct qos_live *live, const struct qos_draft *draft)
+{
+	const struct qos_live *old = draft->old;
+
+	if (draft->revives)
+		return true;
+	return old && old->contract && live->contract &&
+	       (draft->expelled || old->state == QOS_LIVE_WAITING) &&
+	       qos_contract_equal(old->contract, live->contract);
+}
+
 static void describe(const struct qos_supervisor *supervisor, struct qos_live *live,
-		     const struct draft *draft)
+		     const struct qos_draft *draft)
 {
 	const struct qos_diag *refusal = &draft->refusal;
-	const char *why = refusal->n_entries ? refusal->entries[0].text : "the name is taken";
+	const char *why = refusal->n_entries ? refusal->entries[0].text : "out of memory";
 
 	live->file_valid = draft->valid;
-	live->stale = draft->keeps_old && (refusal->n_errors || !draft->valid);
+	live->stale = draft->contract && (refusal->n_errors || !draft->valid);
 	if (live->stale)
 		qos_live_set_state(live, QOS_LIVE_IN_FORCE, "older version in force: %s",
 				   draft->valid ? why : "the file has errors");
 	else if (draft->contract)
 		qos_live_set_state(live, QOS_LIVE_IN_FORCE, NULL);
+	else if (live->contract && waits_for_cpu(supervisor, live->contract))
+		qos_live_set_state(live, QOS_LIVE_WAITING, "its CPUs are not online");
+	else if (may_return(live, draft))
+		qos_live_set_state(live, QOS_LIVE_WAITING,
+				   "the machine has too little to give now: %s", bare(why));
 	else if (!draft->valid)
 		qos_live_set_state(live, QOS_LIVE_INVALID, "the file has errors");
-	else if (waits_for_cpu(supervisor, live->contract))
-		qos_live_set_state(live, QOS_LIVE_WAITING, "its CPUs are not online");
 	else
-		qos_live_set_state(live, QOS_LIVE_REFUSED, "%s", why);
+		qos_live_set_state(live, QOS_LIVE_REFUSED, "%s", bare(why));
 }
 
 /* The next generation's entry for one file. An unchanged contract moves over as it is. */
-static int make_live(struct qos_supervisor *supervisor, struct draft *draft, struct qos_live **ret)
+static int make_live(struct qos_supervisor *supervisor, struct qos_draft *draft,
+		     struct qos_live **ret)
 {
 	_cleanup_live_ struct qos_live *live = NULL;
 	int r;
@@ -231,10 +169,8 @@ static int make_live(struct qos_supervisor *supervisor, struct draft *draft, str
 	r = qos_live_new(draft->file->file, draft->file->path, &live);
 	if (r < 0)
 		return r;
-	if (!draft->keeps_old)
-		live->contract = TAKE_PTR(draft->file->contract);
-	if (draft->contract && !draft->keeps_old) {
-		r = make_streams(supervisor, live, draft->old);
+	if (draft->contract) {
+		r = make_streams(supervisor, live, draft->contract, draft->old);
 		if (r < 0)
 			return r;
 	}
@@ -248,7 +184,7 @@ static int by_file(const void *a, const void *b)
 }
 
 /* The new generation: lives[i] belongs to drafts[i]; NULL where the old one goes on. */
-static int make_generation(struct qos_supervisor *supervisor, struct plan *plan,
+static int make_generation(struct qos_supervisor *supervisor, struct qos_plan *plan,
 			   struct qos_live ***ret)
 {
 	struct qos_live **lives = calloc(plan->n + 1, sizeof(*lives));
@@ -297,7 +233,28 @@ static void announce(struct qos_supervisor *supervisor, const struct qos_live *l
 				   qos_live_state_names[live->state]);
 }
 
-/* Hands counters that belong to the stream's life to its next version. */
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* What threads and monitor have now goes with the stream, but not as applied: so whatever the new
+ * version says is carried out, and those that shrink are known. */
+static void inherit_stream(struct qos_live_stream *stream, const struct qos_live_stream *old)
+{
+	const struct qos_cpu_stream *wish = qos_live_wish(stream), *was = qos_live_wish(old);
+
+	stream->n_managed = old->n_managed;
+	stream->n_unmanaged = old->n_unmanaged;
+	stream->overrun_told_ns = old->overrun_told_ns;
+	stream->applied = old->applied;
+	stream->applied_period_ns = old->applied_period_ns;
+	stream->probes_attached = old->probes_attached && wish->job == was->job &&
+				  same_text(wish->job_begin, was->job_begin) &&
+				  same_text(wish->job_end, was->job_end);
+}
+
+/* Hands what belongs to the file's and the streams' life to the next version. */
 static void inherit(struct qos_live *live, struct qos_live *old)
 {
 	if (!old)
@@ -307,11 +264,8 @@ static void inherit(struct qos_live *live, struct qos_live *old)
 	old->n_adaptations = 0;
 	for (size_t i = 0; i < live->n_streams; i++) {
 		for (size_t k = 0; k < old->n_streams; k++) {
-			if (old->streams[k].id == live->streams[i].id) {
-				live->streams[i].n_managed = old->streams[k].n_managed;
-				live->streams[i].n_unmanaged = old->streams[k].n_unmanaged;
-				live->streams[i].probes_attached = old->streams[k].probes_attached;
-			}
+			if (old->streams[k].id == live->streams[i].id)
+				inherit_stream(&live->streams[i], &old->streams[k]);
 		}
 	}
 }
@@ -343,8 +297,22 @@ static void enter_streams(struct qos_supervisor *supervisor, struct qos_live *li
 	}
 }
 
+/* `old` is asked for its names until its streams are retired, so a contract that goes on belongs to
+ * both for that long. */
+static void replace(struct qos_supervisor *supervisor, struct qos_draft *draft,
+		    struct qos_live *next)
+{
+	struct qos_live *old = draft->old;
+
+	next->contract = draft->revives ? old->contract : TAKE_PTR(draft->file->contract);
+	inherit(next, old);
+	if (old)
+		retire(supervisor, old, next);
+	enter_streams(supervisor, next);
+}
+
 /* Exchanges one file's entry. Nothing here can fail. */
-static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct draft *draft,
+static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct qos_draft *draft,
 				  struct qos_live *next, struct qos_reload_summary *summary)
 {
 	struct qos_live *old = draft->old;
@@ -352,12 +320,8 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct draf
 	struct qos_live *live = next ? next : old;
 
 	assert(live); /* a file without a new entry goes on with its old one */
-	if (next) {
-		inherit(next, old);
-		if (old)
-			retire(supervisor, old, next);
-		enter_streams(supervisor, next);
-	}
+	if (next)
+		replace(supervisor, draft, next);
 	describe(supervisor, live, draft);
 	qos_diag_reset(&live->diag);
 	qos_diag_move(&live->diag, &draft->file->diag);
@@ -366,22 +330,25 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct draf
 		announce(supervisor, live);
 	summary->n_changed += next && live->state == QOS_LIVE_IN_FORCE;
 	summary->n_unchanged += !next && !live->stale;
+	summary->n_lost += draft->expelled && !draft->contract;
 	summary->n_refused += qos_live_is_refused(live);
 	summary->n_invalid += !live->file_valid;
+	if (draft->revives)
+		old->contract = NULL;
 	if (next)
 		qos_live_free(old);
 	return live;
 }
 
-static void bury_the_gone(struct qos_supervisor *supervisor, const struct plan *plan,
+static void bury_the_gone(struct qos_supervisor *supervisor, const struct qos_plan *plan,
 			  struct qos_reload_summary *summary)
 {
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
-		if (!file_is_gone(plan, live))
+		if (!qos_plan_lacks(plan, live))
 			continue;
-		if (in_force(live)) {
+		if (qos_in_force(live)) {
 			retire(supervisor, live, NULL);
 			qos_log(LOG_NOTICE, QOS_MSG_REMOVED, live->contract->name, NULL,
 				"%s: removed", live->path);
@@ -391,8 +358,8 @@ static void bury_the_gone(struct qos_supervisor *supervisor, const struct plan *
 	}
 }
 
-static void commit(struct qos_supervisor *supervisor, struct plan *plan, struct qos_live **lives,
-		   struct qos_reload_summary *summary)
+static void commit(struct qos_supervisor *supervisor, struct qos_plan *plan,
+		   struct qos_live **lives, struct qos_reload_summary *summary)
 {
 	qos_ledger_commit(supervisor->ledger);
 	bury_the_gone(supervisor, plan, summary);
@@ -402,39 +369,75 @@ static void commit(struct qos_supervisor *supervisor, struct plan *plan, struct 
 	free(supervisor->lives);
 	supervisor->lives = lives;
 	supervisor->n_lives = plan->n;
-	qos_diag_move(&supervisor->diag, &plan->loaded->diag);
+	qos_diag_reset(&supervisor->reload_diag);
+	qos_diag_move(&supervisor->reload_diag, &plan->loaded->diag);
+}
+
+/* Plans and decides; on failure nothing has changed, on success the ledger's transaction is open. */
+static int prepare(struct qos_supervisor *supervisor, const struct qos_host *host,
+		   struct qos_diag *diag, struct qos_plan *plan, struct qos_live ***ret)
+{
+	_cleanup_free_ struct qos_capacity *capacity = calloc(1, sizeof(*capacity));
+	int r;
+
+	if (!capacity)
+		return -ENOMEM;
+	qos_capacity_of(host, &supervisor->config, capacity);
+	r = make_plan(supervisor, host, diag, plan);
+	if (r < 0)
+		return r;
+	r = qos_settle(supervisor, capacity, plan);
+	if (r >= 0)
+		r = make_generation(supervisor, plan, ret);
+	if (r < 0)
+		qos_ledger_rollback(supervisor->ledger);
+	return r;
+}
+
+static int fail(struct qos_supervisor *supervisor, struct qos_diag *diag, int error)
+{
+	const char *why = diag->n_entries ? diag->entries[0].text : strerror(-error);
+	const char *file = diag->n_entries ? diag->entries[0].file : NULL;
+	const char *where = file ? file : "", *colon = *where ? ": " : "";
+
+	qos_log(LOG_ERR, NULL, NULL, NULL, "reload failed, nothing changed: %s%s%s", where, colon,
+		why);
+	qos_diag_reset(&supervisor->reload_diag);
+	qos_diag_error(&supervisor->reload_diag, NULL, "reload failed, nothing changed: %s%s%s",
+		       where, colon, why);
+	qos_diag_hint(&supervisor->reload_diag, "qosctl reload tries again");
+	qos_diag_reset(diag);
+	return error;
 }
 
 int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_summary *ret)
 {
+	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_reload_summary summary = {};
 	struct qos_live **lives = NULL;
-	struct plan plan = {};
+	struct qos_host *host = NULL;
+	struct qos_plan plan = {};
+	bool scan;
 	int r;
 
-	r = qos_supervisor_refresh_host(supervisor);
+	r = qos_supervisor_probe(supervisor, &host);
 	if (r >= 0)
-		r = make_plan(supervisor, &plan);
-	if (r >= 0) {
-		qos_ledger_begin(supervisor->ledger);
-		r = admit(supervisor, &plan);
-		if (r >= 0)
-			r = make_generation(supervisor, &plan, &lives);
-		if (r < 0)
-			qos_ledger_rollback(supervisor->ledger);
+		r = prepare(supervisor, host, &diag, &plan, &lives);
+	if (r < 0) {
+		qos_host_free(host);
+		plan_reset(&plan);
+		return fail(supervisor, &diag, r);
 	}
-	if (r >= 0) {
-		bool all_as_before = false;
-
-		commit(supervisor, &plan, lives, &summary);
-		all_as_before = !summary.n_changed && !summary.n_removed && !supervisor->panicked;
-		supervisor->panicked = false;
-		qos_supervisor_reconcile(supervisor);
-		qos_supervisor_reapply_overrides(supervisor);
-		if (!all_as_before)
-			qos_supervisor_scan(supervisor);
-		*ret = summary;
-	}
+	qos_host_free(supervisor->host);
+	supervisor->host = host;
+	commit(supervisor, &plan, lives, &summary);
+	scan = summary.n_changed || summary.n_removed || summary.n_lost || supervisor->panicked;
+	supervisor->panicked = false;
 	plan_reset(&plan);
-	return r;
+	qos_supervisor_reconcile(supervisor);
+	qos_supervisor_reapply_overrides(supervisor);
+	if (scan)
+		qos_supervisor_scan(supervisor);
+	*ret = summary;
+	return 0;
 }

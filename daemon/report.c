@@ -101,8 +101,18 @@ static void add_problem(json_t *list, const char *severity, const char *contract
 					      text_or_null(hint)));
 }
 
+static void add_diag(json_t *list, const struct qos_diag *diag)
+{
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		const struct qos_diag_entry *entry = &diag->entries[i];
+
+		add_problem(list, qos_severity_name(entry->severity), NULL, entry->text,
+			    entry->hint);
+	}
+}
+
 static const char *const live_hints[] = {
-	[QOS_LIVE_WAITING] = "it comes into force by itself when they are there",
+	[QOS_LIVE_WAITING] = "it comes into force by itself when the machine has what it needs",
 	[QOS_LIVE_REFUSED] = "qosctl show names the ways out that were tried",
 	[QOS_LIVE_INVALID] = "qosctl check says where",
 };
@@ -114,12 +124,8 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 	if (supervisor->panicked)
 		add_problem(list, "warning", NULL, "everything was undone by qosctl panic",
 			    "qosctl reload puts the contracts in force again");
-	for (size_t i = 0; i < supervisor->diag.n_entries; i++) {
-		const struct qos_diag_entry *entry = &supervisor->diag.entries[i];
-
-		add_problem(list, qos_severity_name(entry->severity), NULL, entry->text,
-			    entry->hint);
-	}
+	add_diag(list, &supervisor->diag);
+	add_diag(list, &supervisor->reload_diag);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 		const char *name = live->contract ? live->contract->name : live->file;
@@ -260,14 +266,11 @@ static json_t *report_adaptations(const struct qos_live *live)
 
 	for (size_t i = 0; i < live->n_adaptations; i++) {
 		const struct qos_adaptation *item = &live->adaptations[i];
-		const char *stream = item->stream < live->contract->n_cpu
-					     ? live->contract->cpu[item->stream].name
-					     : "?";
 
 		json_array_append_new(
 			list,
 			json_pack("{sf ss ss sI sI ss ss sI}", "at", (double)item->at_us / 1e6,
-				  "stream", stream, "attribute", "runtime", "old_ns",
+				  "stream", item->stream, "attribute", "runtime", "old_ns",
 				  (json_int_t)item->old_ns, "new_ns", (json_int_t)item->new_ns,
 				  "by", qos_adapted_by_names[item->by], "reason", item->reason,
 				  "signal_ns", (json_int_t)item->signal_ns));

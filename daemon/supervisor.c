@@ -11,7 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "admit/enforce.h"
 #include "kern/probe.h"
+#include "service/enforcer.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -44,7 +46,7 @@ static bool is_own(void *data, pid_t tid)
 	       qos_originals_get(supervisor->originals, tid, &original) == 0;
 }
 
-static int read_host(struct qos_supervisor *supervisor)
+int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **ret)
 {
 	const struct qos_probe_own own = {.is_own = is_own, .data = supervisor};
 	struct qos_host *host = NULL;
@@ -57,9 +59,29 @@ static int read_host(struct qos_supervisor *supervisor)
 		host->feature[QOS_FEATURE_RT] = QOS_OFF;
 	if (!supervisor->service)
 		host->feature[QOS_FEATURE_DEADLINE] = QOS_OFF;
-	qos_host_free(supervisor->host);
-	supervisor->host = host;
+	*ret = host;
 	return 0;
+}
+
+#define CAP_SYS_PTRACE_BIT 19
+
+/* The kernel hides exe and namespaces of other users' processes without it, so they match nothing. */
+static void check_ptrace(struct qos_diag *diag)
+{
+	_cleanup_free_ char *text = NULL;
+	unsigned long long effective = 0;
+	const char *line;
+	size_t len;
+
+	if (qos_file_read(AT_FDCWD, "/proc/self/status", 65536, &text, &len) < 0)
+		return;
+	line = strstr(text, "\nCapEff:");
+	if (!line || sscanf(line, "\nCapEff: %llx", &effective) != 1 ||
+	    effective & 1ULL << CAP_SYS_PTRACE_BIT)
+		return;
+	qos_diag_add(diag, QOS_WARNING, NULL,
+		     "without CAP_SYS_PTRACE the programs of other users match no contract");
+	qos_diag_hint(diag, "run qosd as root with the capabilities that qosd(8) lists");
 }
 
 /* Opens what the kernel has. Lacks are noted, none is fatal. */
@@ -68,6 +90,7 @@ static void open_kernel(struct qos_supervisor *supervisor)
 	struct qos_diag *diag = &supervisor->diag;
 	int r;
 
+	check_ptrace(diag);
 	r = qos_monitor_new(diag, &supervisor->monitor);
 	if (r < 0)
 		qos_diag_add(diag, QOS_WARNING, NULL,
@@ -84,6 +107,9 @@ static void open_kernel(struct qos_supervisor *supervisor)
 	r = qos_originals_open(supervisor->options.pin_dir, true, diag, &supervisor->originals);
 	if (r == 0)
 		r = qos_cpu_native_new(supervisor->originals, &supervisor->service);
+	if (r == 0 && supervisor->monitor)
+		r = qos_enforcer_new(TAKE_PTR(supervisor->service), supervisor->monitor,
+				     supervisor->config.band_last + 1, &supervisor->service);
 	if (r < 0)
 		qos_diag_add(diag, QOS_WARNING, NULL,
 			     "no thread can be managed: what it was before could not be kept");
@@ -125,7 +151,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 	open_kernel(supervisor);
 	r = open_state(supervisor);
 	if (r >= 0)
-		r = read_host(supervisor);
+		r = qos_supervisor_probe(supervisor, &supervisor->host);
 	if (r < 0)
 		return r;
 	qos_capacity_of(supervisor->host, &supervisor->config, capacity);
@@ -159,6 +185,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	qos_overrides_free(supervisor->overrides);
 	qos_host_free(supervisor->host);
 	qos_diag_reset(&supervisor->diag);
+	qos_diag_reset(&supervisor->reload_diag);
 	free(supervisor);
 }
 
@@ -173,53 +200,18 @@ static bool is_called(const struct qos_live *live, const char *name)
 	       (!live->file[len] || !strcmp(live->file + len, ".yaml"));
 }
 
+/* While two files claim one name, it means the contract in force. */
 struct qos_live *qos_supervisor_find(const struct qos_supervisor *supervisor, const char *name)
 {
+	struct qos_live *found = NULL;
+
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
-		if (is_called(supervisor->lives[i], name))
-			return supervisor->lives[i];
+		struct qos_live *live = supervisor->lives[i];
+
+		if (is_called(live, name) && (!found || live->state == QOS_LIVE_IN_FORCE))
+			found = live;
 	}
-	return NULL;
-}
-
-/* --- supply --- */
-
-/* The contract leaves force because its CPUs or their time went away. */
-static void expel(struct qos_supervisor *supervisor, const char *name)
-{
-	struct qos_live *live = qos_supervisor_find(supervisor, name);
-
-	if (!live)
-		return;
-	for (size_t i = 0; i < live->n_streams; i++) {
-		qos_threads_release_stream(supervisor, &live->streams[i]);
-		qos_table_remove(&supervisor->streams, live->streams[i].id);
-		if (supervisor->monitor)
-			qos_monitor_stream_remove(supervisor->monitor, live->streams[i].id);
-	}
-	qos_live_drop_streams(live);
-	qos_live_set_state(live, QOS_LIVE_WAITING, "the machine has too little to give now");
-	qos_log(LOG_WARNING, QOS_MSG_REFUSED, name, NULL, "out of force: %s", live->reason);
-}
-
-int qos_supervisor_refresh_host(struct qos_supervisor *supervisor)
-{
-	_cleanup_free_ struct qos_capacity *capacity = calloc(1, sizeof(*capacity));
-	const char **out = NULL;
-	size_t n_out = 0;
-	int r;
-
-	if (!capacity)
-		return -ENOMEM;
-	r = read_host(supervisor);
-	if (r < 0)
-		return r;
-	qos_capacity_of(supervisor->host, &supervisor->config, capacity);
-	r = qos_ledger_resupply(supervisor->ledger, capacity, &out, &n_out);
-	for (size_t i = 0; r >= 0 && i < n_out; i++)
-		expel(supervisor, out[i]);
-	free(out);
-	return r;
+	return found;
 }
 
 /* --- carrying out --- */
@@ -235,17 +227,16 @@ static struct qos_stream_config stream_config(const struct qos_supervisor *super
 {
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
 	bool schedule = wish->manage == QOS_MANAGE_SCHEDULE && supervisor->service;
-	uint64_t allowed = wish->period.ns / 1000000 * supervisor->config.cap_ppm;
+	bool cut = schedule && qos_is_cut(wish, &stream->applied);
 
 	return (struct qos_stream_config){
 		.period_ns = wish->period.ns,
 		.period_mhz = wish->period.mhz,
 		.flags = (wish->silence == QOS_SILENCE_LOST ? QOS_STREAM_SILENCE_LOST : 0) |
-			 (schedule ? QOS_STREAM_WATCH_BUDGET : 0),
+			 (cut ? QOS_STREAM_WATCH_BUDGET : 0),
 		.deadline_ns = wish->deadline_ns,
 		.runtime_ns = stream->applied.granted_ns,
-		.budget_ns =
-			wish->overrun == QOS_OVERRUN_ALLOW ? allowed : stream->applied.granted_ns,
+		.budget_ns = qos_supervisor_budget_ns(supervisor, stream),
 		.latency_ns = wish->latency_ns,
 		.window_x = wish->window.x,
 		.window_y = wish->window.y,
@@ -273,6 +264,7 @@ static void apply(struct qos_supervisor *supervisor, struct qos_live_stream *str
 	int r;
 
 	stream->applied = *grant;
+	stream->applied_period_ns = qos_live_wish(stream)->period.ns;
 	stream->is_applied = true;
 	config = stream_config(supervisor, stream);
 	if (supervisor->monitor) {
@@ -287,6 +279,34 @@ static void apply(struct qos_supervisor *supervisor, struct qos_live_stream *str
 	qos_threads_apply_stream(supervisor, stream);
 }
 
+/* A change that nobody asked for this stream comes from what is left to it. */
+static void carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+		      const struct qos_stream_grant *want)
+{
+	const struct qos_adapt_request *request = supervisor->request;
+	const struct qos_adapt_request by_supply = {.stream = stream,
+						    .by = QOS_BY_SUPPLY,
+						    .reason = "what others leave has changed",
+						    .signal_ns = want->granted_ns};
+	uint64_t old_ns = stream->applied.granted_ns;
+	bool is_news = stream->is_applied;
+
+	apply(supervisor, stream, want);
+	if (!request || request->stream != stream)
+		request = &by_supply;
+	if (is_news && stream->applied.granted_ns != old_ns)
+		qos_supervisor_journal(supervisor, request, old_ns, stream->applied.granted_ns);
+}
+
+/* Does it take less of a CPU than its threads have now, be it from an older version? */
+static bool shrinks(const struct qos_live_stream *stream, const struct qos_stream_grant *want)
+{
+	unsigned __int128 period_ns = qos_live_wish(stream)->period.ns;
+
+	return (unsigned __int128)want->granted_ns * stream->applied_period_ns <
+	       stream->applied.granted_ns * period_ns;
+}
+
 /* Those that shrink go first: the kernel counts SCHED_DEADLINE bandwidth too. */
 static void reconcile_pass(struct qos_supervisor *supervisor, bool shrinking)
 {
@@ -299,13 +319,11 @@ static void reconcile_pass(struct qos_supervisor *supervisor, bool shrinking)
 		for (size_t k = 0; grant && k < live->n_streams; k++) {
 			struct qos_live_stream *stream = &live->streams[k];
 			const struct qos_stream_grant *want = &grant->streams[stream->index];
-			bool shrinks =
-				stream->is_applied && want->granted_ns < stream->applied.granted_ns;
 
-			if (shrinks != shrinking)
+			if (shrinks(stream, want) != shrinking)
 				continue;
 			if (!stream->is_applied || !same_grant(want, &stream->applied))
-				apply(supervisor, stream, want);
+				carry_out(supervisor, stream, want);
 		}
 	}
 }
@@ -332,12 +350,7 @@ void qos_supervisor_events(struct qos_supervisor *supervisor)
 	if (r < 0)
 		qos_log(LOG_ERR, QOS_MSG_KERNEL, NULL, NULL, "events cannot be read: %s",
 			strerror(-r));
-	if (lost) {
-		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
-			"%llu events were lost; every process is looked at again",
-			(unsigned long long)lost);
-		qos_supervisor_scan(supervisor);
-	}
+	qos_threads_lost(supervisor, lost);
 }
 
 /* A daemon before us was killed: threads that no contract claims any more become what they were. */

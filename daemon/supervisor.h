@@ -4,12 +4,14 @@
  * struct and divide the work:
  *
  *     reload.c   files -> contracts -> grants -> streams     (the pipeline, read it first)
+ *     settle.c   who is in force after a reload
  *     threads.c  threads of the machine -> streams
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic
  *     report.c   all of it as JSON
  *
- * Time is a parameter, descriptors are polled by main.c; nothing here waits.
+ * What is decided depends on no clock: time that matters is a parameter. Clocks are read only to
+ * stamp what is reported. Descriptors are polled by main.c; nothing here waits.
  */
 #pragma once
 
@@ -38,15 +40,29 @@ struct qos_options {
 struct qos_thread {
 	pid_t tid;
 	pid_t tgid;
-	uint32_t stream; /* id */
-	bool managed;	 /* false: beyond max-threads, or it could not be set */
-	bool drifted;	 /* somebody else set its policy, and the contract yields */
-	bool seen;	 /* in the current scan */
+	uint64_t start_time; /* a tid may be given to another thread */
+	uint64_t retry_ns; /* it could not be set: not tried again before; 0: it could, or is new */
+	uint32_t stream;   /* id */
+	bool managed;	   /* false: beyond max-threads, or it could not be set */
+	bool drifted;	   /* somebody else set its policy, and the contract yields */
+	bool seen;	   /* in the current scan */
 };
 
 /* Called when something happened that others may want to know (the bus sends signals). */
 typedef void (*qos_notify_fn)(void *data, const char *what, const struct qos_live *live,
 			      const char *stream, const char *text);
+
+/* When a process (id: tgid) or one thread was last looked at. */
+struct qos_recent {
+	pid_t id;
+	uint64_t examined_ns; /* CLOCK_MONOTONIC */
+};
+
+/* A thread that was born of a managed one, or of its child. */
+struct qos_heir {
+	pid_t child;
+	pid_t ancestor;
+};
 
 struct qos_supervisor {
 	struct qos_options options;
@@ -68,7 +84,15 @@ struct qos_supervisor {
 	uint64_t started_us;	/* CLOCK_REALTIME */
 	uint64_t turns;
 	bool panicked;
-	struct qos_diag diag; /* what is wrong with the machine or the settings */
+	/* threads.c */
+	bool rescan;		      /* something was missed: every process is to be looked at */
+	uint64_t scanned_ns;	      /* CLOCK_MONOTONIC, like all of these */
+	uint64_t unread_told_ns;      /* when the journal last heard that /proc could not be read */
+	struct qos_recent recent[64]; /* by id */
+	struct qos_heir heirs[256];   /* by child */
+	struct qos_diag diag;	      /* what is wrong with the machine or the settings */
+	struct qos_diag reload_diag;  /* what the last reload said that belongs to no file */
+	const struct qos_adapt_request *request; /* being carried out, else NULL */
 	qos_notify_fn notify;
 	void *notify_data;
 };
@@ -92,12 +116,14 @@ struct qos_reload_summary {
 	size_t n_unchanged;
 	size_t n_changed; /* new or another version */
 	size_t n_removed;
+	size_t n_lost; /* out of force: the machine has too little */
 	size_t n_refused;
 	size_t n_invalid;
 };
 
-/* The pipeline. Complete before anything old goes; a file that is bad keeps its last good
- * version. 0 or -ENOMEM (then nothing changed). */
+/* The pipeline. The host's facts are read again: grants shrink, and contracts leave force, where
+ * supply did. Complete before anything old goes; a file that is bad keeps its last good version. 0 or
+ * -errno: then nothing changed, and the journal and `reload_diag` say why. */
 int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_summary *ret);
 
 /* Brings monitor and threads in line with the ledger, touching only what differs. */
@@ -106,9 +132,8 @@ void qos_supervisor_reconcile(struct qos_supervisor *supervisor);
 /* The first reload; then gives back what a killed daemon left behind and no contract claims. */
 int qos_supervisor_start(struct qos_supervisor *supervisor, struct qos_reload_summary *ret);
 
-/* Reads the host's facts again; grants shrink, and contracts leave force, where supply did. The
- * caller reconciles. 0 or -ENOMEM. */
-int qos_supervisor_refresh_host(struct qos_supervisor *supervisor);
+/* The host's facts as they are now, less what the daemon itself cannot do. 0 or -ENOMEM. */
+int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **ret);
 
 /* Looks at every process of the machine again. Done at start, at reload, after lost events. */
 void qos_supervisor_scan(struct qos_supervisor *supervisor);
@@ -117,12 +142,18 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor);
 void qos_supervisor_events(struct qos_supervisor *supervisor);
 
 /* threads.c, for the others of this rank. */
-void qos_threads_examine(struct qos_supervisor *supervisor, pid_t tgid);
 void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
 void qos_threads_release_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
 void qos_threads_release_all(struct qos_supervisor *supervisor);
 void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event);
 void qos_threads_verify(struct qos_supervisor *supervisor);
+/* After each dispatch: so many events were lost. Looks at every process again, now or, since that
+ * costs, a second after the last time. */
+void qos_threads_lost(struct qos_supervisor *supervisor, uint64_t lost);
+
+/* What one request of the stream may use before it is cut, > 0. */
+uint64_t qos_supervisor_budget_ns(const struct qos_supervisor *supervisor,
+				  const struct qos_live_stream *stream);
 
 /* One turn of the slow loop. */
 void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns);
@@ -131,6 +162,8 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 #define QOS_SUPERVISOR_E_NO_CONTRACT  1
 #define QOS_SUPERVISOR_E_NO_ATTRIBUTE 2
 #define QOS_SUPERVISOR_E_REFUSED      3
+
+#define QOS_ADJUST_MIN_NS 1000 /* less is no request, but a slip */
 
 /* attribute: "cpu.STREAM.runtime" or "cpu.runtime" (stream main). until_ns: CLOCK_BOOTTIME, 0: for
  * ever. *ret_json as in qosctl(1). 0, QOS_SUPERVISOR_E_*, -errno; words in diag. */
@@ -160,6 +193,11 @@ struct qos_adapt_request {
 };
 int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
 			 struct qos_diag *diag);
+
+/* A runtime was changed: into the journal, `show` and the bus. */
+void qos_supervisor_journal(struct qos_supervisor *supervisor,
+			    const struct qos_adapt_request *request, uint64_t old_ns,
+			    uint64_t new_ns);
 
 /* "status", "list", "show" (of contract `name`) as in qosctl(1). 0 and a new reference, -ENOMEM,
  * -EINVAL (no such report), QOS_SUPERVISOR_E_NO_CONTRACT. */

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Threads of the machine -> streams. A process is examined when it appears, changes its image or
- * moves; a thread when it is born or takes a name. All of that is told by the monitor; /proc is
- * walked only at start, at reload, and when the monitor lost events (the kernel cannot tell us
- * what we missed). A process is watched before its threads are listed, so none slips through.
+ * moves; a thread when it is born or takes a name. All of that is told by the monitor
+ * (thread_events.c); /proc is walked only at start, at reload, and when the monitor lost events (the
+ * kernel cannot tell us what we missed). A process is watched before its threads are listed, so none
+ * slips through.
  */
-#include "supervisor.h"
+#include "threads_parts.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "contract/match.h"
-#include "kern/probe.h"
 #include "kern/proc.h"
 #include "util/log.h"
 
@@ -26,188 +25,27 @@ static const char *contract_name(const struct qos_live_stream *stream)
 	return stream->live->contract->name;
 }
 
-/* Words for the journal and `status` when the kernel did not do what was asked. */
-static void complain(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
-		     pid_t tid, struct qos_diag *diag)
-{
-	for (size_t i = 0; i < diag->n_entries; i++) {
-		qos_log(LOG_WARNING, QOS_MSG_KERNEL, contract_name(stream),
-			qos_live_wish(stream)->name, "thread %d: %s%s%s", tid,
-			diag->entries[i].text, diag->entries[i].hint ? "; " : "",
-			diag->entries[i].hint ? diag->entries[i].hint : "");
-	}
-	qos_diag_reset(diag);
-}
-
-static void set_managed(struct qos_live_stream *stream, struct qos_thread *thread, bool managed)
-{
-	uint32_t *from = thread->managed ? &stream->n_managed : &stream->n_unmanaged;
-	uint32_t *to = managed ? &stream->n_managed : &stream->n_unmanaged;
-
-	--*from;
-	++*to;
-	thread->managed = managed;
-}
-
-/* What the service manager has to know of a stream. */
-static struct qos_service_stream service_stream(const struct qos_live_stream *stream)
-{
-	return (struct qos_service_stream){
-		.id = stream->id,
-		.wish = qos_live_wish(stream),
-		.grant = &stream->applied,
-		.on_drift = stream->live->contract->on_drift,
-	};
-}
-
-static bool wants_schedule(const struct qos_supervisor *supervisor,
-			   const struct qos_live_stream *stream)
-{
-	return supervisor->service && qos_live_wish(stream)->manage == QOS_MANAGE_SCHEDULE;
-}
-
-static uint64_t budget_of(const struct qos_supervisor *supervisor,
-			  const struct qos_live_stream *stream)
-{
-	const struct qos_cpu_stream *wish = qos_live_wish(stream);
-
-	/* `allow` lets a job run on, but not into the share that is left for everything else */
-	if (wish->overrun == QOS_OVERRUN_ALLOW)
-		return wish->period.ns / 1000000 * supervisor->config.cap_ppm;
-	return stream->applied.granted_ns;
-}
-
-static int measure(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
-		   pid_t tid)
-{
-	if (!supervisor->monitor)
-		return 0;
-	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id,
-					 budget_of(supervisor, stream),
-					 wants_schedule(supervisor, stream));
-}
-
-/* The kernel will not have this stream under SCHED_DEADLINE: it is placed anew, once. */
-static int fall_back(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
-		     struct qos_diag *diag)
-{
-	int r;
-
-	qos_ledger_begin(supervisor->ledger);
-	r = qos_ledger_forbid_deadline(supervisor->ledger, contract_name(stream),
-				       qos_live_wish(stream)->name, diag);
-	if (r) {
-		qos_ledger_rollback(supervisor->ledger);
-		return r;
-	}
-	qos_ledger_commit(supervisor->ledger);
-	qos_supervisor_reconcile(supervisor);
-	return 0;
-}
-
-static int schedule(struct qos_supervisor *supervisor, struct qos_live_stream *stream, pid_t tid)
-{
-	struct qos_service_stream service = service_stream(stream);
-	struct qos_diag diag = QOS_DIAG_INIT;
-	int r;
-
-	r = supervisor->service->ops->attach(supervisor->service, tid, &service, &diag);
-	if (r == QOS_SERVICE_E_NO_DEADLINE) {
-		complain(supervisor, stream, tid, &diag);
-		r = fall_back(supervisor, stream, &diag);
-		service = service_stream(stream);
-		if (!r)
-			r = supervisor->service->ops->attach(supervisor->service, tid, &service,
-							     &diag);
-	}
-	complain(supervisor, stream, tid, &diag);
-	return r;
-}
-
-static void forget(struct qos_supervisor *supervisor, struct qos_thread *thread)
-{
-	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
-
-	if (supervisor->monitor)
-		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
-	if (supervisor->service)
-		supervisor->service->ops->forget(supervisor->service, thread->tid);
-	if (stream)
-		--*(thread->managed ? &stream->n_managed : &stream->n_unmanaged);
-	qos_table_remove(&supervisor->threads, thread->tid);
-	free(thread);
-}
-
-/* Back to what it was before us. */
-static void release(struct qos_supervisor *supervisor, struct qos_thread *thread)
-{
-	if (supervisor->service && thread->managed)
-		supervisor->service->ops->detach(supervisor->service, thread->tid);
-	forget(supervisor, thread);
-}
-
-/* Puts a known thread under its stream: measured first, then scheduled. */
-static void engage(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
-		   struct qos_thread *thread)
-{
-	int r;
-
-	if (stream->n_managed >= qos_live_wish(stream)->max_threads || supervisor->panicked)
-		return;
-	set_managed(stream, thread, true);
-	r = measure(supervisor, stream, thread->tid);
-	if (r == -ESRCH) {
-		forget(supervisor, thread);
-		return;
-	}
-	if (r < 0) {
-		const struct qos_errno_advice *advice = qos_errno_advice("perf_event_open", -r);
-
-		qos_log(LOG_WARNING, QOS_MSG_KERNEL, contract_name(stream),
-			qos_live_wish(stream)->name, "thread %d cannot be measured: %s; %s",
-			thread->tid, advice->cause, advice->remedy);
-	}
-	if (!wants_schedule(supervisor, stream))
-		return;
-	r = schedule(supervisor, stream, thread->tid);
-	if (r == QOS_SERVICE_E_GONE || r == -ESRCH)
-		forget(supervisor, thread);
-	else if (r == QOS_SERVICE_E_DRIFT)
-		thread->drifted = true;
-	else if (r)
-		set_managed(stream, thread, false);
-}
-
-static void adopt(struct qos_supervisor *supervisor, struct qos_live_stream *stream, pid_t tgid,
-		  pid_t tid)
-{
-	struct qos_thread *thread = qos_table_get(&supervisor->threads, tid);
-
-	if (thread && thread->stream == stream->id) {
-		thread->seen = true;
-		if (!thread->managed)
-			engage(supervisor, stream, thread);
-		return;
-	}
-	if (thread)
-		release(supervisor, thread);
-	thread = calloc(1, sizeof(*thread));
-	if (!thread || qos_table_set(&supervisor->threads, tid, thread) < 0) {
-		free(thread);
-		return;
-	}
-	*thread = (struct qos_thread){.tid = tid, .tgid = tgid, .stream = stream->id, .seen = true};
-	stream->n_unmanaged++;
-	engage(supervisor, stream, thread);
-}
-
 /* --- who belongs to whom --- */
 
 struct examination {
 	struct qos_supervisor *supervisor;
 	struct qos_live *live; /* NULL: nobody's */
-	const char *comm;      /* the thread's new name, if that is what happened; else NULL */
+	pid_t named;	       /* this thread has a new name, which /proc may not show yet; or 0 */
+	const char *comm;
 };
+
+/* Our own trouble (EMFILE, ENOMEM): nothing is known of the process, so nothing is changed. */
+static void tell_unread(struct qos_supervisor *supervisor, pid_t tid, int r)
+{
+	uint64_t now_ns = qos_threads_now_ns();
+
+	supervisor->rescan = true;
+	if (supervisor->unread_told_ns && now_ns - supervisor->unread_told_ns < QOS_TELL_EVERY_NS)
+		return;
+	supervisor->unread_told_ns = now_ns;
+	qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
+		"thread %d cannot be looked at: %s; it is tried again", tid, strerror(-r));
+}
 
 static int examine_thread(void *data, pid_t tgid, pid_t tid)
 {
@@ -216,77 +54,131 @@ static int examine_thread(void *data, pid_t tgid, pid_t tid)
 	struct qos_supervisor *supervisor = examination->supervisor;
 	struct qos_thread *thread = qos_table_get(&supervisor->threads, tid);
 	struct qos_live *live = examination->live;
-	int index = -1;
+	int index = -1, r = live ? qos_proc_read(tgid, tid, &facts) : 0;
 
-	if (live && qos_proc_read(tgid, tid, &facts) == 0) {
-		if (examination->comm)
+	if (r < 0 && r != -ESRCH) {
+		tell_unread(supervisor, tid, r);
+		return 0;
+	}
+	if (facts) {
+		if (examination->named == tid)
 			facts->task.comm = examination->comm;
 		index = qos_match_stream(live->contract, &facts->task);
 	}
 	if (index >= 0)
-		adopt(supervisor, &live->streams[index], tgid, tid);
+		qos_thread_adopt(supervisor, &live->streams[index], &facts->task);
 	else if (thread)
-		release(supervisor, thread);
+		qos_thread_release(supervisor, thread);
 	return 0;
 }
 
-/* The contract that has the process of these facts. */
+/* The contract that has the process of these facts. The list is made anew each time: who is in force
+ * may change between two, and the list costs nothing beside the look into /proc. */
 static struct qos_live *select_live(struct qos_supervisor *supervisor, const struct qos_task *task)
 {
 	const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
-	struct qos_live *best = NULL;
-	struct qos_contract *pair[2];
+	_cleanup_free_ struct qos_contract **contracts = NULL;
+	_cleanup_free_ struct qos_live **lives = NULL;
+	size_t n = 0;
+	int best;
 
+	contracts = calloc(supervisor->n_lives + 1, sizeof(*contracts));
+	lives = calloc(supervisor->n_lives + 1, sizeof(*lives));
+	if (!contracts || !lives)
+		return NULL;
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
 		if (live->state != QOS_LIVE_IN_FORCE || !live->n_streams)
 			continue;
-		pair[0] = live->contract;
-		pair[1] = best ? best->contract : live->contract;
-		if (qos_match_select(pair, best ? 2 : 1, task, getpid(), &exe, NULL, 0, NULL) == 0)
-			best = live;
+		contracts[n] = live->contract;
+		lives[n++] = live;
 	}
-	return best;
+	best = n ? qos_match_select(contracts, n, task, getpid(), &exe, NULL, 0, NULL) : -1;
+	return best < 0 ? NULL : lives[best];
 }
 
-static void watch(struct qos_supervisor *supervisor, pid_t tgid, bool wanted)
+void qos_threads_watch(struct qos_supervisor *supervisor, pid_t tgid, bool wanted)
 {
+	int r = 0;
+
 	if (!supervisor->monitor)
 		return;
 	if (wanted)
-		qos_monitor_watch(supervisor->monitor, tgid);
+		r = qos_monitor_watch(supervisor->monitor, tgid);
 	else
 		qos_monitor_unwatch(supervisor->monitor, tgid);
+	if (r < 0)
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
+			"process %d cannot be watched: %s; its new threads are missed", tgid,
+			strerror(-r));
 }
 
-void qos_threads_examine(struct qos_supervisor *supervisor, pid_t tgid)
+static struct qos_recent *recent_of(struct qos_supervisor *supervisor, pid_t tid)
+{
+	return &supervisor->recent[(uint32_t)tid % QOS_ARRAY_SIZE(supervisor->recent)];
+}
+
+bool qos_threads_is_old_news(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	const pid_t ids[] = {(pid_t)event->tgid, (pid_t)event->tid};
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(ids); i++) {
+		const struct qos_recent *recent = recent_of(supervisor, ids[i]);
+
+		if (recent->id == ids[i] && recent->examined_ns > event->now_ns + QOS_NEWS_DELAY_NS)
+			return true;
+	}
+	return false;
+}
+
+int qos_threads_examine(struct qos_supervisor *supervisor, pid_t tgid, const char *comm)
 {
 	_cleanup_task_facts_ struct qos_task_facts *facts = NULL;
-	struct examination examination = {.supervisor = supervisor};
+	struct examination examination = {
+		.supervisor = supervisor, .named = comm ? tgid : 0, .comm = comm};
+	uint64_t now_ns = qos_threads_now_ns();
+	int r = qos_proc_read_process(tgid, &facts);
 
-	if (qos_proc_read(tgid, tgid, &facts) < 0)
-		return;
+	if (r < 0) {
+		if (r != -ESRCH)
+			tell_unread(supervisor, tgid, r);
+		return r;
+	}
+	*recent_of(supervisor, tgid) = (struct qos_recent){.id = tgid, .examined_ns = now_ns};
+	if (comm)
+		facts->task.process_comm = comm;
 	examination.live = select_live(supervisor, &facts->task);
-	watch(supervisor, tgid, examination.live);
+	qos_threads_watch(supervisor, tgid, examination.live);
 	if (examination.live || supervisor->threads.n)
-		qos_proc_each_thread(tgid, examine_thread, &examination);
+		r = qos_proc_each_thread(tgid, examine_thread, &examination);
+	if (r < 0 && r != -ESRCH)
+		tell_unread(supervisor, tgid, r);
+	return r;
 }
 
-static void examine_one(struct qos_supervisor *supervisor, pid_t tgid, pid_t tid, const char *comm)
+void qos_threads_examine_one(struct qos_supervisor *supervisor, pid_t tgid, pid_t tid,
+			     const char *comm)
 {
 	_cleanup_task_facts_ struct qos_task_facts *facts = NULL;
-	struct examination examination = {.supervisor = supervisor, .comm = comm};
+	struct examination examination = {
+		.supervisor = supervisor, .named = comm ? tid : 0, .comm = comm};
+	uint64_t now_ns = qos_threads_now_ns();
+	int r = qos_proc_read_process(tgid, &facts);
 
-	if (qos_proc_read(tgid, tgid, &facts) < 0)
+	if (r < 0 && r != -ESRCH)
+		tell_unread(supervisor, tid, r);
+	if (r < 0)
 		return;
+	if (tid != tgid)
+		*recent_of(supervisor, tid) = (struct qos_recent){.id = tid, .examined_ns = now_ns};
 	examination.live = select_live(supervisor, &facts->task);
 	examine_thread(&examination, tgid, tid);
 }
 
 static int examine_process(void *data, pid_t tgid)
 {
-	qos_threads_examine(data, tgid);
+	qos_threads_examine(data, tgid, NULL);
 	return 0;
 }
 
@@ -320,23 +212,24 @@ static void set_watch_flags(struct qos_supervisor *supervisor)
 		qos_monitor_watch_flags(supervisor->monitor, flags);
 }
 
-/* Calls act for every known thread for which `which` holds; act may remove it from the table. */
+/* Calls act for every known thread for which `which` holds; act may remove any from the table. */
 static void each_thread(struct qos_supervisor *supervisor,
 			bool (*which)(const struct qos_thread *thread, uint32_t arg), uint32_t arg,
 			void (*act)(struct qos_supervisor *supervisor, struct qos_thread *thread))
 {
+	_cleanup_free_ pid_t *tids = calloc(supervisor->threads.n + 1, sizeof(*tids));
+	struct qos_thread *thread;
 	size_t n = 0, pos = 0;
-	struct qos_thread *thread, **list = calloc(supervisor->threads.n + 1, sizeof(*list));
 
-	if (!list)
-		return;
-	while ((thread = qos_table_next(&supervisor->threads, &pos))) {
+	while (tids && (thread = qos_table_next(&supervisor->threads, &pos))) {
 		if (which(thread, arg))
-			list[n++] = thread;
+			tids[n++] = thread->tid;
 	}
-	for (size_t i = 0; i < n; i++)
-		act(supervisor, list[i]);
-	free(list);
+	for (size_t i = 0; i < n; i++) {
+		thread = qos_table_get(&supervisor->threads, tids[i]);
+		if (thread && which(thread, arg))
+			act(supervisor, thread);
+	}
 }
 
 static bool is_unseen(const struct qos_thread *thread, uint32_t arg)
@@ -358,12 +251,39 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 {
 	struct qos_thread *thread;
 	size_t pos = 0;
+	int r;
 
+	supervisor->rescan = false;
 	set_watch_flags(supervisor);
 	while ((thread = qos_table_next(&supervisor->threads, &pos)))
 		thread->seen = false;
-	qos_proc_each_process(examine_process, supervisor);
-	each_thread(supervisor, is_unseen, 0, release);
+	r = qos_proc_each_process(examine_process, supervisor);
+	if (r < 0)
+		tell_unread(supervisor, 0, r);
+	/* If something could not be read, who was not seen may live all the same. */
+	if (!supervisor->rescan)
+		each_thread(supervisor, is_unseen, 0, qos_thread_release);
+	if (supervisor->monitor)
+		qos_monitor_forget_gone(supervisor->monitor);
+	supervisor->scanned_ns = qos_threads_now_ns();
+}
+
+static void rescan_if_due(struct qos_supervisor *supervisor)
+{
+	if (supervisor->rescan &&
+	    qos_threads_now_ns() - supervisor->scanned_ns >= QOS_RESCAN_EVERY_NS)
+		qos_supervisor_scan(supervisor);
+}
+
+void qos_threads_lost(struct qos_supervisor *supervisor, uint64_t lost)
+{
+	if (lost && !supervisor->rescan) {
+		supervisor->rescan = true;
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
+			"%llu events were lost; every process is looked at again",
+			(unsigned long long)lost);
+	}
+	rescan_if_due(supervisor);
 }
 
 /* --- what the others of this rank ask for --- */
@@ -371,18 +291,9 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 static void apply_thread(struct qos_supervisor *supervisor, struct qos_thread *thread)
 {
 	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
-	int r;
 
-	if (!stream || !thread->managed)
-		return;
-	measure(supervisor, stream, thread->tid);
-	if (!wants_schedule(supervisor, stream)) {
-		if (supervisor->service)
-			supervisor->service->ops->detach(supervisor->service, thread->tid);
-		return;
-	}
-	r = schedule(supervisor, stream, thread->tid);
-	thread->drifted = r == QOS_SERVICE_E_DRIFT;
+	if (stream && thread->managed)
+		qos_thread_carry_out(supervisor, stream, thread->tid);
 }
 
 void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
@@ -392,153 +303,68 @@ void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live
 
 void qos_threads_release_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
 {
-	each_thread(supervisor, is_of_stream, stream->id, release);
+	each_thread(supervisor, is_of_stream, stream->id, qos_thread_release);
 }
 
 void qos_threads_release_all(struct qos_supervisor *supervisor)
 {
-	each_thread(supervisor, is_any, 0, release);
+	each_thread(supervisor, is_any, 0, qos_thread_release);
 }
 
+static void tell_drift(const struct qos_live_stream *stream, pid_t tid)
+{
+	qos_log(LOG_WARNING, QOS_MSG_DRIFT, contract_name(stream), qos_live_wish(stream)->name,
+		"thread %d: somebody else changed its scheduling (on-drift: %s)", tid,
+		qos_drift_names[stream->live->contract->on_drift]);
+}
+
+/* A place may have become free, and who failed is tried again now and then. */
 static void verify_thread(struct qos_supervisor *supervisor, struct qos_thread *thread)
 {
 	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
-	bool drifted;
+	int r;
 
-	if (!stream || !thread->managed || !wants_schedule(supervisor, stream))
+	if (!stream)
 		return;
-	drifted = supervisor->service->ops->verify(supervisor->service, thread->tid) ==
-		  QOS_SERVICE_E_DRIFT;
-	if (drifted && !thread->drifted)
-		qos_log(LOG_WARNING, QOS_MSG_DRIFT, contract_name(stream),
-			qos_live_wish(stream)->name,
-			"thread %d: somebody else changed its scheduling (on-drift: %s)",
-			thread->tid, qos_drift_names[stream->live->contract->on_drift]);
-	thread->drifted = drifted;
+	if (!thread->managed) {
+		qos_thread_engage(supervisor, stream, thread);
+		return;
+	}
+	if (!qos_thread_wants_schedule(supervisor, stream))
+		return;
+	r = supervisor->service->ops->verify(supervisor->service, thread->tid);
+	if (r == QOS_SERVICE_E_LOST) {
+		qos_thread_carry_out(supervisor, stream, thread->tid);
+		return;
+	}
+	if (r == QOS_SERVICE_E_DRIFT && !thread->drifted)
+		tell_drift(stream, thread->tid);
+	thread->drifted = r == QOS_SERVICE_E_DRIFT;
 }
 
 void qos_threads_verify(struct qos_supervisor *supervisor)
 {
-	if (supervisor->service)
-		each_thread(supervisor, is_any, 0, verify_thread);
+	rescan_if_due(supervisor);
+	each_thread(supervisor, is_any, 0, verify_thread);
 }
 
-/* --- events --- */
-
-/* A place became free: the next thread of the stream gets it. */
-static void fill_place(struct qos_supervisor *supervisor, uint32_t id)
+static bool waits_for_place(const struct qos_thread *thread, uint32_t id)
 {
-	struct qos_live_stream *stream = stream_of(supervisor, id);
-	struct qos_thread *thread;
-	size_t pos = 0;
-
-	if (!stream || !stream->n_unmanaged)
-		return;
-	while ((thread = qos_table_next(&supervisor->threads, &pos))) {
-		if (thread->stream == id && !thread->managed) {
-			engage(supervisor, stream, thread);
-			return;
-		}
-	}
+	return thread->stream == id && !thread->managed;
 }
 
-static void on_exit_event(struct qos_supervisor *supervisor, const struct qos_event *event)
+static void engage_waiting(struct qos_supervisor *supervisor, struct qos_thread *thread)
 {
-	struct qos_thread *thread = qos_table_get(&supervisor->threads, event->tid);
-	uint32_t stream = thread ? thread->stream : 0;
+	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
 
-	if (!thread)
-		return;
-	forget(supervisor, thread);
-	if (event->tid == event->tgid)
-		watch(supervisor, event->tgid, false);
-	fill_place(supervisor, stream);
+	if (stream)
+		qos_thread_engage(supervisor, stream, thread);
 }
 
-static void on_violation(struct qos_supervisor *supervisor, const struct qos_event *event)
+void qos_threads_fill_place(struct qos_supervisor *supervisor, uint32_t id)
 {
-	struct qos_live_stream *stream = stream_of(supervisor, event->stream);
-	const struct qos_cpu_stream *wish;
-	char text[96];
+	const struct qos_live_stream *stream = stream_of(supervisor, id);
 
-	if (!stream)
-		return;
-	wish = qos_live_wish(stream);
-	supervisor->violations_seen++;
-	supervisor->violated_turn = supervisor->turns;
-	snprintf(text, sizeof(text), "%u of %u requests lost, %u may be (thread %u)", event->lost,
-		 wish->window.y, wish->window.x, event->tid);
-	qos_log(LOG_WARNING, QOS_MSG_VIOLATION, contract_name(stream), wish->name, "%s", text);
-	if (supervisor->notify)
-		supervisor->notify(supervisor->notify_data, "Violation", stream->live, wish->name,
-				   text);
-}
-
-#define OVERRUN_TELL_NS 10000000000ULL /* at most this often a stream */
-
-static void tell_overrun(struct qos_live_stream *stream, const struct qos_event *event)
-{
-	const struct qos_cpu_stream *wish = qos_live_wish(stream);
-	char budget[QOS_UNIT_MAX];
-
-	if (stream->overrun_told_ns && event->now_ns - stream->overrun_told_ns < OVERRUN_TELL_NS)
-		return;
-	stream->overrun_told_ns = event->now_ns;
-	qos_log(LOG_NOTICE, QOS_MSG_OVERRUN, contract_name(stream), wish->name,
-		"thread %u needs more than its runtime of %s (overrun: %s); qosctl show counts "
-		"them all",
-		event->tid, qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
-		qos_overrun_names[wish->overrun]);
-}
-
-static void on_schedule(struct qos_supervisor *supervisor, const struct qos_event *event)
-{
-	struct qos_live_stream *stream = stream_of(supervisor, event->stream);
-
-	if (stream && event->type == QOS_EVENT_OVERRUN)
-		tell_overrun(stream, event);
-	if (supervisor->service && qos_table_get(&supervisor->threads, event->tid))
-		supervisor->service->ops->event(supervisor->service, event);
-}
-
-static void on_process(struct qos_supervisor *supervisor, const struct qos_event *event)
-{
-	qos_threads_examine(supervisor, event->tgid);
-}
-
-/* A thread that no contract has should not keep what it inherited from one that is managed. */
-static void on_fork(struct qos_supervisor *supervisor, const struct qos_event *event)
-{
-	if (event->tid == event->tgid)
-		qos_threads_examine(supervisor, event->tgid);
-	else
-		examine_one(supervisor, event->tgid, event->tid, NULL);
-	if (supervisor->service && !qos_table_get(&supervisor->threads, event->tid))
-		supervisor->service->ops->inherit(supervisor->service, event->parent, event->tid);
-}
-
-/* A process may match by its leader's name, so a new one puts all its threads in question; but
- * /proc may still show the old name, so the thread itself is looked at with the one told. */
-static void on_comm(struct qos_supervisor *supervisor, const struct qos_event *event)
-{
-	char comm[sizeof(event->comm) + 1] = {};
-
-	memcpy(comm, event->comm, sizeof(event->comm));
-	if (event->tid == event->tgid)
-		qos_threads_examine(supervisor, event->tgid);
-	examine_one(supervisor, event->tgid, event->tid, comm);
-}
-
-void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event)
-{
-	static void (*const on[])(struct qos_supervisor *, const struct qos_event *) = {
-		[QOS_EVENT_EXEC] = on_process,	      [QOS_EVENT_FORK] = on_fork,
-		[QOS_EVENT_EXIT] = on_exit_event,     [QOS_EVENT_CGROUP] = on_process,
-		[QOS_EVENT_COMM] = on_comm,	      [QOS_EVENT_OVERRUN] = on_schedule,
-		[QOS_EVENT_IDLE] = on_schedule,	      [QOS_EVENT_THROTTLED] = on_schedule,
-		[QOS_EVENT_VIOLATION] = on_violation,
-	};
-
-	if (event->type < QOS_ARRAY_SIZE(on) && on[event->type])
-		on[event->type](supervisor, event);
+	if (stream && stream->n_unmanaged)
+		each_thread(supervisor, waits_for_place, id, engage_waiting);
 }

@@ -84,6 +84,30 @@ static bool signal_of_netlink(struct qos_supervisor *supervisor, struct qos_live
 	return true;
 }
 
+#define TELL_EVERY_NS 10000000000ULL /* a stream */
+
+/* The enforcer cuts them without a word; here they are told. */
+static void tell_overruns(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			  uint64_t now_ns)
+{
+	const struct qos_cpu_stream *wish = qos_live_wish(stream);
+	struct qos_stream_stats stats;
+	char budget[QOS_UNIT_MAX];
+
+	if (!supervisor->monitor || !stream->n_managed ||
+	    now_ns - stream->overrun_told_ns < TELL_EVERY_NS ||
+	    qos_monitor_stream_read(supervisor->monitor, stream->id, &stats) < 0 ||
+	    stats.overruns <= stream->overruns_told)
+		return;
+	qos_log(LOG_NOTICE, QOS_MSG_OVERRUN, stream->live->contract->name, wish->name,
+		"%llu requests more needed more than the runtime of %s (overrun: %s)",
+		(unsigned long long)(stats.overruns - stream->overruns_told),
+		qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
+		qos_overrun_names[wish->overrun]);
+	stream->overruns_told = stats.overruns;
+	stream->overrun_told_ns = now_ns;
+}
+
 static void adapt_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
 {
 	const struct qos_range *range = &qos_live_wish(stream)->runtime_range;
@@ -106,13 +130,68 @@ static void adapt_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 	qos_supervisor_adapt(supervisor, &request, NULL);
 }
 
-/* CPUs or real-time limits changed under us: supply is counted again, and those that wait are
- * tried again. */
+#define LOOK_AGAIN_NS 10000000000ULL
+#define NOTICED_PPB   10000000 /* 1 % of a CPU; the load of others is an average that creeps */
+
+static bool is_noticed(uint64_t a, uint64_t b)
+{
+	return (a > b ? a - b : b - a) >= NOTICED_PPB;
+}
+
+static bool differs(const struct qos_capacity *a, const struct qos_capacity *b)
+{
+	if (!qos_cpus_equal(&a->online, &b->online) ||
+	    !qos_cpus_equal(&a->isolated, &b->isolated) ||
+	    !qos_cpus_equal(&a->disturbed, &b->disturbed) || a->deadline != b->deadline ||
+	    a->fifo != b->fifo || a->cap_ppb != b->cap_ppb || a->n_dl_foreign != b->n_dl_foreign ||
+	    is_noticed(a->dl_foreign_ppb, b->dl_foreign_ppb))
+		return true;
+	for (size_t cpu = 0; cpu < QOS_CPUS_MAX; cpu++) {
+		if (is_noticed(a->foreign_ppb[cpu], b->foreign_ppb[cpu]))
+			return true;
+	}
+	return false;
+}
+
+/* All that admission counts, beyond what can be asked each turn. */
+static bool capacity_changed(struct qos_supervisor *supervisor)
+{
+	_cleanup_free_ struct qos_capacity *now = calloc(2, sizeof(*now));
+	_cleanup_host_ struct qos_host *host = NULL;
+
+	if (!now || qos_supervisor_probe(supervisor, &host) < 0)
+		return false;
+	qos_capacity_of(host, &supervisor->config, &now[0]);
+	qos_capacity_of(supervisor->host, &supervisor->config, &now[1]);
+	return differs(&now[0], &now[1]);
+}
+
+static bool anybody_waits(const struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		if (supervisor->lives[i]->state == QOS_LIVE_WAITING)
+			return true;
+	}
+	return false;
+}
+
+/* Isolated CPUs and the real-time work of others cost a walk over all threads: only now and then,
+ * and only for the sake of those who wait. */
+static bool is_worth_a_look(const struct qos_supervisor *supervisor)
+{
+	uint64_t every = LOOK_AGAIN_NS / supervisor->config.slow_loop_ns;
+
+	return supervisor->turns % (every ? every : 1) == 0 && anybody_waits(supervisor);
+}
+
+/* CPUs, real-time limits or the work of others changed under us: supply is counted again, and those
+ * that wait are tried again. */
 static void follow_supply(struct qos_supervisor *supervisor)
 {
 	struct qos_reload_summary summary;
 
-	if (!qos_probe_supply_changed(supervisor->host))
+	if (!qos_probe_supply_changed(supervisor->host) &&
+	    !(is_worth_a_look(supervisor) && capacity_changed(supervisor)))
 		return;
 	qos_log(LOG_NOTICE, NULL, NULL, NULL,
 		"the machine's supply changed: contracts are "
@@ -131,7 +210,9 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
-		for (size_t k = 0; k < live->n_streams; k++)
+		for (size_t k = 0; k < live->n_streams; k++) {
+			tell_overruns(supervisor, &live->streams[k], now_boot_ns);
 			adapt_stream(supervisor, &live->streams[k]);
+		}
 	}
 }

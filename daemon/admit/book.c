@@ -29,19 +29,28 @@ struct qos_undo {
 };
 
 /* What one thread of the stream can take of a CPU each period, all charges included. Under
- * SCHED_FIFO `overrun: allow` lets it go on until the cap; SCHED_DEADLINE reclaims only what others
- * leave. */
+ * SCHED_FIFO `overrun: allow` has the cap's share for its budget; nobody fits beside it, so what it
+ * takes beyond that until it is cut delays nobody whom this CPU was promised to. SCHED_DEADLINE
+ * reclaims only what others leave. */
 static uint64_t charge(const struct qos_book *book, const struct qos_entry *entry, size_t i)
 {
 	const struct qos_cpu_stream *wish = &entry->contract->cpu[i];
-	uint64_t reserved = entry->grant.streams[i].guaranteed_ns;
+	const struct qos_stream_grant *grant = &entry->grant.streams[i];
+	uint64_t reserved = grant->guaranteed_ns, budget;
 	uint64_t one = reserved + 2 * book->capacity->overhead_ns + qos_enforcement_ns(reserved);
-	uint64_t most = wish->period.ns / 1000 * (book->capacity->cap_ppb / 1000000);
 
-	if (wish->overrun != QOS_OVERRUN_ALLOW ||
-	    entry->grant.streams[i].policy != QOS_POLICY_FIFO || most < one)
+	if (wish->overrun != QOS_OVERRUN_ALLOW || grant->policy != QOS_POLICY_FIFO)
 		return one;
-	return most;
+	budget = qos_budget_ns(wish, grant, book->capacity->cap_ppb);
+	return budget > one ? budget : one;
+}
+
+/* c + util * late, rounded up: what may be left over when an interval begins */
+static uint64_t fixed_ns(const struct qos_sporadic *task, uint64_t util_ppb)
+{
+	unsigned __int128 left = (unsigned __int128)util_ppb * task->late;
+
+	return task->c + (uint64_t)((left + QOS_PPB - 1) / QOS_PPB);
 }
 
 struct qos_demand qos_book_demand(const struct qos_book *book, const struct qos_entry *entry,
@@ -51,16 +60,23 @@ struct qos_demand qos_book_demand(const struct qos_book *book, const struct qos_
 	uint64_t one = charge(book, entry, i);
 	uint64_t density = qos_feasible_ppb(one + book->capacity->blocking_ns, wish->deadline_ns);
 	uint64_t n = wish->max_threads;
-	bool global = book->n_general > 1 && one < wish->deadline_ns;
-
-	return (struct qos_demand){
-		.task = {.c = n * one, .d = wish->deadline_ns, .t = wish->period.ns},
+	bool deadline = entry->grant.streams[i].policy == QOS_POLICY_DEADLINE;
+	uint64_t end = deadline ? wish->deadline_ns : wish->period.ns;
+	struct qos_demand demand = {
+		.task = {.c = n * one,
+			 .d = wish->deadline_ns,
+			 .t = wish->period.ns,
+			 .late = one < end ? end - one : 0,
+			 .others_c = (n - 1) * one},
 		.one_ns = one,
-		.put_off_ns = global ? wish->deadline_ns - one : 0,
-		.util_ppb = n * qos_feasible_ppb(one, wish->period.ns),
+		.one_util_ppb = qos_feasible_ppb(one, wish->period.ns),
 		.density_ppb = n * density,
 		.one_density_ppb = density,
 	};
+
+	demand.util_ppb = n * demand.one_util_ppb;
+	demand.fixed_ns = fixed_ns(&demand.task, demand.util_ppb);
+	return demand;
 }
 
 struct qos_seat qos_book_seat(const struct qos_entry *entry, size_t i)
@@ -71,14 +87,6 @@ struct qos_seat qos_book_seat(const struct qos_entry *entry, size_t i)
 	if (grant->policy == QOS_POLICY_FIFO)
 		seat.cpu = qos_cpus_next(&grant->cpus, 0);
 	return seat;
-}
-
-/* util * put_off, rounded up: what may be left over when an interval begins */
-static uint64_t fixed_ns(const struct qos_demand *demand)
-{
-	unsigned __int128 left = (unsigned __int128)demand->util_ppb * demand->put_off_ns;
-
-	return demand->task.c + (uint64_t)((left + QOS_PPB - 1) / QOS_PPB);
 }
 
 static void move(uint64_t *sum, uint64_t amount, bool in)
@@ -93,7 +101,7 @@ static void count_deadline(struct qos_book *book, const struct qos_demand *deman
 
 	move(&sums->dl_util_ppb, demand->util_ppb, in);
 	move(&sums->dl_density_ppb, demand->density_ppb, in);
-	move(&sums->dl_fixed_ns, fixed_ns(demand), in);
+	move(&sums->dl_fixed_ns, demand->fixed_ns, in);
 	sums->n_dl += in ? 1 : -1;
 	sums->n_dl_proven += in ? proven : -proven;
 	if (in && demand->one_density_ppb >= sums->dl_max_ppb) {
@@ -344,12 +352,8 @@ static void digest(struct qos_book *book)
 	QOS_CPU_FOREACH(cpu, &book->general)
 		book->foreign_general_ppb += capacity->foreign_ppb[cpu];
 	book->foreign_fixed_ns = 0;
-	for (size_t i = 0; i < capacity->n_dl_foreign; i++) {
-		const struct qos_sporadic *task = &capacity->dl_foreign[i];
-
-		/* util * (t - c) < c */
-		book->foreign_fixed_ns += book->n_general > 1 ? 2 * task->c : task->c;
-	}
+	for (size_t i = 0; i < capacity->n_dl_foreign; i++)
+		book->foreign_fixed_ns += 2 * capacity->dl_foreign[i].c; /* util * (t - c) < c */
 }
 
 /* All sums hang on the capacity: they are taken down and built up again around the exchange. */

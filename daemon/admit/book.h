@@ -33,15 +33,16 @@ struct qos_entry {
 	struct qos_hold *holds; /* one a stream, in the same block as the entry */
 };
 
-/* What a stream asks of a CPU, all its threads together. n threads of (C, D, T) delay themselves
- * and others exactly as one of (nC, D, T) does, as long as nC <= D. */
+/* What a stream asks of a CPU, all its threads together: n threads of (C, D, T) delay others exactly
+ * as one of (nC, D, T) does, as long as nC <= D. */
 struct qos_demand {
-	struct qos_sporadic task; /* c: n * one_ns; the priority is not known yet */
+	/* c: n * one_ns; late: T - one_ns, under SCHED_DEADLINE D - one_ns; no priority yet */
+	struct qos_sporadic task;
 	/* C' of one thread: reserved + 2 * overhead + what may pass until it is cut. */
 	uint64_t one_ns;
-	/* D - C' if it is scheduled globally, and may be late by that somewhere; else 0. */
-	uint64_t put_off_ns;
+	uint64_t fixed_ns; /* c + util * late, for qos_feasible_rta_bound */
 	uint64_t util_ppb;
+	uint64_t one_util_ppb;
 	uint64_t density_ppb; /* with blocking, as gfb wants it */
 	uint64_t one_density_ppb;
 };
@@ -51,7 +52,7 @@ struct qos_sums {
 	uint64_t dl_density_ppb;
 	uint64_t dl_max_ppb; /* largest density of one thread; an upper bound while stale */
 	bool dl_max_stale;
-	uint64_t dl_fixed_ns; /* of all: c + util * put_off, for qos_feasible_rta_bound */
+	uint64_t dl_fixed_ns;
 	size_t n_dl;
 	size_t n_dl_proven;
 	uint64_t fifo_ppb; /* all CPUs */

@@ -6,8 +6,8 @@
  * Foreign FIFO and RR work has no known pattern, only an average. It is counted as utilisation on
  * one CPU of its set (the one that is fullest of such work already, so that the worst CPU is not
  * underrated and the others stay free), and on every CPU where it may run above our lowest level
- * nothing is proven under SCHED_FIFO any more. What uses less than NEGLIGIBLE_PPM is left out of
- * the latter: something so rare is, like the interrupts, what `cpu.blocking` stands for.
+ * nothing is proven under SCHED_FIFO any more. What uses less than QOS_NEGLIGIBLE_PPM is left out
+ * of the latter.
  *
  * Weakness: a probe that found more tasks than it can tell of may have left out SCHED_DEADLINE
  * ones; then only SCHED_FIFO loses its proofs.
@@ -17,8 +17,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define PPM_TO_PPB     1000U
-#define NEGLIGIBLE_PPM 1000U /* 0.1 % of a CPU */
+#define PPM_TO_PPB 1000U
 
 /* num / den of a CPU, rounded down, at most all of it. */
 static uint64_t share_ppb(uint64_t num, uint64_t den)
@@ -36,6 +35,23 @@ static void limit(struct qos_capacity *capacity, uint64_t cap_ppb, const char *r
 	capacity->cap_reason = reason;
 }
 
+static void add_quota(struct qos_capacity *capacity, uint64_t runtime_ns, uint64_t period_ns)
+{
+	capacity->quotas[capacity->n_quotas++] =
+		(struct qos_quota){.runtime_ns = runtime_ns, .period_ns = period_ns};
+}
+
+/* Both take nothing from work that stays within the cap on average and comes in small pieces. */
+static void find_quotas(const struct qos_host *host, struct qos_capacity *capacity)
+{
+	if (host->rt_runtime_us >= 0 && (uint64_t)host->rt_runtime_us < host->rt_period_us)
+		add_quota(capacity, (uint64_t)host->rt_runtime_us * 1000,
+			  host->rt_period_us * 1000);
+	if (host->fair_runtime_ns && host->fair_runtime_ns < host->fair_period_ns)
+		add_quota(capacity, host->fair_period_ns - host->fair_runtime_ns,
+			  host->fair_period_ns);
+}
+
 static void find_cap(const struct qos_host *host, const struct qos_config *config,
 		     struct qos_capacity *capacity)
 {
@@ -51,21 +67,24 @@ static void find_cap(const struct qos_host *host, const struct qos_config *confi
 	}
 }
 
-/* A task whose parameters are not known counts as a whole CPU. */
+/* A task whose parameters are not known, or that a CPU has just room for, counts as a whole one. */
 static void add_deadline(const struct qos_foreign *foreign, struct qos_capacity *capacity)
 {
 	struct qos_sporadic *task = &capacity->dl_foreign[capacity->n_dl_foreign++];
-	uint64_t util = QOS_PPB;
+	uint64_t util = QOS_PPB, density = QOS_PPB, t = foreign->period_ns;
 
 	*task = (struct qos_sporadic){.c = 1, .d = 1, .t = 1};
-	if (foreign->period_ns && foreign->runtime_ns < foreign->period_ns) {
-		*task = (struct qos_sporadic){
-			.c = foreign->runtime_ns, .d = foreign->period_ns, .t = foreign->period_ns};
-		util = qos_feasible_ppb(task->c, task->t);
+	if (foreign->runtime_ns < t && 2 * capacity->overhead_ns < t - foreign->runtime_ns) {
+		uint64_t c = foreign->runtime_ns + 2 * capacity->overhead_ns;
+
+		*task = (struct qos_sporadic){.c = c, .d = t, .t = t, .late = t - c};
+		util = qos_feasible_ppb(c, t);
+		density = qos_feasible_ppb(c + capacity->blocking_ns, t);
 	}
 	capacity->dl_foreign_ppb += util;
-	if (util > capacity->dl_foreign_max_ppb)
-		capacity->dl_foreign_max_ppb = util;
+	capacity->dl_foreign_density_ppb += density;
+	if (density > capacity->dl_foreign_max_ppb)
+		capacity->dl_foreign_max_ppb = density;
 }
 
 static unsigned int fullest(const struct qos_capacity *capacity, const struct qos_cpus *cpus)
@@ -87,7 +106,8 @@ static void add_fixed(const struct qos_foreign *foreign, bool pinned, struct qos
 	if (n == 0 || (n == 1) != pinned)
 		return;
 	capacity->foreign_ppb[fullest(capacity, &cpus)] += (uint64_t)foreign->used_ppm * PPM_TO_PPB;
-	if (foreign->used_ppm < NEGLIGIBLE_PPM || foreign->priority < (int64_t)capacity->band_first)
+	if (foreign->used_ppm < QOS_NEGLIGIBLE_PPM ||
+	    foreign->priority < (int64_t)capacity->band_first)
 		return;
 	QOS_CPU_FOREACH(cpu, &cpus)
 		qos_cpus_add(&capacity->disturbed, cpu);
@@ -126,5 +146,6 @@ void qos_capacity_of(const struct qos_host *host, const struct qos_config *confi
 	ret->deadline = qos_host_has(host, QOS_FEATURE_DEADLINE);
 	ret->fifo = qos_host_has(host, QOS_FEATURE_RT);
 	find_cap(host, config, ret);
+	find_quotas(host, ret);
 	add_foreign(host, ret);
 }

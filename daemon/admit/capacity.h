@@ -9,20 +9,34 @@
 /* Utilisation is in parts per billion of one CPU, rounded against the contract. */
 #define QOS_PPB 1000000000ULL
 
+/* Foreign FIFO and RR work below this is like the interrupts: what `cpu.blocking` stands for. */
+#define QOS_NEGLIGIBLE_PPM 1000U /* 0.1 % of a CPU */
+
+/* Of each `period_ns` the kernel leaves real-time work of a CPU `runtime_ns` before it steps in. */
+struct qos_quota {
+	uint64_t runtime_ns;
+	uint64_t period_ns;
+};
+#define QOS_QUOTAS_MAX 2
+
 struct qos_capacity {
 	struct qos_cpus online;
 	struct qos_cpus isolated;
 	unsigned int n_cpus;
 	uint64_t cap_ppb; /* managed work of one CPU: the least of cap, rt_runtime, fair server */
-	const char *cap_reason;	 /* static: which of them it was */
-	uint64_t dl_foreign_ppb; /* SCHED_DEADLINE of others, summed */
-	uint64_t dl_foreign_max_ppb;
+	const char *cap_reason; /* static: which of them it was */
+	/* SCHED_DEADLINE of others, charged as ours: overhead, and with blocking where density. */
+	uint64_t dl_foreign_ppb;
+	uint64_t dl_foreign_density_ppb;
+	uint64_t dl_foreign_max_ppb;			 /* largest density */
 	struct qos_sporadic dl_foreign[QOS_FOREIGN_MAX]; /* the same, one by one; d == t */
 	size_t n_dl_foreign;
 	/* FIFO and RR of others, each on the CPU where it counts most. */
 	uint64_t foreign_ppb[QOS_CPUS_MAX];
 	/* Where FIFO or RR of others may delay the band: nothing is proven there. */
 	struct qos_cpus disturbed;
+	struct qos_quota quotas[QOS_QUOTAS_MAX]; /* throttling, fair server */
+	size_t n_quotas;
 	uint64_t overhead_ns;
 	uint64_t blocking_ns;
 	uint32_t band_first;

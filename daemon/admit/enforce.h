@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How an overrun is cut, in numbers that admission, monitor and manager share. A managed thread's
- * task clock is sampled; the sample that finds the budget used up is at most one sample late, and
- * telling the daemon, and the daemon's change of policy, are given another. So a job gets at most
- * two samples more than its budget, and admission charges them.
+ * task clock is sampled; the sample that finds the budget used up is at most one sample late, the
+ * next may be the first that sees it, and the enforcer takes a moment to act. Admission charges each
+ * job with all of that.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 
 #define QOS_SAMPLE_MIN_NS 25000ULL /* a sample costs about 1 us */
 #define QOS_SAMPLE_MAX_NS 250000ULL
+#define QOS_REACTION_NS	  50000ULL /* of service/enforcer.c: waking up and one system call */
 
 /* Spacing of samples for a budget: a twentieth of it, within the bounds. */
 static inline uint64_t qos_sample_ns(uint64_t budget_ns)
@@ -28,7 +29,7 @@ static inline uint64_t qos_sample_ns(uint64_t budget_ns)
 /* How far a job may get beyond its budget before it is cut. */
 static inline uint64_t qos_enforcement_ns(uint64_t budget_ns)
 {
-	return 2 * qos_sample_ns(budget_ns);
+	return 2 * qos_sample_ns(budget_ns) + QOS_REACTION_NS;
 }
 
 /* SCHED_DEADLINE's own runtime for a stream: enough above what was granted that a job which is cut,

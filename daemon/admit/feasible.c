@@ -16,15 +16,20 @@
  *   due within t (Baruah, Rosier, Howell 1990). Only deadlines below a bound matter, and walking
  *   down from it most can be skipped (Zhang, Burns: QPA, IEEE ToC 58(9), 2009).
  * rta: one CPU, fixed priorities; the job is released together with everything that can delay it
- *   (Joseph, Pandya 1986; Audsley et al. 1993). The class above migrates: at the start of the
- *   interval a task of it may hold a job that ran late elsewhere, released up to D - C before; then
- *   at most ceil((R + D - C)/T) of its jobs take time from the interval (Bertogna, Cirinei 2007,
- *   rounded up), if that class meets its own deadlines. The caller checks that.
+ *   (Joseph, Pandya 1986; Audsley et al. 1993). Only that job must not suspend. Any other has C in
+ *   each period, and if it sleeps within a request, or is late, it may take that at the end of one
+ *   period and again at the start of the next, as a deferrable server does (Strosnider, Lehoczky,
+ *   Sha: IEEE ToC 44(1), 1995): at most ceil((R + late)/T) C within R. `late` is T - C under
+ *   SCHED_FIFO, where nothing but the budget of the period holds a task, and also if it misses its
+ *   deadlines; D - C for the class above, whose jobs run only until their deadline, on whichever
+ *   CPU (Bertogna, Cirinei 2007, rounded up), if it meets its deadlines. The caller checks that.
  *
  * Arithmetic is integer and rounded against the contract; products of ns and ppb are 128 bit wide.
+ * The kernel's taking a CPU from real-time work (throttling, fair server) is in none of the tests:
+ * judge.c checks that it cannot come to that.
+ *
  * Weakness: Linux's SCHED_DEADLINE is global EDF only up to the time a push or pull takes (charge
- * it to the overhead), and RT throttling can cut a FIFO task whose own period comes near
- * sched_rt_period_us. A job that sleeps in D state suspends, which no test here covers.
+ * it to the overhead). A job that sleeps in D state suspends, which no test here covers.
  */
 #include "admit/feasible.h"
 
@@ -125,26 +130,29 @@ bool qos_feasible_edf(const struct qos_sporadic *tasks, size_t n, uint64_t block
 	return true;
 }
 
+/* The most of c each period that falls within r. */
+static u128 within(const struct qos_sporadic *task, uint64_t c, uint64_t r)
+{
+	return (u128)div_up((u128)r + task->late, task->t) * c;
+}
+
 static u128 interference(const struct qos_sporadic *tasks, size_t n, size_t i, uint64_t r)
 {
 	u128 sum = 0;
 
 	for (size_t k = 0; k < n; k++) {
 		if (k != i && tasks[k].priority >= tasks[i].priority)
-			sum += (u128)div_up(r, tasks[k].t) * tasks[k].c;
+			sum += within(&tasks[k], tasks[k].c, r);
 	}
-	return sum;
+	return sum + within(&tasks[i], tasks[i].others_c, r);
 }
 
 static u128 interference_above(const struct qos_sporadic *above, size_t n, uint64_t r)
 {
 	u128 sum = 0;
 
-	for (size_t k = 0; k < n; k++) {
-		uint64_t late = above[k].d > above[k].c ? above[k].d - above[k].c : 0;
-
-		sum += (u128)div_up((u128)r + late, above[k].t) * above[k].c;
-	}
+	for (size_t k = 0; k < n; k++)
+		sum += within(&above[k], above[k].c, r);
 	return sum;
 }
 
@@ -152,8 +160,9 @@ int qos_feasible_rta(const struct qos_sporadic *tasks, size_t n, size_t i,
 		     const struct qos_sporadic *above, size_t n_above, uint64_t blocking,
 		     uint64_t *ret)
 {
-	u128 next = (u128)tasks[i].c + blocking;
-	uint64_t r = 0;
+	uint64_t own = tasks[i].c - tasks[i].others_c, r = 0;
+	u128 next = (u128)own + blocking + interference(tasks, n, i, 1) +
+		    interference_above(above, n_above, 1);
 
 	for (uint64_t looks = 0; looks <= LOOKS_MAX; looks += n + n_above) {
 		if (next > tasks[i].d)
@@ -163,7 +172,7 @@ int qos_feasible_rta(const struct qos_sporadic *tasks, size_t n, size_t i,
 			return 0;
 		}
 		r = (uint64_t)next;
-		next = (u128)tasks[i].c + blocking + interference(tasks, n, i, r) +
+		next = (u128)own + blocking + interference(tasks, n, i, r) +
 		       interference_above(above, n_above, r);
 	}
 	return -ENOSPC;
@@ -180,4 +189,21 @@ int qos_feasible_rta_bound(uint64_t fixed, uint64_t util_ppb, uint64_t deadline,
 		return -ENOSPC;
 	*ret = r;
 	return 0;
+}
+
+/* At the end of one period, in all of the next ones, and at the start of the last. What stands for
+ * several may have several starts: of the last one all is counted. */
+uint64_t qos_feasible_most(const struct qos_sporadic *task, uint64_t window)
+{
+	uint64_t first = task->t - task->late, last = 0;
+	u128 most = task->c;
+
+	if (window > first) {
+		uint64_t rest = (window - first) % task->t;
+
+		if (rest)
+			last = task->others_c || rest > task->c ? task->c : rest;
+		most += (u128)((window - first) / task->t) * task->c + last;
+	}
+	return most < window ? (uint64_t)most : window;
 }

@@ -10,7 +10,7 @@
 
 enum qos_policy {
 	QOS_POLICY_NONE,     /* manage: observe */
-	QOS_POLICY_DEADLINE, /* SCHED_DEADLINE on all online CPUs */
+	QOS_POLICY_DEADLINE, /* SCHED_DEADLINE on all CPUs that are not isolated */
 	QOS_POLICY_FIFO,     /* SCHED_FIFO on `cpus` (one CPU), `priority` */
 };
 

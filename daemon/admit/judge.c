@@ -11,7 +11,12 @@
  * Among many, response times are first bounded from two running sums, which costs O(1) a stream;
  * only where that bound is too coarse the exact analysis runs. The verdict is the same.
  *
- * Weakness: an isolated CPU is taken to lie outside of the root domain that SCHED_DEADLINE balances
+ * The kernel takes a CPU from real-time work that uses more of it than a quota (RT throttling, the
+ * fair server). No test has that in it, so it is a hypothesis, and it is checked: where all that may
+ * run on a CPU could fill a quota within one of its periods, nothing is proven under SCHED_FIFO.
+ *
+ * Weakness: of the FIFO work of others that check knows the average alone. For SCHED_DEADLINE the
+ * fair server is in the cap only. An isolated CPU is taken to lie outside of the root domain that SCHED_DEADLINE balances
  * over, as isolcpus= and isolated cpuset partitions make it.
  */
 #include "admit/judge.h"
@@ -76,9 +81,8 @@ static bool cap_holds(const struct qos_book *book, bool dl_changed, unsigned int
 	       capacity->cap_ppb * book->n_general;
 }
 
-/* All SCHED_DEADLINE streams, then those of others, as tasks whose d - c is what can be put off.
- * `ret` has room. */
-static size_t deadline_tasks(const struct qos_book *book, bool as_above, struct qos_sporadic *ret)
+/* All SCHED_DEADLINE streams, then those of others. `ret` has room. */
+static size_t deadline_tasks(const struct qos_book *book, struct qos_sporadic *ret)
 {
 	const struct qos_capacity *capacity = book->capacity;
 	size_t n = 0;
@@ -87,23 +91,12 @@ static size_t deadline_tasks(const struct qos_book *book, bool as_above, struct 
 		const struct qos_entry *entry = book->entries[k];
 
 		for (size_t i = 0; i < entry->grant.n_streams; i++) {
-			struct qos_demand demand;
-
-			if (entry->grant.streams[i].policy != QOS_POLICY_DEADLINE)
-				continue;
-			demand = qos_book_demand(book, entry, i);
-			ret[n] = demand.task;
-			if (as_above)
-				ret[n].d = demand.task.c + demand.put_off_ns;
-			n++;
+			if (entry->grant.streams[i].policy == QOS_POLICY_DEADLINE)
+				ret[n++] = qos_book_demand(book, entry, i).task;
 		}
 	}
-	for (size_t i = 0; i < capacity->n_dl_foreign; i++) {
-		ret[n] = capacity->dl_foreign[i];
-		if (as_above && book->n_general == 1)
-			ret[n].d = ret[n].c;
-		n++;
-	}
+	for (size_t i = 0; i < capacity->n_dl_foreign; i++)
+		ret[n++] = capacity->dl_foreign[i];
 	return n;
 }
 
@@ -117,7 +110,7 @@ static bool deadline_is_proven(struct qos_book *book)
 
 	if (capacity->dl_foreign_max_ppb > max)
 		max = capacity->dl_foreign_max_ppb;
-	if (qos_feasible_gfb(book->sums.dl_density_ppb + capacity->dl_foreign_ppb, max,
+	if (qos_feasible_gfb(book->sums.dl_density_ppb + capacity->dl_foreign_density_ppb, max,
 			     book->n_general, capacity->cap_ppb))
 		return true;
 	if (book->n_general != 1)
@@ -127,7 +120,7 @@ static bool deadline_is_proven(struct qos_book *book)
 		book->error = -ENOMEM;
 		return false;
 	}
-	n = deadline_tasks(book, false, tasks);
+	n = deadline_tasks(book, tasks);
 	return qos_feasible_edf(tasks, n, capacity->blocking_ns, capacity->cap_ppb);
 }
 
@@ -230,16 +223,38 @@ static void give_priorities(const struct qos_capacity *capacity, struct judged_c
 	}
 }
 
-/* The exact analysis of one stream; the tasks above are gathered when the first one needs them. */
-static bool analyse(const struct qos_book *book, bool has_above, struct judged_cpu *judged,
-		    size_t i)
+/* The exact analysis of one stream. */
+static bool analyse(const struct qos_book *book, struct judged_cpu *judged, size_t i)
 {
-	struct qos_sporadic *above = judged->tasks + judged->n;
+	return qos_feasible_rta(judged->tasks, judged->n, i, judged->tasks + judged->n,
+				judged->n_above, book->capacity->blocking_ns,
+				&judged->ranks[i].response_ns) == 0;
+}
 
-	if (has_above && !judged->n_above)
-		judged->n_above = deadline_tasks(book, true, above);
-	return qos_feasible_rta(judged->tasks, judged->n, i, above, judged->n_above,
-				book->capacity->blocking_ns, &judged->ranks[i].response_ns) == 0;
+/* Can all that may run on the CPU, those above included, never fill a quota of the kernel? */
+static bool stays_within(const struct qos_book *book, unsigned int cpu,
+			 const struct qos_quota *quota, const struct judged_cpu *judged)
+{
+	unsigned __int128 foreign = book->capacity->foreign_ppb[cpu];
+	uint64_t most = (uint64_t)(foreign * quota->period_ns / QOS_PPB);
+
+	for (size_t i = 0; i < judged->n + judged->n_above && most <= quota->runtime_ns; i++)
+		most += qos_feasible_most(&judged->tasks[i], quota->period_ns);
+	return most <= quota->runtime_ns;
+}
+
+static bool may_prove(const struct qos_book *book, unsigned int cpu,
+		      const struct judged_cpu *judged)
+{
+	const struct qos_capacity *capacity = book->capacity;
+
+	if (qos_cpus_has(&capacity->disturbed, cpu))
+		return false;
+	for (size_t i = 0; i < capacity->n_quotas; i++) {
+		if (!stays_within(book, cpu, &capacity->quotas[i], judged))
+			return false;
+	}
+	return true;
 }
 
 /* Guarantees of all ranks, level by level: who is on the level or above delays who is on it. */
@@ -257,13 +272,13 @@ static void judge_ranks(const struct qos_book *book, bool has_above, struct judg
 		struct rank *rank = &judged->ranks[i];
 
 		for (; end < judged->n && judged->ranks[end].priority == rank->priority; end++) {
-			fixed += judged->ranks[end].demand.task.c;
+			fixed += judged->ranks[end].demand.fixed_ns;
 			util += judged->ranks[end].demand.util_ppb;
 		}
 		if ((many &&
-		     qos_feasible_rta_bound(fixed, util - rank->demand.util_ppb,
+		     qos_feasible_rta_bound(fixed, util - rank->demand.one_util_ppb,
 					    rank->demand.task.d, &rank->response_ns) == 0) ||
-		    analyse(book, has_above, judged, i))
+		    analyse(book, judged, i))
 			rank->guarantee = QOS_PROVEN;
 	}
 }
@@ -285,7 +300,9 @@ static bool settle_cpu(struct qos_book *book, unsigned int cpu, bool dl_proven)
 	judged.tasks = tasks;
 	gather(book, cpu, &judged);
 	give_priorities(book->capacity, &judged);
-	if (!qos_cpus_has(&book->capacity->disturbed, cpu) && (dl_proven || !has_above))
+	if (has_above)
+		judged.n_above = deadline_tasks(book, tasks + judged.n);
+	if ((dl_proven || !has_above) && may_prove(book, cpu, &judged))
 		judge_ranks(book, has_above, &judged);
 	for (size_t i = 0; i < judged.n; i++) {
 		if (!award(book, ranks[i].entry, ranks[i].stream, "rta", &ranks[i]))

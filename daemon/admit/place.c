@@ -29,7 +29,7 @@ static void sit(struct qos_book *book, struct qos_entry *entry, size_t i,
 	if (seat->policy == QOS_POLICY_FIFO)
 		qos_cpus_add(&grant.cpus, seat->cpu);
 	if (seat->policy == QOS_POLICY_DEADLINE)
-		grant.cpus = book->capacity->online;
+		grant.cpus = book->general;
 	hold.floor = QOS_BEST_EFFORT;
 	if (seat->policy == QOS_POLICY_NONE)
 		hold.before = qos_book_seat(entry, i);
@@ -48,9 +48,9 @@ bool qos_place_may_deadline(const struct qos_book *book, const struct qos_entry 
 {
 	const struct qos_cpu_stream *stream = &entry->contract->cpu[i];
 	const struct qos_capacity *capacity = book->capacity;
-	bool anywhere = stream->where == QOS_WHERE_ANY ||
-			(stream->where == QOS_WHERE_LIST &&
-			 qos_cpus_subset(&capacity->online, &stream->cpus));
+	bool anywhere =
+		stream->where == QOS_WHERE_ANY ||
+		(stream->where == QOS_WHERE_LIST && qos_cpus_subset(&book->general, &stream->cpus));
 
 	return capacity->deadline && book->n_general && anywhere && !entry->holds[i].no_deadline &&
 	       stream->period.ns >= capacity->dl_period_min_ns &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loads bpf/monitor_task.bpf.c, keeps its streams and hands its events on. Threads are in
+ * Loads bpf/monitor_task.bpf.c and keeps its streams. Events are in monitor_rings.c, threads in
  * monitor_threads.c, user probes in monitor_probes.c.
  *
  * libbpf reports by a callback without user data that the whole process shares. So its words are
@@ -20,6 +20,7 @@
 
 #include "kern/monitor_parts.h"
 #include "kern/probe.h"
+#include "kern/proc.h"
 #include "monitor_task.skel.h"
 
 #define PERIOD_MIN_NS	  1000ULL
@@ -90,15 +91,6 @@ static int load(struct qos_monitor *monitor, struct qos_diag *diag)
 	return 0;
 }
 
-static int on_record(void *data, void *record, size_t size)
-{
-	struct qos_monitor *monitor = data;
-
-	if (size >= sizeof(struct qos_event))
-		monitor->handle(monitor->data, record);
-	return 0;
-}
-
 static int start(struct qos_monitor *monitor, struct qos_diag *diag)
 {
 	struct monitor_task_bpf *skeleton;
@@ -114,9 +106,9 @@ static int start(struct qos_monitor *monitor, struct qos_diag *diag)
 	monitor->probe_programs[0][1] = skeleton->progs.qos_uprobe_end;
 	monitor->probe_programs[1][0] = skeleton->progs.qos_usdt_begin;
 	monitor->probe_programs[1][1] = skeleton->progs.qos_usdt_end;
-	monitor->ring =
-		ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, monitor, NULL);
-	return monitor->ring ? 0 : complain(diag, "mmap(ring buffer)", -errno);
+	r = qos_monitor_rings_new(monitor, bpf_map__fd(skeleton->maps.events),
+				  bpf_map__fd(skeleton->maps.urgent));
+	return r < 0 ? complain(diag, "mmap(ring buffer)", r) : 0;
 }
 
 int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
@@ -127,6 +119,7 @@ int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
 
 	if (!monitor)
 		return -ENOMEM;
+	monitor->epoll_fd = monitor->pause_fd = -1;
 	monitor->sharers = calloc(QOS_PREFILTER_BITS, sizeof(*monitor->sharers));
 	if (!monitor->sharers)
 		return -ENOMEM;
@@ -150,7 +143,7 @@ void qos_monitor_free(struct qos_monitor *monitor)
 		return;
 	qos_monitor_threads_free(monitor);
 	qos_monitor_probes_free(monitor);
-	ring_buffer__free(monitor->ring);
+	qos_monitor_rings_free(monitor);
 	monitor_task_bpf__destroy(monitor->skeleton);
 	free(monitor->sharers);
 	free(monitor);
@@ -176,7 +169,8 @@ static bool is_valid(const struct qos_stream_config *config)
 	return config->period_ns >= PERIOD_MIN_NS && config->period_ns <= PERIOD_MAX_NS &&
 	       config->deadline_ns && config->deadline_ns <= config->period_ns &&
 	       config->runtime_ns && config->runtime_ns <= config->deadline_ns &&
-	       config->window_x <= config->window_y && config->job <= QOS_ABI_JOB_PROBES;
+	       config->window_x <= config->window_y && config->job <= QOS_ABI_JOB_PROBES &&
+	       (config->budget_ns || !(config->flags & QOS_STREAM_WATCH_BUDGET));
 }
 
 int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
@@ -235,31 +229,30 @@ int qos_monitor_unwatch(struct qos_monitor *monitor, pid_t tgid)
 											   : 0;
 }
 
+void qos_monitor_forget_gone(struct qos_monitor *monitor)
+{
+	int fd = bpf_map__fd(monitor->skeleton->maps.watched);
+	uint32_t key, next;
+	pid_t tgid;
+	int r = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (r == 0) {
+		key = next;
+		/* The next one first: after a key that is not there the walk would begin anew. */
+		r = bpf_map_get_next_key(fd, &key, &next);
+		if (qos_proc_tgid((pid_t)key, &tgid) == -ESRCH)
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
 void qos_monitor_watch_flags(struct qos_monitor *monitor, uint32_t flags)
 {
 	__atomic_store_n(&monitor->skeleton->bss->watch_flags, flags, __ATOMIC_RELAXED);
 }
 
-int qos_monitor_fd(struct qos_monitor *monitor)
+uint64_t qos_monitor_ring_full(const struct qos_monitor *monitor)
 {
-	return ring_buffer__epoll_fd(monitor->ring);
-}
-
-int qos_monitor_dispatch(struct qos_monitor *monitor,
-			 void (*handle)(void *data, const struct qos_event *event), void *data,
-			 uint64_t *lost)
-{
-	uint64_t full;
-	int n;
-
-	monitor->handle = handle;
-	monitor->data = data;
-	n = ring_buffer__consume(monitor->ring);
-	full = __atomic_load_n(&monitor->skeleton->bss->counters.ring_full, __ATOMIC_RELAXED);
-	if (lost)
-		*lost = full - monitor->ring_full_seen;
-	monitor->ring_full_seen = full;
-	return n;
+	return __atomic_load_n(&monitor->skeleton->bss->counters.ring_full, __ATOMIC_RELAXED);
 }
 
 void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret)

@@ -23,7 +23,7 @@ QOS_DEFINE_CLEANUP(struct qos_monitor *, qos_monitor_free)
 #define _cleanup_monitor_ QOS_CLEANUP(qos_monitor_freep)
 
 /* Streams. set creates (with zeroed stats) or changes (stats kept). -EINVAL: not 0 < runtime <=
- * deadline <= period, a period below 1 us, or x > y. 0 or -errno. */
+ * deadline <= period, a period below 1 us, x > y, or a watched budget of 0. 0 or -errno. */
 int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 			   const struct qos_stream_config *config);
 int qos_monitor_stream_remove(struct qos_monitor *monitor, uint32_t id);
@@ -31,8 +31,10 @@ int qos_monitor_stream_read(struct qos_monitor *monitor, uint32_t id, struct qos
 
 /* Threads. attach gives the thread to a stream (replacing another) and, if `watch_budget`, opens
  * its task-clock event (sampled as admit/enforce.h says; one descriptor a thread,
- * so raise RLIMIT_NOFILE). What the thread did before is forgotten. Also to be detached after
- * QOS_EVENT_EXIT. detach: -ENOENT if it is not attached. 0 or -errno. */
+ * so raise RLIMIT_NOFILE). What the thread did in another stream is forgotten; in the same one its
+ * job, request and window go on, and only the clock changes. Also to be detached after
+ * QOS_EVENT_EXIT, and before it is attached again after QOS_EVENT_EXEC, which may have taken its
+ * clock. If attach fails, the thread is not attached. detach: -ENOENT if it is not attached. 0 or -errno. */
 int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream,
 			      uint64_t budget_ns, bool watch_budget);
 int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid);
@@ -41,20 +43,36 @@ int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid);
 int qos_monitor_stream_probes(struct qos_monitor *monitor, uint32_t id, const char *begin,
 			      const char *end, struct qos_diag *diag);
 
-/* Processes whose forks and renames are reported. */
+/* Processes whose forks, renames and end are reported. forget_gone unwatches those that are no more,
+ * for when QOS_EVENT_END was lost. */
 int qos_monitor_watch(struct qos_monitor *monitor, pid_t tgid);
 int qos_monitor_unwatch(struct qos_monitor *monitor, pid_t tgid);
+void qos_monitor_forget_gone(struct qos_monitor *monitor);
 void qos_monitor_watch_flags(struct qos_monitor *monitor, uint32_t flags);
 
-/* An fd that polls readable when events wait, and the call that hands them to `handle`. dispatch
- * returns the number handed on or -errno. *lost (may be NULL): events dropped since the last call
+/* An fd that polls readable when events wait, and the call that hands them to `handle`: all of OVERRUN
+ * and IDLE, which go before, and of the others as many as fit QOS_DISPATCH_MAX and QOS_DISPATCH_NS;
+ * then these wait QOS_DISPATCH_PAUSE_NS, so that no user who causes them by the thousand costs more
+ * than a part of one CPU. dispatch returns the number handed on or -errno. *lost (may be NULL): events dropped since the last call
  * because the ring was full; the caller must look at /proc again. */
+#define QOS_DISPATCH_MAX      256
+#define QOS_DISPATCH_NS	      2000000ULL
+#define QOS_DISPATCH_PAUSE_NS 8000000ULL
 int qos_monitor_fd(struct qos_monitor *monitor);
 int qos_monitor_dispatch(struct qos_monitor *monitor,
 			 void (*handle)(void *data, const struct qos_event *event), void *data,
 			 uint64_t *lost);
 
 void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret);
+
+/* OVERRUN and IDLE come through a ring of their own (map `urgent`), so that they never wait behind
+ * what users can cause; they do NOT come through qos_monitor_dispatch. For the enforcer's thread
+ * alone (service/enforcer.c): an fd that polls readable, and the call that hands at most 64 of them
+ * on. Safe beside every other call of this header in another thread. The number, or -errno. */
+int qos_monitor_urgent_fd(struct qos_monitor *monitor);
+int qos_monitor_urgent_dispatch(struct qos_monitor *monitor,
+				void (*handle)(void *data, const struct qos_event *event),
+				void *data);
 
 /* Own cost: runs and ns of all programs since load, while kernel.bpf_stats_enabled was on. */
 void qos_monitor_cost(struct qos_monitor *monitor, uint64_t *ret_runs, uint64_t *ret_ns);

@@ -17,11 +17,22 @@ struct qos_monitor_probes {
 
 struct qos_monitor {
 	struct monitor_task_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct ring_buffer *ring;   /* what any user can cause */
+	struct ring_buffer *urgent; /* OVERRUN and IDLE */
+	int epoll_fd;		    /* of the first ring and the pause */
+	int pause_fd;		    /* timer: the end of the pause */
+	bool paused;
 	/* while qos_monitor_dispatch runs */
+	int left; /* records that may still be handed on */
+	int handed;
+	uint64_t until_ns;
 	void (*handle)(void *data, const struct qos_event *event);
 	void *data;
 	uint64_t ring_full_seen;
+	/* while qos_monitor_urgent_dispatch runs, perhaps beside the other in another thread */
+	int urgent_left;
+	void (*urgent_handle)(void *data, const struct qos_event *event);
+	void *urgent_data;
 	/* monitor_threads.c */
 	int tasks_fd;
 	int task_clock_fd; /* the program's */
@@ -33,6 +44,11 @@ struct qos_monitor {
 	struct qos_monitor_probes *probes;
 	size_t n_probes;
 };
+
+/* 0 or -errno; then free is to be called all the same. */
+int qos_monitor_rings_new(struct qos_monitor *monitor, int events_fd, int urgent_fd);
+void qos_monitor_rings_free(struct qos_monitor *monitor);
+uint64_t qos_monitor_ring_full(const struct qos_monitor *monitor);
 
 void qos_monitor_threads_free(struct qos_monitor *monitor);
 void qos_monitor_probes_remove(struct qos_monitor *monitor, uint32_t stream);

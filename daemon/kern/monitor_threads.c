@@ -20,19 +20,20 @@
 #include "kern/monitor_parts.h"
 #include "kern/proc.h"
 
-/* The table's values: a descriptor, or none, as a pointer that is not NULL. */
-static void *value_of_fd(int fd)
-{
-	return (void *)(intptr_t)(fd + 2);
-}
+/* The table's values. */
+struct attached {
+	uint32_t stream;
+	uint64_t start_ticks;
+	int clock_fd; /* -1: its budget is not watched */
+	uint64_t sample_ns;
+};
 
-static void close_value(void *value)
+static void attached_free(struct attached *attached)
 {
-	int fd = (int)(intptr_t)value - 2;
-
-	if (fd >= 0)
-		close(fd);
+	qos_closep(&attached->clock_fd);
+	free(attached);
 }
+QOS_DEFINE_CLEANUP(struct attached *, attached_free)
 
 static void filter_set(struct qos_monitor *monitor, pid_t tid, bool ours)
 {
@@ -47,13 +48,13 @@ static void filter_set(struct qos_monitor *monitor, pid_t tid, bool ours)
 }
 
 /* Returns the event's descriptor or -errno. */
-static int open_clock(const struct qos_monitor *monitor, pid_t tid, uint64_t budget_ns)
+static int open_clock(const struct qos_monitor *monitor, pid_t tid, uint64_t sample_ns)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
 		.config = PERF_COUNT_SW_TASK_CLOCK,
-		.sample_period = qos_sample_ns(budget_ns),
+		.sample_period = sample_ns,
 		.disabled = 1,
 	};
 	_cleanup_close_ int fd = -1;
@@ -65,66 +66,102 @@ static int open_clock(const struct qos_monitor *monitor, pid_t tid, uint64_t bud
 	return TAKE_FD(fd);
 }
 
-/* Puts the thread into the map, if it is still the same one afterwards. */
-static int put_task(const struct qos_monitor *monitor, pid_t tid, uint32_t stream)
+static int set_clock(const struct qos_monitor *monitor, pid_t tid, struct attached *attached,
+		     uint64_t sample_ns)
 {
-	struct qos_task_state state = {.stream = stream, .tid = tid};
-	uint64_t start, start_again;
+	int fd;
+
+	if (attached->clock_fd >= 0 && attached->sample_ns == sample_ns)
+		return 0;
+	if (attached->clock_fd >= 0 && ioctl(attached->clock_fd, PERF_EVENT_IOC_PERIOD, &sample_ns))
+		return -errno;
+	if (attached->clock_fd < 0) {
+		fd = open_clock(monitor, tid, sample_ns);
+		if (fd < 0)
+			return fd;
+		attached->clock_fd = fd;
+	}
+	attached->sample_ns = sample_ns;
+	return 0;
+}
+
+/* Puts the thread into the map, if it is still the same one afterwards. */
+static int put_task(const struct qos_monitor *monitor, pid_t tid, const struct attached *attached)
+{
+	struct qos_task_state state = {
+		.stream = attached->stream, .tid = tid, .start_ticks = attached->start_ticks};
+	uint64_t start_again;
 	uint32_t key = tid;
-	int r = qos_proc_start_time(tid, &start);
+	int r = qos_monitor_map_set(monitor->tasks_fd, key, &state, BPF_ANY);
 
 	if (r < 0)
 		return r;
-	state.start_ticks = start;
-	r = qos_monitor_map_set(monitor->tasks_fd, key, &state, BPF_ANY);
-	if (r < 0)
-		return r;
 	/* A thread that died meanwhile sent no QOS_EVENT_EXIT. */
-	if (!qos_proc_start_time(tid, &start_again) && start_again == start)
+	if (!qos_proc_start_time(tid, &start_again) && start_again == attached->start_ticks)
 		return 0;
 	bpf_map_delete_elem(monitor->tasks_fd, &key);
 	return -ESRCH;
 }
 
-int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream,
-			      uint64_t budget_ns, bool watch_budget)
+static int attach_anew(struct qos_monitor *monitor, pid_t tid, const struct attached *plan,
+		       uint64_t sample_ns)
 {
-	_cleanup_close_ int clock_fd = -1;
+	QOS_CLEANUP(attached_freep) struct attached *attached = malloc(sizeof(*attached));
 	int r;
 
-	if (tid <= 0)
-		return -EINVAL;
-	/* The old one goes first, with its clock: two would report one thread to two streams. */
-	r = qos_monitor_thread_detach(monitor, tid);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (watch_budget) {
-		clock_fd = open_clock(monitor, tid, budget_ns);
-		if (clock_fd < 0)
-			return clock_fd;
-	}
-	r = qos_table_set(&monitor->threads, tid, value_of_fd(clock_fd));
+	if (!attached)
+		return -ENOMEM;
+	*attached = *plan;
+	r = sample_ns ? set_clock(monitor, tid, attached, sample_ns) : 0;
+	if (r == 0)
+		r = qos_table_set(&monitor->threads, tid, attached);
 	if (r < 0)
 		return r;
-	r = put_task(monitor, tid, stream);
+	r = put_task(monitor, tid, attached);
 	if (r < 0) {
 		qos_table_remove(&monitor->threads, tid);
 		return r;
 	}
 	filter_set(monitor, tid, true);
-	(void)TAKE_FD(clock_fd);
+	(void)TAKE_PTR(attached);
 	return 0;
+}
+
+int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream,
+			      uint64_t budget_ns, bool watch_budget)
+{
+	struct attached plan = {.stream = stream, .clock_fd = -1};
+	struct attached *old = qos_table_get(&monitor->threads, tid);
+	uint64_t sample_ns = watch_budget ? qos_sample_ns(budget_ns) : 0;
+	int r;
+
+	if (tid <= 0)
+		return -EINVAL;
+	r = qos_proc_start_time(tid, &plan.start_ticks);
+	if (r == 0 && old && old->stream == stream && old->start_ticks == plan.start_ticks) {
+		if (watch_budget) {
+			r = set_clock(monitor, tid, old, sample_ns);
+		} else {
+			qos_closep(&old->clock_fd);
+			old->clock_fd = -1;
+		}
+		if (r == 0)
+			return 0;
+	}
+	/* The old one goes first, with its clock: two would report one thread to two streams. */
+	qos_monitor_thread_detach(monitor, tid);
+	return r < 0 ? r : attach_anew(monitor, tid, &plan, sample_ns);
 }
 
 int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid)
 {
-	void *value = qos_table_remove(&monitor->threads, tid);
+	struct attached *attached = qos_table_remove(&monitor->threads, tid);
 	uint32_t key = tid;
 
-	if (!value)
+	if (!attached)
 		return -ENOENT;
 	filter_set(monitor, tid, false);
-	close_value(value);
+	attached_free(attached);
 	bpf_map_delete_elem(monitor->tasks_fd, &key);
 	return 0;
 }
@@ -132,9 +169,9 @@ int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid)
 void qos_monitor_threads_free(struct qos_monitor *monitor)
 {
 	size_t pos = 0;
-	void *value;
+	struct attached *attached;
 
-	while ((value = qos_table_next(&monitor->threads, &pos)))
-		close_value(value);
+	while ((attached = qos_table_next(&monitor->threads, &pos)))
+		attached_free(attached);
 	qos_table_reset(&monitor->threads);
 }

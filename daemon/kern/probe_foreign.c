@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Real-time work of others: every thread of user space under SCHED_FIFO, RR or DEADLINE. Kernel
- * threads are left out: they are part of the machine, and the kernel's own ones (migration,
- * interrupts) stand above all that is managed in any case.
+ * Real-time work of others: every thread of user space under SCHED_FIFO, RR or DEADLINE, and the
+ * kernel's own threads where they use enough to matter (threaded interrupts stand above the band,
+ * the stopper threads above all). The rest of those are part of the machine: there are several a
+ * CPU, and nearly all never run.
+ *
+ * If there are more than there is room for, SCHED_DEADLINE and those that use most are kept.
  *
  * Weakness: FIFO and RR threads tell no period, so all that is known is what they used on average
  * since their start. One that will use more tomorrow is not foreseen.
@@ -16,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admit/capacity.h"
 #include "kern/proc.h"
 #include "kern/sched.h"
 
@@ -48,32 +52,55 @@ static bool is_realtime(uint32_t policy)
 	return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
 }
 
+/* Does `a` matter less to admission than `b`? */
+static bool is_less(const struct qos_foreign *a, const struct qos_foreign *b)
+{
+	bool deadline = a->policy == SCHED_DEADLINE;
+
+	if (deadline != (b->policy == SCHED_DEADLINE))
+		return !deadline;
+	return a->used_ppm < b->used_ppm;
+}
+
+/* Where there is no room left, whatever matters least goes. */
+static void keep(struct qos_host *host, const struct qos_foreign *foreign)
+{
+	struct qos_foreign *least = &host->foreign[0];
+
+	if (host->n_foreign < QOS_FOREIGN_MAX) {
+		host->foreign[host->n_foreign++] = *foreign;
+		return;
+	}
+	host->foreign_truncated = true;
+	for (size_t i = 1; i < host->n_foreign; i++) {
+		if (is_less(&host->foreign[i], least))
+			least = &host->foreign[i];
+	}
+	if (is_less(least, foreign))
+		*least = *foreign;
+}
+
 static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
 		const struct qos_proc_stat *stat)
 {
-	struct qos_host *host = scan->host;
-	struct qos_foreign *foreign;
-
-	if (host->n_foreign == QOS_FOREIGN_MAX) {
-		host->foreign_truncated = true;
-		return;
-	}
-	foreign = &host->foreign[host->n_foreign++];
-	*foreign = (struct qos_foreign){
+	struct qos_foreign foreign = {
 		.tid = tid,
 		.policy = (int)attr->policy,
 		.priority = (int)attr->priority,
 		.used_ppm = used_ppm(stat, scan->now_ticks),
 	};
-	memcpy(foreign->comm, stat->comm, sizeof(foreign->comm));
+	if (stat->kernel_thread && foreign.used_ppm < QOS_NEGLIGIBLE_PPM)
+		return;
+	memcpy(foreign.comm, stat->comm, sizeof(foreign.comm));
 	if (attr->policy == SCHED_DEADLINE) {
 		/* the shorter of the two is what its density is measured by */
-		foreign->period_ns =
+		foreign.period_ns =
 			attr->deadline_ns < attr->period_ns ? attr->deadline_ns : attr->period_ns;
-		foreign->runtime_ns = attr->runtime_ns;
+		foreign.runtime_ns = attr->runtime_ns;
 	}
-	if (qos_sched_get_affinity(tid, &foreign->cpus) < 0)
-		foreign->cpus = host->online;
+	if (qos_sched_get_affinity(tid, &foreign.cpus) < 0)
+		foreign.cpus = scan->host->online;
+	keep(scan->host, &foreign);
 }
 
 /* The policy first: one system call tells almost all threads off. */
@@ -89,7 +116,7 @@ static int visit_thread(void *data, pid_t tgid, pid_t tid)
 	if (scan->own && scan->own->is_own(scan->own->data, tid))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tgid, tid);
-	if (qos_proc_stat_read(AT_FDCWD, path, &stat) < 0 || stat.kernel_thread)
+	if (qos_proc_stat_read(AT_FDCWD, path, &stat) < 0)
 		return 0;
 	add(scan, tid, &attr, &stat);
 	return 0;

@@ -7,5 +7,5 @@
 /* States of all features. */
 void qos_probe_features(struct qos_host *host);
 
-/* Real-time threads of user space that are not `own` (may be NULL). */
+/* Real-time threads that are not `own` (may be NULL); of the kernel only those that use a CPU. */
 void qos_probe_foreign(struct qos_host *host, const struct qos_probe_own *own);

@@ -61,6 +61,17 @@ static const char *own(struct qos_task_facts *facts, char *text)
 	return text;
 }
 
+/* What could not be had, because it is gone, or (EMFILE, ENOMEM) because of us. */
+static int gone_or(int error)
+{
+	return error == ENOENT || error == ESRCH ? -ESRCH : -error;
+}
+
+static bool is_our_fault(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
 /* --- stat --- */
 
 /* The name may contain blanks and parentheses: it ends at the last one. */
@@ -96,10 +107,10 @@ int qos_proc_stat_read(int dirfd, const char *path, struct qos_proc_stat *ret)
 	ssize_t n;
 
 	if (fd < 0)
-		return -ESRCH;
+		return gone_or(errno);
 	n = read(fd, text, sizeof(text) - 1);
 	if (n <= 0)
-		return -ESRCH;
+		return n < 0 ? gone_or(errno) : -ESRCH;
 	text[n] = '\0';
 	return parse_stat(text, ret);
 }
@@ -110,7 +121,9 @@ static int read_living(int dirfd, const char *path, struct qos_proc_stat *ret)
 	int r;
 
 	r = qos_proc_stat_read(dirfd, path, &stat);
-	if (r < 0 || stat.state == 'Z' || stat.state == 'X')
+	if (r < 0)
+		return r;
+	if (stat.state == 'Z' || stat.state == 'X')
 		return -ESRCH;
 	*ret = stat;
 	return 0;
@@ -189,10 +202,12 @@ int qos_proc_tgid(pid_t tid, pid_t *ret)
 	char path[64];
 	uint64_t tgid;
 	size_t len;
+	int r;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	if (qos_file_read(AT_FDCWD, path, STATUS_MAX, &status, &len) < 0)
-		return -ESRCH;
+	r = qos_file_read(AT_FDCWD, path, STATUS_MAX, &status, &len);
+	if (r < 0)
+		return gone_or(-r);
 	text = field(status, "Tgid:");
 	if (!text || !next_number(&text, &tgid))
 		return -ESRCH;
@@ -230,9 +245,10 @@ static int read_ids(int dirfd, struct qos_task_facts *facts)
 	const char *uids, *gids, *groups;
 	uint64_t id;
 	size_t len, n = 0;
+	int r = qos_file_read(dirfd, "status", STATUS_MAX, &status, &len);
 
-	if (qos_file_read(dirfd, "status", STATUS_MAX, &status, &len) < 0)
-		return -ESRCH;
+	if (r < 0)
+		return gone_or(-r);
 	uids = field(status, "Uid:");
 	gids = field(status, "Gid:");
 	groups = field(status, "Groups:");
@@ -251,31 +267,45 @@ static int read_ids(int dirfd, struct qos_task_facts *facts)
 /* --- cgroup and unit --- */
 
 /* "0::/path" of the unified hierarchy, else systemd's own ("1:name=systemd:/path"). */
-static char *cgroup_path(int dirfd)
+static int read_cgroup(int dirfd, struct qos_task_facts *facts)
 {
 	_cleanup_free_ char *text = NULL;
 	const char *found;
 	size_t len;
+	int r = qos_file_read(dirfd, "cgroup", STATUS_MAX, &text, &len);
 
-	if (qos_file_read(dirfd, "cgroup", STATUS_MAX, &text, &len) < 0)
-		return NULL;
+	if (r < 0)
+		return is_our_fault(r) ? r : 0;
 	found = field(text, "0::");
 	if (!found && (found = strstr(text, ":name=systemd:")))
 		found += strlen(":name=systemd:");
-	return found ? strndup(found, strcspn(found, "\n")) : NULL;
+	if (found)
+		facts->task.cgroup = own(facts, strndup(found, strcspn(found, "\n")));
+	return 0;
 }
 
 /* All three fail (-ENODATA, -ENXIO) for what runs outside units: no fact then. */
-static void read_units(pid_t tgid, struct qos_task_facts *facts)
+static int read_units(pid_t tid, struct qos_task_facts *facts)
 {
-	char *unit = NULL, *user_unit = NULL, *slice = NULL;
+	const struct {
+		int (*get)(pid_t pid, char **ret);
+		const char **fact;
+	} units[] = {
+		{sd_pid_get_unit, &facts->task.unit},
+		{sd_pid_get_user_unit, &facts->task.user_unit},
+		{sd_pid_get_slice, &facts->task.slice},
+	};
 
-	if (sd_pid_get_unit(tgid, &unit) >= 0)
-		facts->task.unit = own(facts, unit);
-	if (sd_pid_get_user_unit(tgid, &user_unit) >= 0)
-		facts->task.user_unit = own(facts, user_unit);
-	if (sd_pid_get_slice(tgid, &slice) >= 0)
-		facts->task.slice = own(facts, slice);
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(units); i++) {
+		char *text = NULL;
+		int r = units[i].get(tid, &text);
+
+		if (is_our_fault(r))
+			return r;
+		if (r >= 0)
+			*units[i].fact = own(facts, text);
+	}
+	return 0;
 }
 
 /* --- the image --- */
@@ -293,17 +323,19 @@ static void read_exe(int dirfd, struct qos_task *task)
 
 /* Arguments joined by one blank, cut at 4 KiB. An argument that contains a blank looks like two:
  * one reason why `cmdline` alone is no match. */
-static char *read_cmdline(int dirfd)
+static int read_cmdline(int dirfd, struct qos_task_facts *facts)
 {
-	_cleanup_close_ int fd = openat(dirfd, "cmdline", O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *text = malloc(CMDLINE_MAX + 1);
+	_cleanup_close_ int fd = openat(dirfd, "cmdline", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
-	if (fd < 0 || !text)
-		return NULL;
+	if (fd < 0)
+		return is_our_fault(-errno) ? -errno : 0;
+	if (!text)
+		return -ENOMEM;
 	n = read(fd, text, CMDLINE_MAX);
 	if (n < 0)
-		return NULL;
+		return 0;
 	while (n > 0 && !text[n - 1])
 		n--;
 	for (ssize_t i = 0; i < n; i++) {
@@ -311,7 +343,8 @@ static char *read_cmdline(int dirfd)
 			text[i] = ' ';
 	}
 	text[n] = '\0';
-	return TAKE_PTR(text);
+	facts->task.cmdline = own(facts, TAKE_PTR(text));
+	return 0;
 }
 
 static const char *parent_comm(struct qos_task_facts *facts, pid_t parent)
@@ -327,42 +360,70 @@ static const char *parent_comm(struct qos_task_facts *facts, pid_t parent)
 
 /* --- all of it --- */
 
-static int collect(int dirfd, const char *thread_stat, struct qos_task_facts *facts)
+/* Directories that facts are read through. A leader that called pthread_exit() is a zombie: it has
+ * its name and parent still, but no image and no arguments; the thread itself has them. */
+struct source {
+	int process; /* /proc/TGID */
+	int thread;  /* /proc/TGID/task/TID */
+	int image;   /* one of the two */
+};
+
+static void source_close(struct source *source)
+{
+	qos_closep(&source->process);
+	qos_closep(&source->thread);
+}
+
+static int source_open(pid_t tgid, pid_t tid, struct source *ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d", tgid);
+	ret->process = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ret->process < 0)
+		return gone_or(errno);
+	snprintf(path, sizeof(path), "task/%d", tid);
+	ret->thread = openat(ret->process, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return ret->thread < 0 ? gone_or(errno) : 0;
+}
+
+static int collect(struct source *source, struct qos_task_facts *facts)
 {
 	struct qos_proc_stat leader, thread;
 	struct qos_task *task = &facts->task;
 	int r;
 
-	r = read_living(dirfd, "stat", &leader);
+	r = qos_proc_stat_read(source->process, "stat", &leader);
 	if (r == 0)
-		r = read_living(dirfd, thread_stat, &thread);
+		r = read_living(source->thread, "stat", &thread);
 	if (r < 0)
 		return r;
+	source->image = leader.state == 'Z' ? source->thread : source->process;
 	task->start_time = thread.start_time;
 	task->kernel_thread = leader.kernel_thread;
 	task->comm = own(facts, strdup(thread.comm));
 	task->process_comm = own(facts, strdup(leader.comm));
 	task->parent_comm = parent_comm(facts, leader.parent);
-	read_exe(dirfd, task);
-	task->cmdline = own(facts, read_cmdline(dirfd));
-	task->cgroup = own(facts, cgroup_path(dirfd));
-	read_units(task->tgid, facts);
-	return read_ids(dirfd, facts);
+	read_exe(source->image, task);
+	r = read_cmdline(source->image, facts);
+	if (r == 0)
+		r = read_cgroup(source->image, facts);
+	if (r == 0)
+		r = read_units(leader.state == 'Z' ? task->tid : task->tgid, facts);
+	return r < 0 ? r : read_ids(source->image, facts);
 }
 
 /* -EAGAIN: it changed while we looked. */
-static int check_unchanged(int dirfd, const char *thread_stat, const struct qos_task *task)
+static int check_unchanged(const struct source *source, const struct qos_task *task)
 {
-	struct qos_proc_stat leader, thread;
+	struct qos_proc_stat thread;
 	struct qos_task again;
 	int r;
 
-	r = read_living(dirfd, "stat", &leader);
-	if (r == 0)
-		r = read_living(dirfd, thread_stat, &thread);
+	r = read_living(source->thread, "stat", &thread);
 	if (r < 0)
 		return r;
-	read_exe(dirfd, &again);
+	read_exe(source->image, &again);
 	return thread.start_time == task->start_time && again.exe_dev == task->exe_dev &&
 			       again.exe_ino == task->exe_ino
 		       ? 0
@@ -372,8 +433,7 @@ static int check_unchanged(int dirfd, const char *thread_stat, const struct qos_
 static int read_once(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
 {
 	_cleanup_task_facts_ struct qos_task_facts *facts = NULL;
-	_cleanup_close_ int dirfd = -1;
-	char path[64];
+	QOS_CLEANUP(source_close) struct source source = {.process = -1, .thread = -1};
 	int r;
 
 	facts = calloc(1, sizeof(*facts));
@@ -383,16 +443,14 @@ static int read_once(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
 	facts->groups = calloc(GROUPS_MAX + 1, sizeof(*facts->groups));
 	if (!facts->strings || !facts->groups)
 		return -ENOMEM;
-	snprintf(path, sizeof(path), "/proc/%d", tgid);
-	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return -ESRCH;
+	r = source_open(tgid, tid, &source);
+	if (r < 0)
+		return r;
 	facts->task.tgid = tgid;
 	facts->task.tid = tid;
-	snprintf(path, sizeof(path), "task/%d/stat", tid);
-	r = collect(dirfd, path, facts);
+	r = collect(&source, facts);
 	if (r == 0)
-		r = check_unchanged(dirfd, path, &facts->task);
+		r = check_unchanged(&source, &facts->task);
 	if (r == 0)
 		*ret = TAKE_PTR(facts);
 	return r;
@@ -405,6 +463,30 @@ int qos_proc_read(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
 		r = read_once(tgid, tid, ret);
 	return r == -EAGAIN ? -ESRCH : r;
+}
+
+struct search {
+	struct qos_task_facts **ret;
+	int r;
+};
+
+static int read_if_living(void *data, pid_t tgid, pid_t tid)
+{
+	struct search *search = data;
+
+	search->r = qos_proc_read(tgid, tid, search->ret);
+	return search->r != -ESRCH;
+}
+
+int qos_proc_read_process(pid_t tgid, struct qos_task_facts **ret)
+{
+	struct search search = {.ret = ret, .r = -ESRCH};
+	int r = qos_proc_read(tgid, tgid, ret);
+
+	if (r != -ESRCH)
+		return r;
+	r = qos_proc_each_thread(tgid, read_if_living, &search);
+	return r < 0 ? r : search.r;
 }
 
 /* --- walking --- */
@@ -444,7 +526,7 @@ int qos_proc_each_thread(pid_t tgid, int (*visit)(void *data, pid_t tgid, pid_t 
 	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
 	dir = opendir(path);
 	if (!dir)
-		return -ESRCH;
+		return gone_or(errno);
 	while (r == 0 && (tid = next_pid(dir)) > 0)
 		r = visit(data, tgid, tid);
 	return r;

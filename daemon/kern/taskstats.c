@@ -14,6 +14,8 @@
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #define NS_PER_US 1000
 
@@ -21,6 +23,7 @@ struct qos_taskstats {
 	struct nl_sock *sock;
 	struct nl_cb *cb;
 	int family;
+	pid_t tid; /* asked for */
 	/* the answer that is being read */
 	struct qos_taskstats_sample sample;
 	bool complete;
@@ -51,7 +54,10 @@ static int on_answer(struct nl_msg *msg, void *data)
 	if (genlmsg_parse(nlmsg_hdr(msg), 0, outer, TASKSTATS_TYPE_MAX, NULL) < 0 ||
 	    !outer[TASKSTATS_TYPE_AGGR_PID] ||
 	    nla_parse_nested(inner, TASKSTATS_TYPE_MAX, outer[TASKSTATS_TYPE_AGGR_PID], NULL) < 0 ||
-	    !inner[TASKSTATS_TYPE_STATS])
+	    !inner[TASKSTATS_TYPE_STATS] || !inner[TASKSTATS_TYPE_PID])
+		return NL_SKIP;
+	/* It may be the late answer to a question that was given up. */
+	if ((pid_t)nla_get_u32(inner[TASKSTATS_TYPE_PID]) != taskstats->tid)
 		return NL_SKIP;
 	/* Versions only append: what an older kernel lacks stays 0. */
 	nla_memcpy(&stats, inner[TASKSTATS_TYPE_STATS], sizeof(stats));
@@ -82,12 +88,18 @@ static int ask(struct qos_taskstats *taskstats, struct nl_msg *msg)
 
 static int open_socket(struct qos_taskstats *taskstats)
 {
+	/* The kernel answers at once or, out of memory, not at all: the daemon must not hang on it. */
+	const struct timeval patience = {.tv_sec = 1};
+
 	taskstats->sock = nl_socket_alloc();
 	taskstats->cb = nl_cb_alloc(NL_CB_CUSTOM);
 	if (!taskstats->sock || !taskstats->cb)
 		return -ENOMEM;
 	if (genl_connect(taskstats->sock) < 0)
 		return errno ? -errno : -EIO;
+	if (setsockopt(nl_socket_get_fd(taskstats->sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
+		       sizeof(patience)) < 0)
+		return -errno;
 	/* The answer is all there is; an acknowledgement would only be left over for the next. */
 	nl_socket_disable_auto_ack(taskstats->sock);
 	nl_cb_set(taskstats->cb, NL_CB_VALID, NL_CB_CUSTOM, on_answer, taskstats);
@@ -133,6 +145,7 @@ int qos_taskstats_read(struct qos_taskstats *taskstats, pid_t tid, struct qos_ta
 
 	if (!msg)
 		return r;
+	taskstats->tid = tid;
 	if (genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, taskstats->family, 0, 0, TASKSTATS_CMD_GET,
 			TASKSTATS_GENL_VERSION) &&
 	    !nla_put_u32(msg, TASKSTATS_CMD_ATTR_PID, tid))

@@ -21,16 +21,12 @@
  * still come to that where contracts come and go; verify() then sees that the thread runs no more,
  * and takes it out and in again.
  *
- * Drift. Every change goes through state/originals, which looks first whether the thread is still
- * as it was last set. If not: yield gives back what is still ours and leaves the thread alone until
- * it is detached; warn leaves everything until the next attach; restore sets it again, at most once
- * a second so that two managers do not fight for a CPU.
+ * Drift is in cpu_native_drift.c.
  *
  * Weaknesses: demotion is as late as the monitor's report and this process's wake-up, so a FIFO
- * stream can take somewhat more than its budget (admission counts it as blocking). A thread that
- * runs exec() while it is not its process's first thread gets another tid, and its record is lost.
+ * stream can take somewhat more than its budget (admission counts it as blocking).
  */
-#include "service/service.h"
+#include "service/cpu_native_parts.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -45,74 +41,8 @@
 #include "util/cleanup.h"
 #include "util/table.h"
 
-#define NS_PER_SECOND	  1000000000ULL
-#define RESTORE_EVERY_NS  NS_PER_SECOND
-#define PROMOTE_DELAY_MAX NS_PER_SECOND
+#define PROMOTE_DELAY_MAX QOS_NS_PER_SECOND
 #define PROMOTE_SHIFT_MAX 10
-
-/* One managed thread. Owned by the table. */
-struct thread {
-	struct qos_original_key key;
-	struct qos_sched_attr want; /* under its grant */
-	struct qos_cpus cpus;	    /* if pinned */
-	uint64_t period_ns;
-	uint64_t until_ns;    /* demoted: until then */
-	uint64_t hold_ns;     /* rescued: not back before */
-	uint64_t ran_ns;      /* CPU time when it was last verified */
-	bool waited;	      /* and it had been runnable, and had not run since */
-	uint64_t restored_ns; /* when drift was last undone */
-	struct thread *next;  /* in the list of demoted ones */
-	struct thread **prev; /* NULL: not demoted */
-	uint8_t overrun;      /* enum qos_overrun */
-	uint8_t on_drift;     /* enum qos_drift */
-	uint8_t tries;	      /* refused promotions in a row */
-	bool pinned;
-	bool drifted; /* left alone */
-};
-
-struct native {
-	struct qos_service service;
-	struct qos_originals *originals;
-	struct qos_table threads; /* tid -> struct thread */
-	struct thread *demoted;
-	struct qos_service_counts counts;
-};
-
-static struct native *native_of(struct qos_service *service)
-{
-	return (struct native *)service;
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
-/* --- the list of demoted threads --- */
-
-static void link_demoted(struct native *native, struct thread *thread)
-{
-	thread->next = native->demoted;
-	if (thread->next)
-		thread->next->prev = &thread->next;
-	native->demoted = thread;
-	thread->prev = &native->demoted;
-}
-
-static void unlink_demoted(struct thread *thread)
-{
-	if (!thread->prev)
-		return;
-	*thread->prev = thread->next;
-	if (thread->next)
-		thread->next->prev = thread->prev;
-	thread->next = NULL;
-	thread->prev = NULL;
-	thread->tries = 0;
-}
 
 /* --- what a thread should be --- */
 
@@ -136,20 +66,6 @@ static struct qos_sched_attr attr_of_grant(const struct qos_service_stream *stre
 	};
 }
 
-static struct qos_sched_attr attr_demoted(const struct thread *thread)
-{
-	return (struct qos_sched_attr){
-		.policy = thread->overrun == QOS_OVERRUN_THROTTLE ? SCHED_IDLE : SCHED_NORMAL,
-		.flags = QOS_SCHED_RESET_ON_FORK,
-	};
-}
-
-/* As it was last set. */
-static struct qos_sched_attr attr_now(const struct thread *thread)
-{
-	return thread->prev ? attr_demoted(thread) : thread->want;
-}
-
 static void take_wish(struct thread *thread, const struct qos_service_stream *stream)
 {
 	thread->want = attr_of_grant(stream);
@@ -158,101 +74,6 @@ static void take_wish(struct thread *thread, const struct qos_service_stream *st
 	thread->period_ns = stream->wish->period.ns;
 	thread->overrun = (uint8_t)stream->wish->overrun;
 	thread->on_drift = (uint8_t)stream->on_drift;
-}
-
-static int set(struct native *native, struct thread *thread, const struct qos_sched_attr *attr,
-	       bool force, const char **ret_call)
-{
-	return qos_originals_change(native->originals, &thread->key, attr,
-				    thread->pinned ? &thread->cpus : NULL, force, ret_call);
-}
-
-/* --- drift --- */
-
-/* Always E_DRIFT: that it was dealt with does not make it unheard of. */
-static int handle_drift(struct native *native, struct thread *thread)
-{
-	uint64_t now_ns = monotonic_ns();
-
-	native->counts.drifted++;
-	switch ((enum qos_drift)thread->on_drift) {
-	case QOS_DRIFT_YIELD:
-		qos_originals_yield(native->originals, &thread->key);
-		thread->drifted = true;
-		unlink_demoted(thread);
-		break;
-	case QOS_DRIFT_WARN:
-		thread->drifted = true;
-		unlink_demoted(thread);
-		break;
-	case QOS_DRIFT_RESTORE:
-		if (thread->restored_ns && now_ns - thread->restored_ns < RESTORE_EVERY_NS)
-			break;
-		thread->restored_ns = now_ns;
-		unlink_demoted(thread);
-		if (set(native, thread, &thread->want, true, NULL) == 0)
-			native->counts.drift_restored++;
-		break;
-	}
-	return QOS_SERVICE_E_DRIFT;
-}
-
-/* Two or three system calls for the thread that is as it should be. */
-static bool is_as_set(const struct thread *thread)
-{
-	struct qos_sched_attr attr, expected = attr_now(thread);
-	struct qos_cpus cpus;
-
-	if (qos_sched_get((pid_t)thread->key.tid, &attr) < 0 || !qos_sched_same(&attr, &expected))
-		return false;
-	return !thread->pinned || (qos_sched_get_affinity((pid_t)thread->key.tid, &cpus) == 0 &&
-				   qos_cpus_equal(&cpus, &thread->cpus));
-}
-
-/* Runnable, under SCHED_DEADLINE, and no CPU time since the last two looks, a second or so apart:
- * no reservation waits that long. */
-static bool is_forgotten(struct thread *thread)
-{
-	bool runnable, waited = thread->waited;
-	uint64_t ran_ns, before_ns = thread->ran_ns;
-
-	thread->waited = false;
-	if (thread->want.policy != SCHED_DEADLINE || thread->prev ||
-	    qos_proc_run_time((pid_t)thread->key.tid, &runnable, &ran_ns) < 0)
-		return false;
-	thread->ran_ns = ran_ns;
-	thread->waited = runnable && ran_ns == before_ns;
-	return thread->waited && waited;
-}
-
-/* Outside the class the kernel forgets that it was throttled. */
-static void rescue(struct native *native, struct thread *thread)
-{
-	struct qos_sched_attr attr = attr_demoted(thread);
-
-	if (set(native, thread, &attr, false, NULL) != 0)
-		return;
-	thread->until_ns = thread->hold_ns = monotonic_ns() + 2 * thread->period_ns;
-	thread->waited = false;
-	link_demoted(native, thread);
-	native->counts.rescued++;
-}
-
-static int verify(struct qos_service *service, pid_t tid)
-{
-	struct native *native = native_of(service);
-	struct thread *thread = qos_table_get(&native->threads, (uint32_t)tid);
-
-	if (!thread)
-		return 0;
-	if (thread->drifted)
-		return QOS_SERVICE_E_DRIFT;
-	if (is_forgotten(thread))
-		rescue(native, thread);
-	if (is_as_set(thread) ||
-	    qos_originals_verify(native->originals, &thread->key) != QOS_ORIGINALS_E_DRIFT)
-		return 0;
-	return handle_drift(native, thread);
 }
 
 /* --- attach and detach --- */
@@ -267,12 +88,12 @@ static void complain(struct qos_diag *diag, const char *call, int error)
 
 static void forget(struct qos_service *service, pid_t tid)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	struct thread *thread = qos_table_remove(&native->threads, (uint32_t)tid);
 
 	if (!thread)
 		return;
-	unlink_demoted(thread);
+	qos_native_unlink(thread);
 	qos_originals_forget(native->originals, &thread->key);
 	free(thread);
 }
@@ -351,9 +172,9 @@ static int apply(struct native *native, struct thread *thread, bool force, struc
 
 	if (thread->want.policy == SCHED_DEADLINE && !covers_grant(native, thread, diag))
 		return QOS_SERVICE_E_NO_DEADLINE;
-	r = set(native, thread, &thread->want, force, &call);
+	r = qos_native_set(native, thread, &thread->want, force, &call);
 	if (r == QOS_ORIGINALS_E_DRIFT)
-		return handle_drift(native, thread);
+		return qos_native_handle_drift(native, thread);
 	if (r == -ESRCH)
 		return QOS_SERVICE_E_GONE;
 	if (r < 0)
@@ -363,7 +184,7 @@ static int apply(struct native *native, struct thread *thread, bool force, struc
 
 static int detach(struct qos_service *service, pid_t tid)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	struct thread *thread = qos_table_remove(&native->threads, (uint32_t)tid);
 	bool drifted = false;
 	int r;
@@ -371,7 +192,7 @@ static int detach(struct qos_service *service, pid_t tid)
 	if (!thread) {
 		r = qos_originals_restore(native->originals, tid, &drifted);
 	} else {
-		unlink_demoted(thread);
+		qos_native_unlink(thread);
 		r = qos_originals_restore_key(native->originals, &thread->key, &drifted);
 		free(thread);
 	}
@@ -385,7 +206,7 @@ static int detach(struct qos_service *service, pid_t tid)
 static int attach(struct qos_service *service, pid_t tid, const struct qos_service_stream *stream,
 		  struct qos_diag *diag)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	struct thread *thread;
 	bool again;
 	int r;
@@ -410,11 +231,31 @@ static int attach(struct qos_service *service, pid_t tid, const struct qos_servi
 
 static void inherit(struct qos_service *service, pid_t parent, pid_t child)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	const struct thread *thread = qos_table_get(&native->threads, (uint32_t)parent);
 
 	if (thread && !qos_table_get(&native->threads, (uint32_t)child))
 		qos_originals_inherit(native->originals, &thread->key, child);
+}
+
+/* The tid and start time of the process's first thread pass to the one that calls exec(); that first
+ * thread itself is gone. */
+static void exec(struct qos_service *service, pid_t old_tid, pid_t new_tid)
+{
+	struct native *native = qos_native_of(service);
+	struct thread *thread;
+
+	if (old_tid == new_tid) {
+		detach(service, new_tid);
+		return;
+	}
+	forget(service, new_tid);
+	thread = qos_table_remove(&native->threads, (uint32_t)old_tid);
+	if (!thread)
+		return;
+	qos_native_unlink(thread);
+	qos_originals_exec(native->originals, &thread->key, new_tid);
+	free(thread);
 }
 
 /* --- overruns --- */
@@ -425,32 +266,36 @@ static void poke(struct native *native, struct thread *thread)
 	int r;
 
 	thread->want.runtime_ns ^= 1;
-	r = set(native, thread, &thread->want, false, NULL);
+	r = qos_native_set(native, thread, &thread->want, false, NULL);
 	if (r == 0) {
 		native->counts.throttled++;
 		return;
 	}
 	thread->want.runtime_ns ^= 1;
 	if (r == QOS_ORIGINALS_E_DRIFT)
-		handle_drift(native, thread);
+		qos_native_handle_drift(native, thread);
 }
 
 static void demote(struct native *native, struct thread *thread, uint64_t until_ns)
 {
-	struct qos_sched_attr attr = attr_demoted(thread);
+	struct qos_sched_attr attr = qos_native_demoted(thread);
 	int r;
 
 	if (thread->prev) {
 		thread->until_ns = until_ns;
 		return;
 	}
-	r = set(native, thread, &attr, false, NULL);
-	if (r == QOS_ORIGINALS_E_DRIFT)
-		handle_drift(native, thread);
+	r = qos_native_set(native, thread, &attr, thread->drifted, NULL);
+	if (r == QOS_ORIGINALS_E_DRIFT) {
+		qos_native_handle_drift(native, thread);
+		if (qos_native_must_be_cut(thread))
+			r = qos_native_set(native, thread, &attr, true, NULL);
+	}
 	if (r != 0)
 		return;
+	thread->drifted = false;
 	thread->until_ns = until_ns;
-	link_demoted(native, thread);
+	qos_native_link(native, thread);
 	native->counts.demoted++;
 }
 
@@ -473,33 +318,35 @@ static void promote(struct native *native, struct thread *thread, uint64_t now_n
 
 	if (now_ns < thread->hold_ns)
 		return;
-	r = set(native, thread, &thread->want, false, NULL);
+	r = qos_native_set(native, thread, &thread->want, false, NULL);
 	if (r == QOS_ORIGINALS_E_DRIFT) {
-		handle_drift(native, thread);
+		qos_native_handle_drift(native, thread);
+		thread->until_ns = now_ns + thread->period_ns; /* if still demoted */
 		return;
 	}
 	if (r == -ESRCH || r == -ENOENT) {
-		unlink_demoted(thread); /* its end will be told */
+		qos_native_unlink(thread); /* its end will be told */
 		return;
 	}
 	if (r < 0) {
 		postpone(native, thread, now_ns);
 		return;
 	}
-	unlink_demoted(thread);
+	qos_native_unlink(thread);
 	native->counts.promoted++;
 }
 
 static void event(struct qos_service *service, const struct qos_event *event)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	struct thread *thread = qos_table_get(&native->threads, event->tid);
+	bool overrun = event->type == QOS_EVENT_OVERRUN;
 
-	if (!thread || thread->drifted)
+	if (!thread || (thread->drifted && !(overrun && qos_native_must_be_cut(thread))))
 		return;
-	if (event->type == QOS_EVENT_OVERRUN && thread->want.policy == SCHED_DEADLINE)
+	if (overrun && thread->want.policy == SCHED_DEADLINE && !thread->drifted)
 		poke(native, thread);
-	else if (event->type == QOS_EVENT_OVERRUN)
+	else if (overrun)
 		demote(native, thread,
 		       event->until_ns ? event->until_ns : event->now_ns + thread->period_ns);
 	else if (event->type == QOS_EVENT_IDLE && thread->prev && !thread->tries)
@@ -510,7 +357,7 @@ static uint64_t next_expiry(struct qos_service *service)
 {
 	uint64_t first = 0;
 
-	for (const struct thread *thread = native_of(service)->demoted; thread;
+	for (const struct thread *thread = qos_native_of(service)->demoted; thread;
 	     thread = thread->next) {
 		if (!first || thread->until_ns < first)
 			first = thread->until_ns;
@@ -520,7 +367,7 @@ static uint64_t next_expiry(struct qos_service *service)
 
 static void expire(struct qos_service *service, uint64_t now_ns)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	struct thread *next;
 
 	for (struct thread *thread = native->demoted; thread; thread = next) {
@@ -532,19 +379,20 @@ static void expire(struct qos_service *service, uint64_t now_ns)
 
 static bool is_demoted(struct qos_service *service, pid_t tid)
 {
-	const struct thread *thread = qos_table_get(&native_of(service)->threads, (uint32_t)tid);
+	const struct thread *thread =
+		qos_table_get(&qos_native_of(service)->threads, (uint32_t)tid);
 
 	return thread && thread->prev;
 }
 
 static void counts(struct qos_service *service, struct qos_service_counts *ret)
 {
-	*ret = native_of(service)->counts;
+	*ret = qos_native_of(service)->counts;
 }
 
 static void native_free(struct qos_service *service)
 {
-	struct native *native = native_of(service);
+	struct native *native = qos_native_of(service);
 	struct thread *thread;
 	size_t pos = 0;
 
@@ -564,10 +412,11 @@ int qos_cpu_native_new(struct qos_originals *originals, struct qos_service **ret
 		.detach = detach,
 		.forget = forget,
 		.inherit = inherit,
+		.exec = exec,
 		.event = event,
 		.next_expiry = next_expiry,
 		.expire = expire,
-		.verify = verify,
+		.verify = qos_native_verify,
 		.is_demoted = is_demoted,
 		.counts = counts,
 		.free = native_free,

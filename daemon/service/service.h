@@ -22,10 +22,11 @@ struct qos_service_stream {
 	enum qos_drift on_drift;
 };
 
-/* Outcomes of attach and change. */
+/* Outcomes of attach, detach and verify. */
 #define QOS_SERVICE_E_NO_DEADLINE 1 /* the kernel refuses SCHED_DEADLINE for this thread */
 #define QOS_SERVICE_E_GONE	  2 /* the thread ended meanwhile */
 #define QOS_SERVICE_E_DRIFT	  3 /* somebody else changed its policy; it was left alone */
+#define QOS_SERVICE_E_LOST	  4 /* its record is gone, and with it all that was ours: attach again */
 
 struct qos_service;
 
@@ -54,12 +55,17 @@ struct qos_service_ops {
 	/* `parent` (a tid) made `child`, which no stream has: the child becomes what it would be
 	 * without qosd. Nothing happens if the parent is not managed. */
 	void (*inherit)(struct qos_service *service, pid_t parent, pid_t child);
+	/* Thread old_tid called exec() and is thread new_tid from now on, with a new image: what was
+	 * ours is taken back, before anybody matches it again. Harmless for a thread that is not
+	 * managed. */
+	void (*exec)(struct qos_service *service, pid_t old_tid, pid_t new_tid);
 	/* An event of the monitor that concerns scheduling (OVERRUN, IDLE). */
 	void (*event)(struct qos_service *service, const struct qos_event *event);
 	/* Earliest CLOCK_MONOTONIC ns at which `expire` wants to be called; 0: not at all. */
 	uint64_t (*next_expiry)(struct qos_service *service);
 	void (*expire)(struct qos_service *service, uint64_t now_ns);
-	/* Is the thread as we last set it? Drift is handled as the contract says. 0 or E_DRIFT. */
+	/* Is the thread as we last set it? Drift is handled as the contract says. 0, E_DRIFT, or
+	 * E_LOST: somebody restored it by its record (`qosctl panic` without us). */
 	int (*verify)(struct qos_service *service, pid_t tid);
 	void (*counts)(struct qos_service *service, struct qos_service_counts *ret);
 	/* Is the thread held below its grant now, because its request used up its budget? */

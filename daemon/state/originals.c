@@ -11,19 +11,26 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "kern/probe.h"
 #include "kern/proc.h"
 #include "state/pins.h"
 
-#define PIN_NAME "originals"
+/* Records of another layout may have the same size, so the version is part of the name (in
+ * which a bpf file system allows no dot). */
+#define TEXT_(number) #number
+#define TEXT(number)  TEXT_(number)
+#define PIN_NAME      "originals_v" TEXT(QOS_ABI_VERSION)
 
 struct qos_originals {
 	int fd;
+	int lock; /* the directory, locked; or -1 */
 	char *dir;
 	char *path;
 };
@@ -35,6 +42,35 @@ static int refuse(struct qos_diag *diag, const char *call, const char *path, int
 	qos_diag_error(diag, NULL, "%s %s: %s: %s", call, path, strerror(error), advice->cause);
 	qos_diag_hint(diag, "%s", advice->remedy);
 	return -error;
+}
+
+/* The lock ends with the process, whatever ends it. Two writers would undo each other's changes, and
+ * the first to end would take the pin away from the other. */
+int qos_originals_lock(struct qos_originals *originals, struct qos_diag *diag)
+{
+	_cleanup_close_ int fd = -1;
+
+	fd = open(originals->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return refuse(diag, "open", originals->dir, errno);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		originals->lock = TAKE_FD(fd);
+		return 0;
+	}
+	if (errno != EWOULDBLOCK)
+		return refuse(diag, "flock", originals->dir, errno);
+	qos_diag_error(diag, NULL, "%s: another qosd uses it", originals->dir);
+	qos_diag_hint(diag, "stop that qosd, or give this one another directory with --pin-dir");
+	return -EBUSY;
+}
+
+static void unlock(struct qos_originals *originals)
+{
+	if (originals->lock < 0)
+		return;
+	flock(originals->lock, LOCK_UN); /* a forked child may share it */
+	close(originals->lock);
+	originals->lock = -1;
 }
 
 /* Restoring threads from bytes of another layout would do harm, so such a map is not touched. */
@@ -91,13 +127,15 @@ int qos_originals_open(const char *pin_dir, bool create, struct qos_diag *diag,
 	originals = calloc(1, sizeof(*originals));
 	if (!originals)
 		return -ENOMEM;
-	originals->fd = -1;
+	originals->fd = originals->lock = -1;
 	originals->dir = strdup(pin_dir);
 	if (!originals->dir || asprintf(&originals->path, "%s/" PIN_NAME, pin_dir) < 0) {
 		originals->path = NULL;
 		return -ENOMEM;
 	}
 	r = qos_pins_prepare(pin_dir, create, diag);
+	if (r == 0 && create)
+		r = qos_originals_lock(originals, diag);
 	if (r < 0)
 		return r;
 	r = get_or_create(originals, create, diag);
@@ -111,6 +149,7 @@ void qos_originals_close(struct qos_originals *originals)
 {
 	if (!originals)
 		return;
+	unlock(originals);
 	if (originals->fd >= 0)
 		close(originals->fd);
 	free(originals->dir);
@@ -155,7 +194,7 @@ int qos_originals_get_key(struct qos_originals *originals, const struct qos_orig
 	return bpf_map_lookup_elem(originals->fd, key, ret) < 0 ? -errno : 0;
 }
 
-void qos_originals_forget(struct qos_originals *originals, const struct qos_original_key *key)
+void qos_originals_drop(struct qos_originals *originals, const struct qos_original_key *key)
 {
 	bpf_map_delete_elem(originals->fd, key);
 }
@@ -184,6 +223,7 @@ int qos_originals_record(struct qos_originals *originals, pid_t tid,
 	if (r < 0)
 		return r;
 	original.before = original.set = original.own;
+	original.tgid = qos_originals_process(originals, tid);
 	r = qos_originals_put(originals, &key, &original, BPF_NOEXIST);
 	if (r < 0 && r != -EEXIST)
 		return r;
@@ -238,17 +278,28 @@ int qos_originals_each(struct qos_originals *originals,
 	return r;
 }
 
+void qos_originals_forget(struct qos_originals *originals, const struct qos_original_key *key)
+{
+	qos_originals_follow(originals, key);
+	qos_originals_drop(originals, key);
+}
+
+/* Without memory of its own: this is the way out when there is none. A restored record is gone, so
+ * the next one is always the one behind the last that stayed. Somebody else may drop that one, and
+ * then the walk starts over: hence the bound. */
 int qos_originals_restore_all(struct qos_originals *originals)
 {
-	_cleanup_free_ struct qos_original_key *keys = NULL;
-	int failed = 0, r;
-	size_t n;
+	struct qos_original_key stayed, key;
+	int failed = 0;
 
-	r = collect_keys(originals, &keys, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++)
-		failed += qos_originals_restore_key(originals, &keys[i], NULL) < 0;
+	for (size_t i = 0; i < 2 * QOS_ORIGINALS_MAX; i++) {
+		if (bpf_map_get_next_key(originals->fd, failed ? &stayed : NULL, &key) < 0)
+			return errno == ENOENT ? failed : -errno;
+		if (qos_originals_restore_key(originals, &key, NULL) == 0)
+			continue;
+		stayed = key;
+		failed++;
+	}
 	return failed;
 }
 
@@ -266,5 +317,6 @@ int qos_originals_unpin(struct qos_originals *originals)
 		return r;
 	if (unlink(originals->path) < 0 && errno != ENOENT)
 		return -errno;
+	unlock(originals); /* an open directory keeps its mount busy */
 	return qos_pins_release(originals->dir);
 }

@@ -22,15 +22,21 @@ struct qos_originals;
 
 #define QOS_ORIGINALS_MAX 65536
 
-/* Opens the pinned map, or creates and pins it (`create`). pin_dir is /sys/fs/bpf/qosd or another
- * directory; where no bpf file system is mounted there, one is mounted (state/pins.h).
- * Returns 0, -ENOENT (not there, create false), -EPROTO (pinned by another version, so nothing can
- * be restored from it), -errno with words in diag. */
+/* Opens the pinned map, or creates and pins it (`create`), locked until close. pin_dir is
+ * /sys/fs/bpf/qosd or another directory; where no bpf file system is mounted there, one is mounted
+ * (state/pins.h).
+ * Returns 0, -ENOENT (not there, create false), -EBUSY (create: another process has it locked),
+ * -EPROTO (pinned by another version, so nothing can be restored from it), -errno; the last three
+ * with words in diag. */
 int qos_originals_open(const char *pin_dir, bool create, struct qos_diag *diag,
 		       struct qos_originals **ret);
 void qos_originals_close(struct qos_originals *originals);
 QOS_DEFINE_CLEANUP(struct qos_originals *, qos_originals_close)
 #define _cleanup_originals_ QOS_CLEANUP(qos_originals_closep)
+
+/* For those who opened it without `create` and want to write: nobody else may, until close.
+ * 0, -EBUSY or -errno with words in diag. */
+int qos_originals_lock(struct qos_originals *originals, struct qos_diag *diag);
 
 /* The identity of a living thread. 0 or -ESRCH. */
 int qos_originals_key(pid_t tid, struct qos_original_key *ret);
@@ -68,7 +74,9 @@ int qos_originals_verify(struct qos_originals *originals, const struct qos_origi
 
 /* Puts policy and affinity back and forgets the record. A thread that is gone is only forgotten.
  * Whichever of the two is not as it was last set was changed by a person or the program: that stays
- * and *drifted (may be NULL) is set. 0, or -errno (the record stays). */
+ * and *drifted (may be NULL) is set. Only a real-time policy that what qosd gave opened the way to
+ * does not stay: a thread may always lower its own priority, and would keep the rest for ever.
+ * 0, or -errno (the record stays). */
 int qos_originals_restore_key(struct qos_originals *originals, const struct qos_original_key *key,
 			      bool *drifted);
 int qos_originals_restore(struct qos_originals *originals, pid_t tid, bool *drifted);
@@ -77,7 +85,14 @@ int qos_originals_restore(struct qos_originals *originals, pid_t tid, bool *drif
  * a restarted daemon leaves it alone too (`drifted` of the record; change() clears it). */
 int qos_originals_yield(struct qos_originals *originals, const struct qos_original_key *key);
 
-/* The thread ended: drops the record. */
+/* Thread `old` called exec() as `tid` and has that thread's tid and start time now: gives it back
+ * what it was before qosd, and forgets `old`. Nothing happens if `old` is not recorded.
+ * 0, or -errno (the record stays, under the new identity). */
+int qos_originals_exec(struct qos_originals *originals, const struct qos_original_key *old,
+		       pid_t tid);
+
+/* The thread ended: drops the record. If it is its process's first thread by now, untold, it is given
+ * back there. */
 void qos_originals_forget(struct qos_originals *originals, const struct qos_original_key *key);
 
 /* A child of a managed thread starts with that thread's pinned affinity, and with nice 0: gives it

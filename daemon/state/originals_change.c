@@ -9,7 +9,8 @@
  * so at any moment policy is before's or set's, and so is affinity, each for itself. A restore is a
  * change to `own` whose last step drops the record. By induction a kill anywhere leaves a thread
  * that the next process knows as qosd's doing, and what is neither is drift. Drift found while
- * restoring becomes `own` first: it is the thread's own from then on.
+ * restoring becomes `own` first: it is the thread's own from then on, unless it comes from what
+ * qosd gave (comes_from_ours).
  *
  * Affinity counts as qosd's only from the first change of it; until then `own` follows what the
  * thread, cpusets and hotplug make of it. `nice` is never changed: demotion keeps the current one.
@@ -385,56 +386,96 @@ int qos_originals_verify(struct qos_originals *originals, const struct qos_origi
 		       : QOS_ORIGINALS_E_DRIFT;
 }
 
+/* How far up a thread has been let: 0 for the fair classes. */
+static uint32_t rank_of(const struct qos_sched_record *record)
+{
+	if (record->policy == SCHED_DEADLINE)
+		return UINT32_MAX;
+	return is_fair(record->policy) ? 0 : record->priority;
+}
+
+/*
+ * The kernel lets every thread of a real-time policy lower its own priority, and asks for privilege
+ * only on the way up. So what lies above `own` and not above what qosd gave need not be anybody's
+ * decision that the thread may run so; only what lies above both surely is. SCHED_DEADLINE never
+ * stays: nothing bounds it from above.
+ */
+static bool comes_from_ours(const struct qos_original *original, const struct qos_sched_record *now)
+{
+	uint32_t before = rank_of(&original->before), given = rank_of(&original->set);
+
+	if (given < before)
+		given = before;
+	if (rank_of(now) <= rank_of(&original->own))
+		return false;
+	return rank_of(now) <= given || now->policy == SCHED_DEADLINE;
+}
+
 /* What was changed by others becomes the thread's own; true if anything was. */
 static bool adopt_drift(struct qos_original *original, const struct qos_sched_record *now)
 {
 	bool policy = !policy_is_ours(original, now), affinity = !affinity_is_ours(original, now);
 
-	if (policy)
+	if (policy && !comes_from_ours(original, now))
 		copy_attr(&original->own, now);
 	if (affinity || !owns_affinity(original))
 		memcpy(original->own.cpus, now->cpus, sizeof(now->cpus));
 	return policy || affinity;
 }
 
+/* That the note needs memory, and may fail, must not keep a thread from what it was: after a kill in
+ * the midst it is taken for drift back to `own`, which comes to the same. */
 static int give_back(struct qos_originals *originals, const struct qos_original_key *key,
-		     bool yielded, bool *ret_drifted)
+		     struct qos_original *original, const struct qos_sched_record *now,
+		     bool *ret_drifted)
 {
-	struct qos_original original = {};
-	struct qos_sched_record now = {};
 	const char *call;
 	bool drifted;
 	int r;
 
-	r = load(originals, key, &original, &now);
-	if (r < 0)
-		return r;
-	drifted = adopt_drift(&original, &now);
-	original.set = original.own;
-	keep_fair(&original, &now);
-	original.drifted = yielded || original.drifted;
-	r = transit(originals, key, &original, &now, &call);
+	drifted = adopt_drift(original, now);
+	original->set = original->own;
+	keep_fair(original, now);
+	original->before = *now;
+	qos_originals_put(originals, key, original, BPF_EXIST);
+	r = carry_out((pid_t)key->tid, original, now, &call);
 	if (r == 0 && ret_drifted)
-		*ret_drifted = drifted || original.drifted;
+		*ret_drifted = drifted || original->drifted;
 	return r;
 }
 
 int qos_originals_yield(struct qos_originals *originals, const struct qos_original_key *key)
 {
-	return give_back(originals, key, true, NULL);
+	struct qos_original original = {};
+	struct qos_sched_record now = {};
+	int r;
+
+	r = load(originals, key, &original, &now);
+	if (r < 0)
+		return r;
+	original.drifted = 1;
+	r = give_back(originals, key, &original, &now, NULL);
+	return r < 0 ? r : settle(originals, key, &original);
 }
 
 int qos_originals_restore_key(struct qos_originals *originals, const struct qos_original_key *key,
 			      bool *drifted)
 {
+	struct qos_original original = {};
+	struct qos_sched_record now = {};
 	int r;
 
 	if (drifted)
 		*drifted = false;
-	r = give_back(originals, key, false, drifted);
-	if (r < 0 && r != -ESRCH && r != -ENOENT)
+	r = load(originals, key, &original, &now);
+	if (r == 0)
+		r = give_back(originals, key, &original, &now, drifted);
+	if (r == 0)
+		qos_originals_drop(originals, key);
+	else if (r == -ESRCH || r == -ENOENT)
+		qos_originals_forget(originals, key);
+	else
 		return r;
-	qos_originals_forget(originals, key);
 	return 0;
 }
 
@@ -448,6 +489,74 @@ int qos_originals_restore(struct qos_originals *originals, pid_t tid, bool *drif
 		       ? 0
 		       : qos_originals_restore_key(originals, &key, drifted);
 }
+
+/* --- exec() by another than the first thread --- */
+
+/* The record goes along, so that a kill half way leaves one to restore from. */
+static int follow(struct qos_originals *originals, struct qos_original *original, pid_t tid,
+		  const struct qos_sched_record *now)
+{
+	struct qos_original_key key;
+	int r;
+
+	r = qos_originals_key(tid, &key);
+	if (r < 0)
+		return r;
+	qos_originals_put(originals, &key, original, BPF_ANY);
+	r = give_back(originals, &key, original, now, NULL);
+	if (r == 0)
+		qos_originals_drop(originals, &key);
+	return r;
+}
+
+int qos_originals_exec(struct qos_originals *originals, const struct qos_original_key *old,
+		       pid_t tid)
+{
+	struct qos_original original = {};
+	struct qos_sched_record now = {};
+	int r;
+
+	if (qos_originals_get_key(originals, old, &original) < 0)
+		return 0;
+	r = qos_originals_look(tid, &now);
+	if (r == 0)
+		r = follow(originals, &original, tid, &now);
+	qos_originals_drop(originals, old);
+	return r == -ESRCH ? 0 : r;
+}
+
+static bool is_recorded(struct qos_originals *originals, pid_t tid)
+{
+	struct qos_original original;
+
+	return qos_originals_get(originals, tid, &original) == 0;
+}
+
+__u32 qos_originals_process(struct qos_originals *originals, pid_t tid)
+{
+	struct qos_sched_attr attr;
+	pid_t tgid;
+
+	if (qos_proc_tgid(tid, &tgid) < 0 || tgid == tid || qos_sched_get(tgid, &attr) < 0)
+		return 0;
+	return is_fair(attr.policy) || is_recorded(originals, tgid) ? (__u32)tgid : 0;
+}
+
+/* Nobody tells in time, or at all while no daemon runs: then it shows by what the first thread is. */
+void qos_originals_follow(struct qos_originals *originals, const struct qos_original_key *key)
+{
+	struct qos_original original = {};
+	struct qos_sched_record now = {};
+
+	if (qos_originals_get_key(originals, key, &original) < 0 || !original.tgid ||
+	    qos_originals_look((pid_t)original.tgid, &now) < 0)
+		return;
+	if ((now.flags & QOS_SCHED_RESET_ON_FORK) && comes_from_ours(&original, &now) &&
+	    !is_recorded(originals, (pid_t)original.tgid))
+		follow(originals, &original, (pid_t)original.tgid, &now);
+}
+
+/* --- children --- */
 
 /* RESET_ON_FORK left the child at SCHED_OTHER, nice 0; anything else is the child's own doing. */
 static int inherit_policy(pid_t child, const struct qos_sched_record *own,

@@ -15,5 +15,15 @@ int qos_originals_get_key(struct qos_originals *originals, const struct qos_orig
 /* Does this very thread still live? A tid alone may be somebody else's by now. 0 or -ESRCH. */
 int qos_originals_check_alive(const struct qos_original_key *key);
 
+void qos_originals_drop(struct qos_originals *originals, const struct qos_original_key *key);
+
+/* The thread is gone. If it is its process's first by now, because it called exec(), then what was
+ * given to it is taken back there. */
+void qos_originals_follow(struct qos_originals *originals, const struct qos_original_key *key);
+
+/* For `tgid` of a new record: the thread group, or 0 where its first thread is real-time without
+ * us, which could be mistaken for one that came by exec(). */
+__u32 qos_originals_process(struct qos_originals *originals, pid_t tid);
+
 /* Policy and affinity of a thread as they are now. 0 or -errno. */
 int qos_originals_look(pid_t tid, struct qos_sched_record *ret);

@@ -100,6 +100,8 @@ int qos_overrides_set(struct qos_overrides *overrides, const char *contract, con
 								.until_ns = until_ns});
 	item->value = value;
 	item->until_ns = until_ns;
+	item->retry_ns = 0;
+	item->refusals = 0;
 	return 0;
 }
 
@@ -107,15 +109,18 @@ size_t qos_overrides_drop(struct qos_overrides *overrides, const char *contract,
 {
 	size_t kept = 0, n = overrides->n_items;
 
+	/* what goes moves to the end and is freed last: the names may be those of an item */
 	for (size_t i = 0; i < n; i++) {
-		struct qos_override *item = &overrides->items[i];
+		struct qos_override item = overrides->items[i];
 
-		if (strcmp(item->contract, contract) == 0 &&
-		    (!stream || strcmp(item->stream, stream) == 0))
-			item_reset(item);
-		else
-			overrides->items[kept++] = *item;
+		if (strcmp(item.contract, contract) == 0 &&
+		    (!stream || strcmp(item.stream, stream) == 0))
+			continue;
+		overrides->items[i] = overrides->items[kept];
+		overrides->items[kept++] = item;
 	}
+	for (size_t i = kept; i < n; i++)
+		item_reset(&overrides->items[i]);
 	overrides->n_items = kept;
 	return n - kept;
 }

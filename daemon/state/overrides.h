@@ -15,6 +15,9 @@ struct qos_override {
 	char *attribute;   /* "runtime" */
 	uint64_t value;	   /* ns */
 	uint64_t until_ns; /* CLOCK_BOOTTIME; 0: for ever */
+	/* Not kept: its time is over, but what was before did not fit. */
+	uint64_t retry_ns; /* not before then */
+	uint32_t refusals;
 };
 
 struct qos_overrides {
@@ -28,10 +31,11 @@ struct qos_overrides {
 int qos_overrides_load(const char *path, struct qos_diag *diag, struct qos_overrides **ret);
 int qos_overrides_save(const char *path, const struct qos_overrides *overrides);
 
-/* Sets or replaces. 0, -ENOMEM, -E2BIG. */
+/* Sets or replaces. 0, -ENOMEM, -E2BIG, -ERANGE (beyond INT64_MAX). */
 int qos_overrides_set(struct qos_overrides *overrides, const char *contract, const char *stream,
 		      const char *attribute, uint64_t value, uint64_t until_ns);
-/* Removes all of a contract (stream NULL) or one; returns how many. */
+/* Removes all of a contract (stream NULL) or one; returns how many. The names may be those of an
+ * item that goes. */
 size_t qos_overrides_drop(struct qos_overrides *overrides, const char *contract,
 			  const char *stream);
 const struct qos_override *qos_overrides_find(const struct qos_overrides *overrides,

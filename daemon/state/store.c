@@ -190,10 +190,14 @@ static int add_overlays(struct reader *reader, struct qos_store_entry *entry,
 
 		r = dir ? qos_store_list_add(&list, dir, SUFFIX, reader->diag) : -ENOMEM;
 	}
-	if (r == -E2BIG) {
+	if (r < 0 && r != -ENOMEM) {
 		entry->unreadable = true;
-		complain(reader->diag, entry->texts[0].path, "has more than 64 overlays",
-			 "merge some of them");
+		if (r == -E2BIG)
+			complain(reader->diag, entry->texts[0].path, "has more than 64 overlays",
+				 "merge some of them");
+		else
+			complain(reader->diag, entry->texts[0].path, "its overlays cannot be read",
+				 "without them it may say something else, so it is not used");
 		return 0;
 	}
 	qos_store_list_settle(&list);
@@ -286,6 +290,8 @@ static int read_directories(struct reader *reader, const char *const *dirs)
 	r = list_all(dirs, &files, &overlays, reader->diag);
 	if (r == -E2BIG || reader->store->n_entries + files.n > QOS_STORE_ENTRIES_MAX)
 		return too_many(reader->diag);
+	if (r < 0)
+		return r;
 	warn_of_orphans(reader, &files, &overlays);
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
 		_cleanup_free_ char *overlay = NULL;

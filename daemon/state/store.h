@@ -42,7 +42,8 @@ extern const char *const qos_store_default_path[]; /* /usr/lib, /run, /etc; NULL
  * files (as `check FILE`), each an entry of its own. What does not exist is an empty directory,
  * unless its name ends in .yaml: then it is a missing file. A file that cannot be read (missing, too
  * large, no regular file) becomes an entry with `unreadable`, so does one with such an overlay, and
- * the reason is an error in diag. 0, -EINVAL (more than QOS_STORE_ENTRIES_MAX files), -ENOMEM. */
+ * the reason is an error in diag. A directory that is there and cannot be read fails the whole: what
+ * is not seen must not pass for gone. 0, -EINVAL (more than QOS_STORE_ENTRIES_MAX files), -errno. */
 int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_store **ret);
 void qos_store_free(struct qos_store *store);
 QOS_DEFINE_CLEANUP(struct qos_store *, qos_store_free)

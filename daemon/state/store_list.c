@@ -85,9 +85,17 @@ static int refuse(struct qos_diag *diag, const char *dir, int error)
 	if (error == ENOENT)
 		return 0;
 	qos_diag_error(diag, &loc, "the directory cannot be read: %s", strerror(error));
-	qos_diag_hint(diag, error == ENOTDIR ? "only NAME.yaml.d directories hold overlays"
-					     : "run as a user who may read it");
-	return 0;
+	if (error == ENOTDIR)
+		qos_diag_hint(diag, "only NAME.yaml.d directories hold overlays");
+	else if (error == EACCES || error == EPERM)
+		qos_diag_hint(diag, "run as a user who may read it");
+	return -error;
+}
+
+/* A directory that was read in part must not pass for the whole. */
+static int refuse_unless_done(struct qos_diag *diag, const char *dir, int error)
+{
+	return error ? refuse(diag, dir, error) : 0;
 }
 
 static void warn_of_yml(struct qos_diag *diag, const char *dir, const char *name)
@@ -111,7 +119,11 @@ int qos_store_list_add(struct qos_store_list *list, const char *dir, const char 
 	if (!stream)
 		return refuse(diag, dir, errno);
 	unsafe = fstat(dirfd(stream), &st) < 0 || st.st_uid != 0 || st.st_mode & 022;
-	while (r == 0 && (entry = readdir(stream))) {
+	while (r == 0) {
+		errno = 0;
+		entry = readdir(stream);
+		if (!entry)
+			return refuse_unless_done(diag, dir, errno);
 		if (entry->d_name[0] == '.')
 			continue;
 		if (qos_store_has_suffix(entry->d_name, suffix))

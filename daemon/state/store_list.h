@@ -23,7 +23,7 @@ struct qos_store_list {
 };
 
 /* Adds the names in `dir` that end in `suffix` and are not hidden. A directory that does not exist
- * is empty; one that cannot be read is an error in diag. 0, -E2BIG, -ENOMEM. */
+ * is empty; for any other that cannot be read -errno, with words in diag. 0, -E2BIG, -ENOMEM. */
 int qos_store_list_add(struct qos_store_list *list, const char *dir, const char *suffix,
 		       struct qos_diag *diag);
 

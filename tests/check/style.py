@@ -102,6 +102,11 @@ def mirrors(tree, _build):
     for name in tree.ending(".c"):
         if name.startswith("tests/unit/test_") and os.path.basename(name)[5:] not in sources:
             yield "%s:1: there is no source %s" % (name, os.path.basename(name)[5:])
+    builds = "".join(tree.text(name) for name in tree.names if name.endswith("meson.build"))
+    for name in tree.ending(".c"):
+        word = os.path.basename(name)[5:-2]
+        if re.match(r"tests/(unit|property|live)/test_", name) and "'%s'" % word not in builds:
+            yield "%s:1: no meson.build names the test '%s'" % (name, word)
 
 
 LICENSED = "/* %s */\n" % SPDX
@@ -116,6 +121,6 @@ CASES = {
     sizes: ({"a.c": LICENSED + "int f(void)\n{\n}\n"}, [
         ("a long file", {"a.c": "\n" * (FILE_MAX + 1)}), ("a long C function", {"a.c": LONG_C}),
         ("a long shell function", {"dev": LONG_SH}), ("a long Python function", {"a.py": LONG_PY})]),
-    mirrors: ({"daemon/util/a.c": "", "tests/unit/test_a.c": ""}, [
+    mirrors: ({"daemon/util/a.c": "", "tests/unit/test_a.c": "", "tests/meson.build": "'a'"}, [
         ("a test of nothing", {"tests/unit/test_b.c": ""})]),
 }

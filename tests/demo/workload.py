@@ -62,6 +62,10 @@ class Program:
         return [self.exe, path]
 
     def phase(self, seconds, job, speed):
+        """A job that takes longer than the period ends in a nap, as a program does that skips the
+        periods it is too late for."""
+        if job >= self.period:
+            return {"loop": -1, "run": round(job * speed), "sleep": self.period // 4}
         return {"loop": max(1, int(seconds * 1e6 / self.period)), "run": round(job * speed),
                 "timer": {"ref": "unique", "period": self.period, "mode": "relative"}}
 
@@ -118,10 +122,10 @@ def first_programs(cpus, seconds):
 
     return [
         Cyclictest("cycle", "cyclictest, once a millisecond", 90, 1000, 100, (), threads=2),
-        Program("control", "a control loop, 200 times a second", 80, 5000, us(1000),
+        Program("control", "a control loop, 200 times a second", 80, 5000, us(800),
                 ((1, us(400)),), threads),
-        Program("audio", "a sound mixer, 100 blocks a second", 70, 10000, us(2000),
-                ((1, us(800)),), threads),
+        Program("audio", "a sound mixer, 100 blocks a second", 70, 10000, us(1500),
+                ((1, us(600)),), threads),
         Program("camera", "50 pictures a second; scenes differ", 60, 20000, us(4000),
                 ((seconds / 3, us(1500)), (1, us(4000))), threads, highest=us(8000)),
     ]
@@ -134,7 +138,7 @@ def overload_programs(cpus):
     """The same with one that turns bad: a thread a CPU, the shortest deadline of rt-app's, and
     after two seconds ten times the work that its contract says."""
     _, share = sized(cpus)
-    runtime = int(500 * share)
+    runtime = int(400 * share)
     burst = Program(CULPRIT, "turns bad after two seconds", 50, 4000, runtime,
                     ((2, runtime // 2), (1, runtime * 10)), cpus)
     return first_programs(cpus, 3) + [burst]

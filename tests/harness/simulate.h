@@ -43,6 +43,7 @@ struct task {
 	uint32_t released[BACKLOG];
 	uint32_t head, n;
 	uint32_t left; /* of the job at the head */
+	bool begun;    /* has it run? */
 };
 
 struct machine {
@@ -77,6 +78,7 @@ static inline void release_due(struct task *task, uint32_t now, int kind)
 		return;
 	if (task->sleepy) { /* a new budget; what is left of the old one is gone */
 		task->n = 0;
+		task->begun = false;
 		task->waits = rnd(4);
 	}
 	if (task->n == 0)
@@ -95,7 +97,8 @@ static inline bool run(struct task *task, uint32_t now, int kind)
 {
 	bool in_time = true;
 
-	if (--task->left)
+	task->begun = --task->left;
+	if (task->begun)
 		return true;
 	in_time = now + 1 <= due(task);
 	task->head = (task->head + 1) % BACKLOG;
@@ -167,7 +170,7 @@ static inline bool may_block(const struct machine *machine, unsigned int cpu, ui
 
 	if (!machine->blocking || machine->blocked[cpu] || now == 0 || rnd(2))
 		return false;
-	return !task || (is_awake(task, now) && task->left < task->c && task->left > 0);
+	return !task || (is_awake(task, now) && task->begun);
 }
 
 static inline bool slot(struct machine *machine, uint32_t now, int kind)
@@ -204,6 +207,7 @@ static inline bool simulate(struct machine *machine, int kind)
 		struct task *task = &machine->tasks[i];
 
 		task->head = task->n = task->left = 0;
+		task->begun = false;
 		task->sleepy = kind == SLEEPY && !task->deadline && rnd(2);
 		task->next = kind == SYNCHRONOUS ? 0 : rnd(task->t);
 	}

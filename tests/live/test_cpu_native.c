@@ -394,119 +394,6 @@ static void test_hog_makes_progress(void **state)
 	assert_int_equal(detach(world), 0);
 }
 
-/* --- drift --- */
-
-static const struct qos_sched_attr person = {.policy = SCHED_RR, .priority = 2};
-
-static void attach_and_drift(struct world *world, enum qos_drift on_drift)
-{
-	world->stream.on_drift = on_drift;
-	grant_fifo(world, 0, 12);
-	assert_int_equal(attach(world), 0);
-	assert_int_equal(qos_sched_set(world->pid, &person), 0);
-}
-
-static void test_drift_yield(void **state)
-{
-	struct world *world = *state;
-	struct victim_state now;
-
-	attach_and_drift(world, QOS_DRIFT_YIELD);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT);
-	assert_int_equal(attach(world), QOS_SERVICE_E_DRIFT);
-	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
-	now = victim_state(world->pid);
-	assert_int_equal(now.attr.policy, SCHED_RR);
-	assert_true(qos_cpus_equal(&now.cpus, &world->before.cpus));
-	assert_int_equal(counts(world).drifted, 1);
-	assert_int_equal(detach(world), QOS_SERVICE_E_DRIFT);
-	assert_victim(world->pid, &now);
-	assert_unrecorded(world);
-}
-
-/* The next daemon leaves it alone too. */
-static void test_drift_yield_outlives_the_daemon(void **state)
-{
-	struct world *world = *state;
-
-	attach_and_drift(world, QOS_DRIFT_YIELD);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT);
-	world->service->ops->free(world->service);
-	assert_int_equal(qos_cpu_native_new(world->originals, &world->service), 0);
-	assert_int_equal(attach(world), QOS_SERVICE_E_DRIFT);
-	assert_int_equal(victim_state(world->pid).attr.policy, SCHED_RR);
-}
-
-static void test_drift_warn(void **state)
-{
-	struct world *world = *state;
-
-	attach_and_drift(world, QOS_DRIFT_WARN);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT);
-	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
-	assert_int_equal(victim_state(world->pid).attr.policy, SCHED_RR);
-	assert_int_equal(attach(world), 0);
-	assert_policy(world, SCHED_FIFO);
-	assert_int_equal(verify(world), 0);
-}
-
-static void test_drift_restore(void **state)
-{
-	struct world *world = *state;
-
-	attach_and_drift(world, QOS_DRIFT_RESTORE);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT);
-	assert_policy(world, SCHED_FIFO);
-	assert_int_equal(verify(world), 0);
-	assert_int_equal(qos_sched_set(world->pid, &person), 0);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT); /* too soon after the last time */
-	assert_int_equal(victim_state(world->pid).attr.policy, SCHED_RR);
-	assert_int_equal(counts(world).drift_restored, 1);
-	test_wait_for(verify(world) == 0);
-	assert_policy(world, SCHED_FIFO);
-	assert_int_equal(counts(world).drift_restored, 2);
-}
-
-/* Noticed at the next change, whatever asks for it. */
-static void test_drift_seen_by_an_overrun(void **state)
-{
-	struct world *world = *state;
-
-	attach_and_drift(world, QOS_DRIFT_YIELD);
-	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
-	assert_int_equal(victim_state(world->pid).attr.policy, SCHED_RR);
-	assert_int_equal(world->service->ops->next_expiry(world->service), 0);
-	assert_int_equal(counts(world).drifted, 1);
-}
-
-static void test_drift_seen_by_a_promotion(void **state)
-{
-	struct world *world = *state;
-
-	grant_fifo(world, 0, 12);
-	assert_int_equal(attach(world), 0);
-	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
-	assert_int_equal(qos_sched_set(world->pid, &person), 0);
-	world->service->ops->expire(world->service, 5000);
-	assert_int_equal(victim_state(world->pid).attr.policy, SCHED_RR);
-	assert_int_equal(world->service->ops->next_expiry(world->service), 0);
-	assert_int_equal(detach(world), QOS_SERVICE_E_DRIFT);
-}
-
-static void test_affinity_drift(void **state)
-{
-	struct world *world = *state;
-	struct qos_cpus last = one_cpu(last_cpu());
-
-	assert_int_not_equal(last_cpu(), 0);
-	grant_fifo(world, 0, 12);
-	assert_int_equal(attach(world), 0);
-	assert_int_equal(qos_sched_set_affinity(world->pid, &last), 0);
-	assert_int_equal(verify(world), QOS_SERVICE_E_DRIFT);
-	assert_int_equal(victim_state(world->pid).attr.policy, SCHED_NORMAL);
-}
-
 /* --- restart --- */
 
 /* The old daemon died with the thread demoted; the new one takes it as its own. */
@@ -519,8 +406,8 @@ static void test_adoption(void **state)
 	assert_int_equal(attach(world), 0);
 	tell(world, QOS_EVENT_OVERRUN, 1000, 5000);
 	world->service->ops->free(world->service);
-	assert_int_equal(qos_originals_open(pin_dir, true, NULL, &again), 0);
 	qos_originals_close(world->originals);
+	assert_int_equal(qos_originals_open(pin_dir, true, NULL, &again), 0);
 	world->originals = again;
 	assert_int_equal(qos_cpu_native_new(again, &world->service), 0);
 	assert_int_equal(attach(world), 0);
@@ -528,8 +415,6 @@ static void test_adoption(void **state)
 	assert_int_equal(detach(world), 0);
 	assert_victim(world->pid, &world->before);
 }
-
-#define native_test(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
 {
@@ -553,13 +438,6 @@ int main(void)
 		native_test(test_new_grant_while_demoted),
 		native_test(test_refused_promotion),
 		native_test(test_hog_makes_progress),
-		native_test(test_drift_yield),
-		native_test(test_drift_yield_outlives_the_daemon),
-		native_test(test_drift_warn),
-		native_test(test_drift_restore),
-		native_test(test_drift_seen_by_an_overrun),
-		native_test(test_drift_seen_by_a_promotion),
-		native_test(test_affinity_drift),
 		native_test(test_adoption),
 	};
 

@@ -488,6 +488,31 @@ static void test_violations_are_muted(void **state)
 	try_undisturbed(*state, try_violations_are_muted);
 }
 
+/* A new grant is no new thread: its window goes on, only the clock changes. */
+static void test_attached_again(void **state)
+{
+	const struct qos_stream_config config = {.period_ns = 10 * MS,
+						 .deadline_ns = 10 * MS,
+						 .runtime_ns = 5 * MS,
+						 .window_y = 3,
+						 .flags = QOS_STREAM_WATCH_BUDGET,
+						 .budget_ns = 5 * MS};
+	const struct worker worker_plan = {.body = hog_a_while, .work_ns = MS};
+	uint32_t stream = make_stream(*state, &config);
+	struct worker *worker = worker_start(&worker_plan);
+
+	for (int i = 0; i < 12; i++) {
+		assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, stream,
+							   (5 + i % 3) * MS, i % 4 != 3),
+				 0);
+		worker_round(worker);
+		sleep_until(now_ns() + 11 * MS);
+	}
+	assert_in_range(read_stats(*state, stream).served, 10, 12);
+	assert_true(read_stats(*state, stream).windows >= 3);
+	finish(*state, worker, stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_overrun),
 		cmocka_unit_test(test_exact_rate),
 		cmocka_unit_test(test_violations_are_muted),
+		cmocka_unit_test(test_attached_again),
 	};
 
 	if (geteuid()) {

@@ -65,7 +65,7 @@ static struct heard *forget(struct qos_monitor *monitor)
 {
 	static struct heard heard;
 
-	qos_monitor_dispatch(monitor, hear, &heard, NULL);
+	hear_all(monitor, &heard, NULL);
 	heard.n = 0;
 	return &heard;
 }
@@ -108,6 +108,7 @@ static void test_exec(void **state)
 	event = heard_find(*state, heard, QOS_EVENT_EXEC, child.pid);
 	assert_non_null(event);
 	assert_int_equal(event->tgid, child.pid);
+	assert_int_equal(event->parent, child.pid);
 	assert_in_range(event->now_ns, 1, now_ns());
 	assert_null(heard_find(*state, heard, QOS_EVENT_COMM, child.pid));
 }
@@ -245,6 +246,7 @@ static void test_exec_in_a_thread(void **state)
 {
 	struct heard *heard = forget(*state);
 	int report[2], go[2], status;
+	const struct qos_event *event;
 	pid_t pid, tid = 0;
 	char byte;
 
@@ -260,8 +262,11 @@ static void test_exec_in_a_thread(void **state)
 	assert_int_equal(write(go[1], "x", 1), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_non_null(heard_find(*state, heard, QOS_EVENT_EXIT, tid));
-	assert_non_null(heard_find(*state, heard, QOS_EVENT_EXEC, pid));
+	event = heard_find(*state, heard, QOS_EVENT_EXEC, pid);
+	assert_non_null(event);
+	assert_int_equal(event->parent, tid);
+	/* One event tells both: two could be told in the wrong order. */
+	assert_null(heard_find(*state, heard, QOS_EVENT_EXIT, tid));
 	assert_int_equal(qos_monitor_thread_detach(*state, tid), 0);
 	assert_int_equal(qos_monitor_stream_remove(*state, STREAM), 0);
 	for (int i = 0; i < 2; i++)
@@ -311,9 +316,9 @@ static void test_many_streams(void **state)
 
 static void test_bad_streams(void **state)
 {
-	struct qos_stream_config bad[7];
+	struct qos_stream_config bad[8];
 
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		bad[i] = plain;
 	bad[0].period_ns = 0;
 	bad[1].deadline_ns = plain.period_ns + 1;
@@ -322,7 +327,8 @@ static void test_bad_streams(void **state)
 	bad[4].window_x = 1;
 	bad[5].job = QOS_ABI_JOB_PROBES + 1;
 	bad[6].period_mhz = 4000000000u; /* 250 ns */
-	for (int i = 0; i < 7; i++)
+	bad[7].flags = QOS_STREAM_WATCH_BUDGET;
+	for (int i = 0; i < 8; i++)
 		assert_int_equal(qos_monitor_stream_set(*state, STREAM, &bad[i]), -EINVAL);
 }
 
@@ -336,12 +342,150 @@ static void test_full_ring(void **state)
 	for (int i = 0; i < 6000; i++)
 		prctl(PR_SET_NAME, "again");
 	assert_int_equal(qos_monitor_unwatch(*state, getpid()), 0);
-	assert_true(qos_monitor_dispatch(*state, hear, heard, &lost) >= 4000);
+	assert_in_range(qos_monitor_dispatch(*state, hear, heard, &lost), 1, QOS_DISPATCH_MAX);
 	assert_true(lost > 0);
+	assert_true(hear_all(*state, heard, &lost) >= 4000 - QOS_DISPATCH_MAX);
 	assert_true(heard_count(heard, QOS_EVENT_COMM, gettid()) + lost >= 6000);
-	qos_monitor_dispatch(*state, hear, heard, &lost);
+	lost = 0;
+	hear_all(*state, heard, &lost);
 	assert_int_equal(lost, 0);
 	prctl(PR_SET_NAME, "test");
+}
+
+/* A call hands on a bounded part, and then nothing for a while. */
+static void test_storm_waits(void **state)
+{
+	struct heard *heard = forget(*state);
+	struct pollfd poll_fd = {.fd = qos_monitor_fd(*state), .events = POLLIN};
+	uint64_t from;
+
+	assert_int_equal(qos_monitor_watch(*state, getpid()), 0);
+	for (int i = 0; i < 3 * QOS_DISPATCH_MAX; i++)
+		prctl(PR_SET_NAME, "again");
+	assert_int_equal(qos_monitor_unwatch(*state, getpid()), 0);
+	assert_int_equal(poll(&poll_fd, 1, 1000), 1);
+	from = now_ns();
+	assert_in_range(qos_monitor_dispatch(*state, hear, heard, NULL), 1, QOS_DISPATCH_MAX);
+	assert_int_equal(qos_monitor_dispatch(*state, hear, heard, NULL), 0);
+	assert_int_equal(poll(&poll_fd, 1, 1000), 1);
+	assert_true(now_ns() - from >= QOS_DISPATCH_PAUSE_NS);
+	hear_all(*state, heard, NULL);
+	assert_true(heard_count(heard, QOS_EVENT_COMM, gettid()) >= 3 * QOS_DISPATCH_MAX);
+	prctl(PR_SET_NAME, "test");
+}
+
+static void over_budget(struct worker *worker)
+{
+	work(5 * MS);
+}
+
+/* The ring that any user can fill is full: an overrun is told all the same, and at once. */
+static void test_overrun_in_a_storm(void **state)
+{
+	const struct worker worker_plan = {.body = over_budget};
+	struct qos_stream_config config = plain;
+	struct heard *heard = forget(*state);
+	struct worker *worker;
+
+	config.budget_ns = MS;
+	config.flags = QOS_STREAM_WATCH_BUDGET;
+	assert_int_equal(qos_monitor_stream_set(*state, STREAM, &config), 0);
+	worker = worker_start(&worker_plan);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM, MS, true), 0);
+	assert_int_equal(qos_monitor_watch(*state, getpid()), 0);
+	for (int i = 0; i < 6000; i++)
+		prctl(PR_SET_NAME, "again");
+	worker_round(worker);
+	assert_int_equal(qos_monitor_urgent_dispatch(*state, hear, heard), 2);
+	assert_int_equal(heard->events[0].type, QOS_EVENT_OVERRUN);
+	assert_int_equal(heard->events[0].tid, worker->tid);
+	assert_int_equal(heard->events[1].type, QOS_EVENT_IDLE);
+	assert_int_equal(qos_monitor_unwatch(*state, getpid()), 0);
+	assert_int_equal(qos_monitor_thread_detach(*state, worker->tid), 0);
+	worker_stop(worker);
+	hear_all(*state, heard, NULL);
+	assert_int_equal(qos_monitor_stream_remove(*state, STREAM), 0);
+	prctl(PR_SET_NAME, "test");
+}
+
+/* A watched process ends with its last thread, not with its leader. */
+static void *end_later(void *data)
+{
+	char byte;
+
+	if (read(*(int *)data, &byte, 1) != 1)
+		_exit(1);
+	return NULL;
+}
+
+static pid_t leaderless(int go)
+{
+	pid_t pid = fork();
+	pthread_t thread;
+
+	if (pid)
+		return pid;
+	pthread_create(&thread, NULL, end_later, &go);
+	pthread_exit(NULL);
+}
+
+static char state_of(pid_t pid)
+{
+	struct qos_proc_stat stat = {};
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	qos_proc_stat_read(AT_FDCWD, path, &stat);
+	return stat.state;
+}
+
+static void test_end(void **state)
+{
+	struct heard *heard = forget(*state);
+	int go[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(go), 0);
+	pid = leaderless(go[0]);
+	assert_int_equal(qos_monitor_watch(*state, pid), 0);
+	until(state_of(pid) == 'Z');
+	assert_null(heard_find(*state, heard, QOS_EVENT_END, 0));
+	assert_int_equal(write(go[1], "x", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	until(heard_find(*state, heard, QOS_EVENT_END, 0));
+	assert_int_equal(heard_find(*state, heard, QOS_EVENT_END, 0)->tgid, pid);
+	assert_int_equal(qos_monitor_watch(*state, getpid()), 0);
+	qos_monitor_forget_gone(*state);
+	assert_int_equal(qos_monitor_unwatch(*state, pid), -ENOENT);
+	assert_int_equal(qos_monitor_unwatch(*state, getpid()), 0);
+	assert_int_equal(close(go[0]) | close(go[1]), 0);
+}
+
+/* A child of a watched process's child is told of too. */
+static void fork_again(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	_exit(waitpid(pid, NULL, 0) == pid ? 0 : 1);
+}
+
+static void test_grandchild(void **state)
+{
+	struct heard *heard = forget(*state);
+	struct child child;
+	bool found = false;
+
+	assert_int_equal(qos_monitor_watch(*state, getpid()), 0);
+	child_start(&child, fork_again);
+	child_end(&child);
+	assert_int_equal(qos_monitor_unwatch(*state, getpid()), 0);
+	hear_all(*state, heard, NULL);
+	for (size_t i = 0; i < heard->n; i++)
+		found |= heard->events[i].type == QOS_EVENT_FORK &&
+			 heard->events[i].parent == (uint32_t)child.pid;
+	assert_true(found);
 }
 
 static void test_cost(void **state)
@@ -389,6 +533,8 @@ int main(void)
 		cmocka_unit_test(test_exit),	    cmocka_unit_test(test_exec_in_a_thread),
 		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_many_streams),
 		cmocka_unit_test(test_bad_streams), cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_storm_waits), cmocka_unit_test(test_overrun_in_a_storm),
+		cmocka_unit_test(test_end),	    cmocka_unit_test(test_grandchild),
 		cmocka_unit_test(test_cost),	    cmocka_unit_test(test_without_privilege),
 	};
 

@@ -19,6 +19,8 @@ static const struct qos_sched_attr deadline = {.policy = SCHED_DEADLINE,
 					       .deadline_ns = 90000000,
 					       .period_ns = 100000000};
 
+#define PIN_NAME "originals_v1"
+
 static struct qos_originals *open_at(const char *dir)
 {
 	struct qos_diag diag = QOS_DIAG_INIT;
@@ -153,10 +155,44 @@ static void test_other_layout_is_refused(void **state)
 	struct qos_originals *originals = NULL;
 
 	assert_int_equal(qos_pins_prepare(pin_dir, true, &diag), 0);
-	assert_int_equal(pin_map("originals", sizeof(struct qos_original) - 8), 0);
+	assert_int_equal(pin_map(PIN_NAME, sizeof(struct qos_original) - 8), 0);
 	assert_int_equal(qos_originals_open(pin_dir, true, &diag, &originals), -EPROTO);
 	assert_non_null(strstr(diag.entries[0].text, "another version"));
 	qos_diag_reset(&diag);
+}
+
+/* The same sizes may mean other things, so the number of the layout is in the name. */
+static void test_pin_names_its_layout(void **state)
+{
+	struct qos_originals *originals = open_at(pin_dir);
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/" PIN_NAME, pin_dir);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(qos_originals_unpin(originals), 0);
+	qos_originals_close(originals);
+}
+
+static void test_second_writer_is_refused(void **state)
+{
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_originals *first = open_at(pin_dir), *second = NULL;
+
+	assert_int_equal(qos_originals_open(pin_dir, true, &diag, &second), -EBUSY);
+	assert_null(second);
+	assert_non_null(strstr(diag.entries[0].text, "another qosd uses it"));
+	assert_non_null(diag.entries[0].hint);
+	qos_diag_reset(&diag);
+	assert_int_equal(qos_originals_open(pin_dir, false, &diag, &second), 0);
+	assert_int_equal(qos_originals_lock(second, &diag), -EBUSY);
+	qos_originals_close(first);
+	qos_diag_reset(&diag);
+	assert_int_equal(qos_originals_lock(second, &diag), 0);
+	assert_int_equal(qos_originals_open(pin_dir, true, &diag, &first), -EBUSY);
+	qos_diag_reset(&diag);
+	assert_int_equal(qos_originals_unpin(second), 0);
+	qos_originals_close(second);
+	assert_false(is_mounted(pin_dir));
 }
 
 /* --- records --- */
@@ -187,16 +223,41 @@ static void test_record(void **state)
 
 static void test_record_again_after_reopen(void **state)
 {
-	struct qos_originals *again = open_at(pin_dir);
+	struct qos_originals *again = NULL;
 	struct qos_original_key key;
 	pid_t pid = victim_start(NULL);
 
+	assert_int_equal(qos_originals_open(pin_dir, false, NULL, &again), 0);
 	assert_int_equal(qos_originals_record(*state, pid, &key), 0);
 	assert_int_equal(qos_originals_change(*state, &key, &fifo, NULL, false, NULL), 0);
 	assert_int_equal(qos_originals_restore_all(again), 0);
 	assert_int_equal(victim_state(pid).attr.policy, SCHED_NORMAL);
 	qos_originals_close(again);
 	victim_stop(pid);
+}
+
+/* More than one, so that the walk goes on behind a dropped record. */
+static void test_restore_all(void **state)
+{
+	struct qos_original_key key;
+	struct victim_state before[20];
+	pid_t pids[20];
+
+	for (int i = 0; i < 20; i++) {
+		pids[i] = victim_start(NULL);
+		before[i] = victim_state(pids[i]);
+		assert_int_equal(qos_originals_record(*state, pids[i], &key), 0);
+		assert_int_equal(qos_originals_change(*state, &key, &fifo, NULL, false, NULL), 0);
+	}
+	victim_stop(pids[7]);
+	assert_int_equal(qos_originals_restore_all(*state), 0);
+	assert_int_equal(qos_originals_unpin(*state), 0);
+	for (int i = 0; i < 20; i++) {
+		if (i == 7)
+			continue;
+		assert_victim(pids[i], &before[i]);
+		victim_stop(pids[i]);
+	}
 }
 
 static int count(void *data, pid_t tid, const struct qos_original *original)
@@ -247,6 +308,17 @@ static void test_reused_tid(void **state)
 	victim_stop(pid);
 }
 
+static void test_exec_of_the_dead(void **state)
+{
+	struct qos_original_key key;
+	pid_t pid = victim_start(NULL);
+
+	assert_int_equal(qos_originals_record(*state, pid, &key), 0);
+	victim_stop(pid);
+	assert_int_equal(qos_originals_exec(*state, &key, pid), 0);
+	assert_int_equal(qos_originals_verify(*state, &key), -ENOENT);
+}
+
 #define directory_test(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 #define record_test(f)	  cmocka_unit_test_setup_teardown(f, records_setup, records_teardown)
 
@@ -260,10 +332,14 @@ int main(void)
 		directory_test(test_pin_of_others_keeps_the_mount),
 		directory_test(test_directory_of_others_is_refused),
 		directory_test(test_other_layout_is_refused),
+		directory_test(test_pin_names_its_layout),
+		directory_test(test_second_writer_is_refused),
 		record_test(test_record),
 		record_test(test_record_again_after_reopen),
+		record_test(test_restore_all),
 		record_test(test_each_forgets_the_dead),
 		record_test(test_reused_tid),
+		record_test(test_exec_of_the_dead),
 	};
 
 	need_root();

@@ -215,7 +215,7 @@ static void test_refused_affinity(void **state)
 
 static void test_policy_drift(void **state)
 {
-	const struct qos_sched_attr person = {.policy = SCHED_RR, .priority = 2};
+	const struct qos_sched_attr person = {.policy = SCHED_RR, .priority = 50};
 	struct qos_cpus first = one_cpu(0);
 	struct qos_original_key key;
 	pid_t pid = victim_start(NULL);
@@ -233,7 +233,7 @@ static void test_policy_drift(void **state)
 	assert_true(drifted);
 	now = victim_state(pid);
 	assert_int_equal(now.attr.policy, SCHED_RR);
-	assert_int_equal(now.attr.priority, 2);
+	assert_int_equal(now.attr.priority, 50);
 	assert_true(qos_cpus_equal(&now.cpus, &before.cpus));
 	victim_stop(pid);
 }
@@ -275,6 +275,60 @@ static void test_affinity_drift(void **state)
 	victim_stop(pid);
 }
 
+struct way_down {
+	struct qos_sched_attr own, to;
+	bool stays;
+};
+
+/* What a thread can do by itself with what it was given, and what only a person can. */
+static const struct way_down ways_down[] = {
+	{{.policy = SCHED_NORMAL, .nice = 3}, {.policy = SCHED_FIFO, .priority = 10}},
+	{{.policy = SCHED_NORMAL}, {.policy = SCHED_RR, .priority = 11}},
+	{{.policy = SCHED_BATCH}, {.policy = SCHED_FIFO, .priority = 1}},
+	{{.policy = SCHED_NORMAL},
+	 {.policy = SCHED_DEADLINE,
+	  .runtime_ns = 1000000,
+	  .deadline_ns = 40000000,
+	  .period_ns = 50000000}},
+	{{.policy = SCHED_FIFO, .priority = 5}, {.policy = SCHED_FIFO, .priority = 6}},
+	{{.policy = SCHED_FIFO, .priority = 5}, {.policy = SCHED_FIFO, .priority = 4}, true},
+	{{.policy = SCHED_NORMAL}, {.policy = SCHED_FIFO, .priority = 12}, true},
+	{{.policy = SCHED_NORMAL}, {.policy = SCHED_BATCH}, true},
+	{{.policy = SCHED_NORMAL}, {.policy = SCHED_IDLE}, true},
+};
+
+static void check_way_down(struct qos_originals *originals, const struct way_down *way, bool yield)
+{
+	struct qos_original_key key;
+	pid_t pid = victim_start(NULL);
+	struct victim_state before, then;
+	bool drifted = false;
+
+	assert_int_equal(qos_sched_set(pid, &way->own), 0);
+	before = victim_state(pid);
+	assert_int_equal(qos_originals_record(originals, pid, &key), 0);
+	change(originals, &key, &fifo, NULL);
+	assert_int_equal(qos_sched_set(pid, &way->to), 0);
+	then = victim_state(pid);
+	if (yield) {
+		assert_int_equal(qos_originals_yield(originals, &key), 0);
+		assert_victim(pid, way->stays ? &then : &before);
+	}
+	assert_int_equal(qos_originals_restore_key(originals, &key, &drifted), 0);
+	assert_true(drifted);
+	assert_victim(pid, way->stays ? &then : &before);
+	victim_stop(pid);
+}
+
+/* A grant is no way to a real-time policy of one's own. */
+static void test_policy_from_ours_does_not_stay(void **state)
+{
+	for (size_t i = 0; i < sizeof(ways_down) / sizeof(ways_down[0]); i++) {
+		check_way_down(*state, &ways_down[i], false);
+		check_way_down(*state, &ways_down[i], true);
+	}
+}
+
 /* An affinity that qosd never touched is the thread's own affair. */
 static void test_affinity_of_its_own(void **state)
 {
@@ -298,7 +352,7 @@ static void test_affinity_of_its_own(void **state)
 
 static void test_yield(void **state)
 {
-	const struct qos_sched_attr person = {.policy = SCHED_RR, .priority = 2};
+	const struct qos_sched_attr person = {.policy = SCHED_RR, .priority = 50};
 	struct qos_cpus first = one_cpu(0), own;
 	struct qos_original_key key;
 	struct qos_original original;
@@ -321,6 +375,32 @@ static void test_yield(void **state)
 	assert_true(drifted);
 	assert_victim(pid, &now);
 	victim_stop(pid);
+}
+
+/* --- exec --- */
+
+/* Another process stands for the thread under its new identity: it is as the old one was set. */
+static void test_exec(void **state)
+{
+	struct qos_cpus first = one_cpu(0);
+	struct qos_original_key key;
+	struct qos_original original;
+	pid_t pid = victim_start(NULL), next = victim_start(NULL);
+	struct victim_state before = victim_state(pid);
+
+	assert_int_equal(qos_originals_record(*state, pid, &key), 0);
+	change(*state, &key, &fifo, &first);
+	assert_int_equal(qos_sched_set_affinity(next, &first), 0);
+	assert_int_equal(qos_sched_set(next, &fifo), 0);
+	victim_stop(pid);
+	assert_int_equal(qos_originals_exec(*state, &key, next), 0);
+	assert_victim(next, &before);
+	assert_int_equal(qos_originals_get(*state, next, &original), -ENOENT);
+	assert_int_equal(qos_originals_unpin(*state), 0);
+	assert_int_equal(qos_sched_set(next, &fifo), 0);
+	assert_int_equal(qos_originals_exec(*state, &key, next), 0); /* not recorded */
+	assert_int_equal(victim_state(next).attr.policy, SCHED_FIFO);
+	victim_stop(next);
 }
 
 /* --- children --- */
@@ -427,7 +507,7 @@ static void change_for_ever(const char *dir, unsigned int seed)
 	struct qos_originals *originals = NULL;
 	struct qos_cpus cpus[2] = {one_cpu(0), one_cpu(last_cpu())};
 
-	if (qos_originals_open(dir, true, NULL, &originals) < 0)
+	if (qos_originals_open(dir, false, NULL, &originals) < 0)
 		_exit(1);
 	for (;;) {
 		unsigned int which = (unsigned int)rand_r(&seed) % 4;
@@ -500,9 +580,11 @@ int main(void)
 		record_test(test_refused_affinity),
 		record_test(test_policy_drift),
 		record_test(test_drift_to_the_original),
+		record_test(test_policy_from_ours_does_not_stay),
 		record_test(test_affinity_drift),
 		record_test(test_affinity_of_its_own),
 		record_test(test_yield),
+		record_test(test_exec),
 		record_test(test_inherit),
 		record_test(test_inherit_leaves_the_childs_own),
 		record_test(test_sigkill_at_any_moment),

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <sys/utsname.h>
 
+#include "admit/capacity.h"
 #include "kern/probe.h"
 #include "util/file.h"
 
@@ -173,6 +174,9 @@ static void test_foreign(void **state)
 	assert_int_equal(found->period_ns, 50000000); /* the shorter of deadline and period */
 	assert_null(find(host, c));
 	assert_null(find(host, getpid()));
+	for (size_t i = 0; i < host->n_foreign; i++) /* of the kernel, only what matters */
+		assert_true(strncmp(host->foreign[i].comm, "migration/", 10) ||
+			    host->foreign[i].used_ppm >= QOS_NEGLIGIBLE_PPM);
 	victim_stop(a);
 	victim_stop(b);
 	victim_stop(c);
@@ -206,18 +210,24 @@ static void test_foreign_use(void **state)
 static void test_foreign_truncated(void **state)
 {
 	const struct qos_sched_attr fifo = {.policy = SCHED_FIFO, .priority = 1};
+	const struct qos_sched_attr deadline = {.policy = SCHED_DEADLINE,
+						.runtime_ns = 100000,
+						.deadline_ns = 50000000,
+						.period_ns = 50000000};
 	pid_t pids[QOS_FOREIGN_MAX + 1];
 	_cleanup_host_ struct qos_host *host = NULL;
 
 	for (int i = 0; i <= QOS_FOREIGN_MAX; i++) {
 		pids[i] = victim_start(NULL);
-		assert_int_equal(qos_sched_set(pids[i], &fifo), 0);
+		assert_int_equal(qos_sched_set(pids[i], i < QOS_FOREIGN_MAX ? &fifo : &deadline),
+				 0);
 	}
 	host = probe(NULL);
 	for (int i = 0; i <= QOS_FOREIGN_MAX; i++)
 		victim_stop(pids[i]);
 	assert_int_equal(host->n_foreign, QOS_FOREIGN_MAX);
 	assert_true(host->foreign_truncated);
+	assert_non_null(find(host, pids[QOS_FOREIGN_MAX])); /* the last one matters most */
 }
 
 /* --- without root --- */

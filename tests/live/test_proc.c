@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -237,13 +238,52 @@ static char state_of(pid_t pid)
 	return qos_proc_stat_read(AT_FDCWD, path, &stat) == 0 ? stat.state : '?';
 }
 
+/* The leader is a zombie, its process lives: the facts are the thread's, the name the leader's. */
 static void test_zombie_leader(void **state)
 {
-	struct qos_task_facts *facts = NULL;
+	_cleanup_task_facts_ struct qos_task_facts *facts = NULL, *process = NULL;
 	pid_t pid = victim_start(start_thread_and_leave), tid = hear();
+	struct stat exe;
 
 	test_wait_for(state_of(pid) == 'Z');
-	assert_int_equal(qos_proc_read(pid, tid, &facts), -ESRCH);
+	assert_int_equal(stat("/proc/self/exe", &exe), 0);
+	assert_int_equal(qos_proc_read(pid, pid, &process), -ESRCH);
+	facts = read_facts(pid, tid);
+	assert_string_equal(facts->task.comm, "worker");
+	assert_string_equal(facts->task.process_comm, "leader");
+	assert_int_equal(facts->task.exe_ino, exe.st_ino);
+	assert_non_null(facts->task.cmdline);
+	assert_non_null(facts->task.cgroup);
+	assert_int_equal(qos_proc_read_process(pid, &process), 0);
+	assert_int_equal(process->task.tid, tid);
+	assert_int_equal(process->task.exe_ino, exe.st_ino);
+	victim_stop(pid);
+}
+
+/* Our own want of descriptors is not the end of a thread. */
+static void test_no_descriptors(void **state)
+{
+	struct qos_task_facts *facts = NULL;
+	pid_t pid = victim_start(start_thread), tid = hear(), tgid = 0;
+	struct rlimit before, few;
+	uint64_t start;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	for (few.rlim_cur = 0; few.rlim_cur < 16; few.rlim_cur++) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		if (qos_proc_read(pid, tid, &facts) != -EMFILE)
+			break;
+		if (few.rlim_cur < 3) {
+			assert_int_equal(qos_proc_start_time(tid, &start), -EMFILE);
+			assert_int_equal(qos_proc_tgid(tid, &tgid), -EMFILE);
+			assert_int_equal(qos_proc_read_process(pid, &facts), -EMFILE);
+		}
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_in_range(few.rlim_cur, 4, 15);
+	assert_non_null(facts);
+	qos_task_facts_free(facts);
 	victim_stop(pid);
 }
 
@@ -337,11 +377,17 @@ static void test_resolve(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		proc_test(test_process),       proc_test(test_cmdline),
-		proc_test(test_ids),	       proc_test(test_effective_ids_do_not_count),
-		proc_test(test_thread),	       proc_test(test_thread_of_another_process),
-		proc_test(test_zombie_leader), proc_test(test_zombie_and_gone),
-		proc_test(test_walk),	       proc_test(test_kernel_thread),
+		proc_test(test_process),
+		proc_test(test_cmdline),
+		proc_test(test_ids),
+		proc_test(test_effective_ids_do_not_count),
+		proc_test(test_thread),
+		proc_test(test_thread_of_another_process),
+		proc_test(test_zombie_leader),
+		proc_test(test_no_descriptors),
+		proc_test(test_zombie_and_gone),
+		proc_test(test_walk),
+		proc_test(test_kernel_thread),
 		proc_test(test_resolve),
 	};
 

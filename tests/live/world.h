@@ -131,3 +131,5 @@ static inline void demote_now(struct world *world, uint64_t until_ns)
 {
 	test_wait_for(tell_overrun(world, until_ns));
 }
+
+#define native_test(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)

@@ -3,8 +3,9 @@
  * Admission against an oracle. Small random sets of whole milliseconds are admitted; where the
  * answer is `proven`, a simulator that knows nothing of the tests (1 ms slots: global EDF on the
  * CPUs that are not isolated, fixed priorities below it on the pinned ones) looks for a missed
- * deadline: released all at once, at random phases, late, and with jobs that end early, with ties
- * and the choice of CPUs made against the pinned streams. Then random operations on a ledger: what
+ * deadline: released all at once, at random phases, late, with jobs that end early, and with pinned
+ * neighbours that sleep within their requests, with ties and the choice of CPUs made against the
+ * pinned streams, a share of the sets with overhead, blocking and SCHED_DEADLINE work of others. Then random operations on a ledger: what
  * is rolled back leaves no trace, the sums are those of the grants, and no cap is passed.
  *
  * The seed is fixed; QOS_SEED in the environment sets another. A failure prints seed and round.
@@ -14,13 +15,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sched.h>
 
 #include "../harness/admit.h"
 #include "../harness/simulate.h"
 #include "admit/ledger.h"
 
+#ifndef SCHED_DEADLINE
+#define SCHED_DEADLINE 6
+#endif
+
 #define SETS	     100000
-#define RUNS	     8
+#define RUNS	     10
 #define CONTRACTS    4
 #define OP_CONTRACTS 10
 #define OP_ROUNDS    300
@@ -70,16 +76,50 @@ static void random_capacity(struct qos_capacity *capacity, unsigned int n_cpus)
 		capacity->deadline = false;
 	if (rnd(8) == 0)
 		capacity->band_last = capacity->band_first + rnd(2);
+	if (rnd(4) == 0)
+		capacity->overhead_ns = MS / 2;
+	if (rnd(4) == 0)
+		capacity->blocking_ns = MS;
+}
+
+/* A SCHED_DEADLINE task of somebody else, the way a host tells of it. */
+static void random_foreign(struct qos_capacity *capacity, struct machine *machine)
+{
+	static const uint32_t periods[] = {3, 4, 6, 12};
+	static struct qos_config config;
+	static struct qos_capacity of_host;
+	struct qos_host host = {.rt_runtime_us = -1, .n_foreign = 1};
+	uint32_t t = periods[rnd(4)], c = 1 + rnd(t / 3);
+
+	qos_config_default(&config);
+	config.overhead_ns = capacity->overhead_ns;
+	config.blocking_ns = capacity->blocking_ns;
+	host.foreign[0] = (struct qos_foreign){
+		.policy = SCHED_DEADLINE, .runtime_ns = c * MS, .period_ns = t * MS};
+	qos_capacity_of(&host, &config, &of_host);
+	capacity->dl_foreign[0] = of_host.dl_foreign[0];
+	capacity->n_dl_foreign = of_host.n_dl_foreign;
+	capacity->dl_foreign_ppb = of_host.dl_foreign_ppb;
+	capacity->dl_foreign_density_ppb = of_host.dl_foreign_density_ppb;
+	capacity->dl_foreign_max_ppb = of_host.dl_foreign_max_ppb;
+	machine->tasks[machine->n_tasks++] = (struct task){
+		.c = c + (uint32_t)(2 * capacity->overhead_ns / MS),
+		.d = t,
+		.t = t,
+		.deadline = true,
+	};
 }
 
 /* What a budget is charged with, in whole slots. */
-static uint32_t slots(uint64_t budget_ns)
+static uint32_t slots(const struct qos_capacity *capacity, uint64_t budget_ns)
 {
-	return (uint32_t)((budget_ns + qos_enforcement_ns(budget_ns) + MS - 1) / MS);
+	return (uint32_t)((budget_ns + 2 * capacity->overhead_ns + qos_enforcement_ns(budget_ns) +
+			   MS - 1) /
+			  MS);
 }
 
-static void add_tasks(struct machine *machine, const struct qos_contract *contract,
-		      const struct qos_grant *grant)
+static void add_tasks(struct machine *machine, const struct qos_capacity *capacity,
+		      const struct qos_contract *contract, const struct qos_grant *grant)
 {
 	for (size_t i = 0; i < contract->n_cpu; i++) {
 		const struct qos_cpu_stream *stream = &contract->cpu[i];
@@ -89,7 +129,7 @@ static void add_tasks(struct machine *machine, const struct qos_contract *contra
 		for (uint32_t k = 0; k < stream->max_threads; k++) {
 			assert_true(machine->n_tasks < TASKS_MAX);
 			machine->tasks[machine->n_tasks++] = (struct task){
-				.c = slots(given->guaranteed_ns),
+				.c = slots(capacity, given->guaranteed_ns),
 				.d = (uint32_t)(stream->deadline_ns / MS),
 				.t = (uint32_t)(stream->period.ns / MS),
 				.deadline = given->policy == QOS_POLICY_DEADLINE,
@@ -102,18 +142,19 @@ static void add_tasks(struct machine *machine, const struct qos_contract *contra
 }
 
 struct tally {
-	unsigned int admitted, refused, proven, deadline, fifo, mixed, by_hand;
+	unsigned int admitted, refused, proven, deadline, fifo, mixed, by_hand, charged;
 };
 
 /* Some sets are so full that they surely miss: the simulator must see that, or it sees nothing. */
-static bool would_miss_unadmitted(struct machine *machine, const struct test_contract *refused)
+static bool would_miss_unadmitted(struct machine *machine, const struct qos_capacity *capacity,
+				  const struct test_contract *refused)
 {
 	for (size_t i = 0; i < refused->contract.n_cpu; i++) {
 		const struct qos_cpu_stream *stream = &refused->contract.cpu[i];
 
 		for (uint32_t k = 0; k < stream->max_threads && machine->n_tasks < TASKS_MAX; k++)
 			machine->tasks[machine->n_tasks++] = (struct task){
-				.c = slots(stream->runtime_ns),
+				.c = slots(capacity, stream->runtime_ns),
 				.d = (uint32_t)(stream->deadline_ns / MS),
 				.t = (uint32_t)(stream->period.ns / MS),
 				.deadline = true,
@@ -152,6 +193,10 @@ static void one_set(struct tally *tally, unsigned int round)
 	const struct test_contract *refused = NULL;
 
 	random_capacity(&capacity, n_cpus);
+	if (rnd(4) == 0)
+		random_foreign(&capacity, &machine);
+	machine.blocking = capacity.blocking_ns;
+	tally->charged += capacity.overhead_ns || capacity.blocking_ns || capacity.n_dl_foreign;
 	assert_int_equal(qos_ledger_new(&capacity, &ledger), 0);
 	for (unsigned int i = 0; i < n; i++) {
 		random_contract(&contracts[i], i, n_cpus);
@@ -166,13 +211,13 @@ static void one_set(struct tally *tally, unsigned int round)
 		const struct qos_grant *grant = qos_ledger_grant(ledger, contracts[i].name);
 
 		if (grant)
-			add_tasks(&machine, &contracts[i].contract, grant);
+			add_tasks(&machine, &capacity, &contracts[i].contract, grant);
 	}
 	for (unsigned int cpu = 0; cpu < n_cpus; cpu++)
 		machine.isolated[cpu] = qos_cpus_has(&capacity.isolated, cpu);
 	judge_set(&machine, tally, round);
 	if (refused)
-		tally->by_hand += would_miss_unadmitted(&machine, refused);
+		tally->by_hand += would_miss_unadmitted(&machine, &capacity, refused);
 }
 
 static void what_is_proven_never_misses(void **state)
@@ -190,6 +235,7 @@ static void what_is_proven_never_misses(void **state)
 	assert_in_range(tally.fifo, SETS / 5, SETS);
 	assert_in_range(tally.mixed, SETS / 40, SETS);
 	assert_in_range(tally.by_hand, SETS / 10, SETS);
+	assert_in_range(tally.charged, SETS / 2, SETS);
 }
 
 /* ---- random operations ---- */
@@ -300,10 +346,11 @@ static void random_supply(struct qos_capacity *capacity)
 	capacity->deadline = rnd(5);
 	capacity->foreign_ppb[0] = rnd(200000000);
 	if (rnd(3) == 0) {
-		capacity->dl_foreign[0] =
-			(struct qos_sporadic){.c = 1 * MS, .d = 10 * MS, .t = 10 * MS};
+		capacity->dl_foreign[0] = (struct qos_sporadic){
+			.c = 1 * MS, .d = 10 * MS, .t = 10 * MS, .late = 9 * MS};
 		capacity->n_dl_foreign = 1;
 		capacity->dl_foreign_ppb = capacity->dl_foreign_max_ppb = 100000000;
+		capacity->dl_foreign_density_ppb = 100000000;
 	}
 	if (rnd(6) == 0)
 		qos_cpus_add(&capacity->disturbed, 0);

@@ -65,7 +65,17 @@ static void what_may_overrun_is_charged_to_the_cap(void **state)
 	cut = util(f, a);
 	assert_true(cut < f->capacity.cap_ppb / 2);
 	f->a.cpu[0].overrun = QOS_OVERRUN_ALLOW;
+	assert_int_equal(qos_book_demand(&f->book, a, 0).one_ns,
+			 qos_budget_ns(&f->a.cpu[0], &a->grant.streams[0], f->capacity.cap_ppb));
 	assert_true(util(f, a) > f->capacity.cap_ppb / 100 * 99);
+	f->book.capacity->cap_ppb = 123456789; /* not a round share, and not a round period */
+	f->a.cpu[0].period.ns = 10 * MS + 90;
+	assert_int_equal(qos_book_demand(&f->book, a, 0).one_ns, 1234579);
+	f->book.capacity->cap_ppb = 1; /* never less than what it is charged with in any case */
+	assert_in_range(qos_book_demand(&f->book, a, 0).one_ns, 1 * MS - 2, 1 * MS);
+	f->a.cpu[0].period.ns = 10 * MS;
+	f->book.capacity->cap_ppb = f->capacity.cap_ppb;
+	qos_book_set(&f->book, a, 0, &a->grant.streams[0], &a->holds[0]);
 	put(&f->book, a, QOS_POLICY_DEADLINE, 0);
 	assert_int_equal(util(f, a), cut);
 }
@@ -125,7 +135,15 @@ static void demand_has_overhead_and_threads_in_it(void **state)
 	assert_int_equal(demand.util_ppb, 3 * one * 100);
 	assert_int_equal(demand.one_density_ppb, (one + 60 * US) * 200);
 	assert_int_equal(demand.density_ppb, 3 * (one + 60 * US) * 200);
-	assert_int_equal(demand.put_off_ns, 5 * MS - one);
+	assert_int_equal(demand.task.others_c, 2 * one);
+	assert_int_equal(demand.one_util_ppb, one * 100);
+	assert_int_equal(demand.task.late, 10 * MS - one);
+	assert_int_equal(demand.fixed_ns,
+			 3 * one + (3 * one * (10 * MS - one) + 10 * MS - 1) / (10 * MS));
+	put(&f->book, a, QOS_POLICY_DEADLINE, 0);
+	demand = qos_book_demand(&f->book, a, 0);
+	assert_int_equal(demand.task.late, 5 * MS - one);
+	put(&f->book, a, QOS_POLICY_NONE, 0);
 	f->a.cpu[0].max_threads = 1;
 	f->a.cpu[0].deadline_ns = 10 * MS;
 }

@@ -110,6 +110,8 @@ static void deadline_work_of_others_is_summed(void **state)
 	struct qos_foreign *one = foreign(f, SCHED_DEADLINE, 0, 0, "0-3");
 	struct qos_foreign *two = foreign(f, SCHED_DEADLINE, 0, 0, "0-3");
 
+	f->config.overhead_ns = 0;
+	f->config.blocking_ns = 0;
 	one->runtime_ns = 1000;
 	one->period_ns = 3000;
 	two->runtime_ns = 100;
@@ -124,6 +126,50 @@ static void deadline_work_of_others_is_summed(void **state)
 	two->period_ns = 0; /* not known: a whole CPU */
 	measure(f);
 	assert_int_equal(f->capacity.dl_foreign_max_ppb, QOS_PPB);
+}
+
+static void deadline_work_of_others_is_charged_as_ours(void **state)
+{
+	struct fixture *f = *state;
+	struct qos_foreign *one = foreign(f, SCHED_DEADLINE, 0, 0, "0-3");
+
+	f->config.overhead_ns = 20000;
+	f->config.blocking_ns = 60000;
+	one->runtime_ns = 1000000;
+	one->period_ns = 10000000;
+	measure(f);
+	assert_int_equal(f->capacity.dl_foreign[0].c, 1040000);
+	assert_int_equal(f->capacity.dl_foreign[0].late, 8960000);
+	assert_int_equal(f->capacity.dl_foreign_ppb, 104000000);
+	assert_int_equal(f->capacity.dl_foreign_density_ppb, 110000000);
+	assert_int_equal(f->capacity.dl_foreign_max_ppb, 110000000);
+
+	one->runtime_ns = 9960000; /* with the overhead it fills a CPU */
+	measure(f);
+	assert_int_equal(f->capacity.dl_foreign_ppb, QOS_PPB);
+	assert_int_equal(f->capacity.dl_foreign_density_ppb, QOS_PPB);
+}
+
+static void what_the_kernel_leaves_is_carried_over(void **state)
+{
+	struct fixture *f = *state;
+
+	f->host->rt_runtime_us = -1;
+	measure(f);
+	assert_int_equal(f->capacity.n_quotas, 0);
+	f->host->rt_runtime_us = 950000;
+	f->host->rt_period_us = 1000000;
+	f->host->fair_runtime_ns = 50000000;
+	f->host->fair_period_ns = 2000000000;
+	measure(f);
+	assert_int_equal(f->capacity.n_quotas, 2);
+	assert_int_equal(f->capacity.quotas[0].runtime_ns, 950000000);
+	assert_int_equal(f->capacity.quotas[0].period_ns, 1000000000);
+	assert_int_equal(f->capacity.quotas[1].runtime_ns, 1950000000);
+	assert_int_equal(f->capacity.quotas[1].period_ns, 2000000000);
+	f->host->rt_runtime_us = 1000000; /* all of it: never throttled */
+	measure(f);
+	assert_int_equal(f->capacity.n_quotas, 1);
 }
 
 static void fixed_work_of_others_counts_once_where_it_counts_most(void **state)
@@ -171,6 +217,8 @@ int main(void)
 		TEST(the_cap_is_the_least_of_three),
 		TEST(settings_and_features_are_carried_over),
 		TEST(deadline_work_of_others_is_summed),
+		TEST(deadline_work_of_others_is_charged_as_ours),
+		TEST(what_the_kernel_leaves_is_carried_over),
 		TEST(fixed_work_of_others_counts_once_where_it_counts_most),
 		TEST(work_from_the_band_upwards_disturbs_proofs),
 		TEST(a_list_cut_short_disturbs_all),

@@ -168,9 +168,68 @@ static void rta_counts_work_that_was_put_off_above(void **state)
 
 	assert_int_equal(qos_feasible_rta(&task, 1, 0, &above, 1, 0, &r), 0);
 	assert_int_equal(r, 5);
-	above.d = 6; /* up to 3 late: its next job may come at 3 */
+	above.late = 3; /* its next job may come at 3 */
 	assert_int_equal(qos_feasible_rta(&task, 1, 0, &above, 1, 0, &r), 0);
 	assert_int_equal(r, 8);
+}
+
+static void rta_lets_peers_take_two_budgets_at_once(void **state)
+{
+	/* the first may run from 6 to 10 and, with the next budget, from 10 to 14 */
+	struct qos_sporadic tasks[] = {{.c = 4, .d = 10, .t = 10, .late = 6, .priority = 2},
+				       {.c = 3, .d = 10, .t = 10, .late = 7, .priority = 1}};
+	uint64_t r;
+
+	assert_int_equal(qos_feasible_rta(tasks, 2, 0, NULL, 0, 0, &r), 0);
+	assert_int_equal(r, 4);
+	assert_int_equal(qos_feasible_rta(tasks, 2, 1, NULL, 0, 0, &r), -ENOSPC);
+	tasks[1].c = 2;
+	assert_int_equal(qos_feasible_rta(tasks, 2, 1, NULL, 0, 0, &r), 0);
+	assert_int_equal(r, 10);
+	tasks[0].c = 2; /* a second thread of the same kind does so too */
+	tasks[1] = (struct qos_sporadic){
+		.c = 4, .d = 10, .t = 10, .late = 8, .others_c = 2, .priority = 1};
+	tasks[0].late = 0;
+	assert_int_equal(qos_feasible_rta(tasks, 2, 1, NULL, 0, 0, &r), 0);
+	assert_int_equal(r, 8);
+}
+
+/* All places of the grid against the window, each period used as the window likes it. */
+static uint64_t most_by_hand(const struct qos_sporadic *task, uint64_t window)
+{
+	uint64_t most = 0;
+
+	for (uint64_t first = 1; first <= task->t; first++) {
+		uint64_t sum = 0, start = 0, end = first;
+
+		for (; start < window; start = end, end += task->t) {
+			uint64_t shared = (end < window ? end : window) - start;
+
+			sum += shared < task->c ? shared : task->c;
+		}
+		if (sum > most)
+			most = sum;
+	}
+	return most;
+}
+
+static void most_is_what_a_window_can_hold(void **state)
+{
+	for (uint64_t t = 1; t <= 9; t++) {
+		for (uint64_t c = 1; c <= t; c++) {
+			struct qos_sporadic task = {.c = c, .d = t, .t = t, .late = t - c};
+			struct qos_sporadic two = {
+				.c = 2 * c, .d = t, .t = t, .late = t - c, .others_c = c};
+
+			for (uint64_t window = 1; window <= 40; window++) {
+				uint64_t most = most_by_hand(&task, window);
+
+				assert_int_equal(qos_feasible_most(&task, window), most);
+				most = 2 * most < window ? 2 * most : window;
+				assert_in_range(qos_feasible_most(&two, window), most, window);
+			}
+		}
+	}
 }
 
 static void rta_gives_up_when_it_creeps(void **state)
@@ -198,9 +257,14 @@ static void rta_bound_is_never_below_rta(void **state)
 			tasks[i].t = 20 + next_random(&seed) % 200;
 			tasks[i].c = 1 + next_random(&seed) % (tasks[i].t / 3);
 			tasks[i].d = tasks[i].t;
+			tasks[i].late = next_random(&seed) % (tasks[i].t - tasks[i].c + 1);
+			tasks[i].others_c = 0;
 			tasks[i].priority = (uint32_t)i;
 			fixed += tasks[i].c;
-			util += i ? qos_feasible_ppb(tasks[i].c, tasks[i].t) : 0;
+			if (!i)
+				continue;
+			util += qos_feasible_ppb(tasks[i].c, tasks[i].t);
+			fixed += tasks[i].c * tasks[i].late / tasks[i].t + 1;
 		}
 		if (qos_feasible_rta_bound(fixed, util, tasks[0].d, &bound) < 0)
 			continue;
@@ -234,6 +298,8 @@ int main(void)
 		cmocka_unit_test(rta_gives_the_textbook_bound),
 		cmocka_unit_test(rta_lets_equals_delay_each_other),
 		cmocka_unit_test(rta_counts_work_that_was_put_off_above),
+		cmocka_unit_test(rta_lets_peers_take_two_budgets_at_once),
+		cmocka_unit_test(most_is_what_a_window_can_hold),
 		cmocka_unit_test(rta_gives_up_when_it_creeps),
 		cmocka_unit_test(rta_bound_is_never_below_rta),
 		cmocka_unit_test(rta_bound_ends_at_a_full_cpu),

@@ -78,6 +78,25 @@ static void test_set_find_drop(void **state)
 	assert_non_null(qos_overrides_find(overrides, "b", "x", "runtime"));
 }
 
+/* The names may be those of the item that goes: nothing freed is looked at (needs a sanitizer). */
+static void test_drop_by_own_names(void **state)
+{
+	_cleanup_overrides_ struct qos_overrides *overrides = load(NULL);
+
+	for (int i = 0; i < 3; i++) {
+		const char *const names[] = {"gone", "b", "c"};
+
+		assert_int_equal(qos_overrides_set(overrides, names[i], "x", "runtime", 1, 1), 0);
+	}
+	assert_int_equal(qos_overrides_set(overrides, "gone", "x", "period", 1, 1), 0);
+	assert_int_equal(qos_overrides_drop(overrides, overrides->items[0].contract,
+					    overrides->items[0].stream),
+			 2);
+	assert_int_equal(overrides->n_items, 2);
+	assert_string_equal(overrides->items[0].contract, "b");
+	assert_string_equal(overrides->items[1].contract, "c");
+}
+
 static void test_bounds(void **state)
 {
 	_cleanup_overrides_ struct qos_overrides *overrides = load(NULL);
@@ -213,13 +232,10 @@ static void test_no_regular_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		file_test(test_no_file),
-		file_test(test_set_find_drop),
-		file_test(test_bounds),
-		file_test(test_round_trip),
-		file_test(test_save_fails),
-		file_test(test_bad_files),
-		file_test(test_too_many_in_the_file),
+		file_test(test_no_file),	   file_test(test_set_find_drop),
+		file_test(test_drop_by_own_names), file_test(test_bounds),
+		file_test(test_round_trip),	   file_test(test_save_fails),
+		file_test(test_bad_files),	   file_test(test_too_many_in_the_file),
 		file_test(test_no_regular_file),
 	};
 

@@ -51,6 +51,15 @@ static int add_to(struct fixture *f)
 	return qos_ledger_add(f->ledger, &f->contracts[f->n - 1].contract, NULL);
 }
 
+static void resupply(struct fixture *f)
+{
+	const char **out = NULL;
+	size_t n_out;
+
+	assert_int_equal(qos_ledger_resupply(f->ledger, &f->capacity, &out, &n_out), 0);
+	free(out);
+}
+
 static const struct qos_stream_grant *grant_of(struct fixture *f, const char *name)
 {
 	const struct qos_grant *grant = qos_ledger_grant(f->ledger, name);
@@ -71,10 +80,11 @@ static void expect_fifo(struct fixture *f, const char *name, unsigned int cpu)
 
 static void expect_deadline(struct fixture *f, const char *name)
 {
+	struct qos_cpus general = qos_cpus_minus(&f->capacity.online, &f->capacity.isolated);
 	const struct qos_stream_grant *grant = grant_of(f, name);
 
 	assert_int_equal(grant->policy, QOS_POLICY_DEADLINE);
-	assert_true(qos_cpus_equal(&grant->cpus, &f->capacity.online));
+	assert_true(qos_cpus_equal(&grant->cpus, &general));
 	assert_int_equal(grant->priority, 0);
 }
 
@@ -97,7 +107,10 @@ static void who_may_not_gets_fifo(void **state)
 	test_pin(next(f, "pinned", 1 * MS, 10 * MS), "2-3");
 	assert_int_equal(add_to(f), 0);
 	expect_fifo(f, "pinned", 2);
-	next(f, "quick", 52 * US, 99 * US); /* below the kernel's shortest period */
+	f->capacity.dl_period_min_ns = 300 * US;
+	f->capacity.dl_period_max_ns = 4000 * MS;
+	resupply(f);
+	next(f, "quick", 150 * US, 299 * US); /* below the kernel's shortest period */
 	assert_int_equal(add_to(f), 0);
 	expect_fifo(f, "quick", 0);
 	next(f, "slow", 1 * MS, 5000 * MS);
@@ -152,6 +165,20 @@ static void isolated_cpus_are_for_those_who_ask(void **state)
 	test_pin(next(f, "listed", 1 * MS, 10 * MS), "2-3");
 	assert_int_equal(add_to(f), 0);
 	expect_fifo(f, "listed", 3);
+}
+
+/* The kernel balances SCHED_DEADLINE over the others only, so nothing more need be allowed. */
+static void deadline_streams_keep_off_isolated_cpus(void **state)
+{
+	struct fixture *f = *state;
+
+	qos_cpus_add(&f->capacity.isolated, 3);
+	next(f, "any", 1 * MS, 10 * MS);
+	assert_int_equal(add_to(f), 0);
+	expect_deadline(f, "any");
+	test_pin(next(f, "listed", 1 * MS, 10 * MS), "0-2");
+	assert_int_equal(add_to(f), 0);
+	expect_deadline(f, "listed");
 }
 
 static void what_breaks_the_global_bound_is_pinned(void **state)
@@ -274,6 +301,7 @@ int main(void)
 		TEST(a_kernel_without_deadline_pins),
 		TEST(the_emptiest_cpu_is_taken_first),
 		TEST(isolated_cpus_are_for_those_who_ask),
+		TEST(deadline_streams_keep_off_isolated_cpus),
 		TEST(what_breaks_the_global_bound_is_pinned),
 		TEST(what_cannot_be_proven_is_pinned_if_that_is_accepted),
 		TEST(choice_follows_where),

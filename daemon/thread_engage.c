@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One thread under its stream: measured first, then scheduled, and given back. What the kernel does
+ * not do is told, and tried again later; without its clock no thread runs under SCHED_FIFO, since
+ * nothing would cut it short.
+ */
+#include "threads_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "admit/enforce.h"
+#include "kern/probe.h"
+#include "util/log.h"
+
+static struct qos_live_stream *stream_of(const struct qos_supervisor *supervisor, uint32_t id)
+{
+	return qos_table_get(&supervisor->streams, id);
+}
+
+static const char *contract_name(const struct qos_live_stream *stream)
+{
+	return stream->live->contract->name;
+}
+
+/* Words for the journal and `status` when the kernel did not do what was asked. */
+static void complain(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+		     pid_t tid, struct qos_diag *diag)
+{
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, contract_name(stream),
+			qos_live_wish(stream)->name, "thread %d: %s%s%s", tid,
+			diag->entries[i].text, diag->entries[i].hint ? "; " : "",
+			diag->entries[i].hint ? diag->entries[i].hint : "");
+	}
+	qos_diag_reset(diag);
+}
+
+static void set_managed(struct qos_live_stream *stream, struct qos_thread *thread, bool managed)
+{
+	uint32_t *from = thread->managed ? &stream->n_managed : &stream->n_unmanaged;
+	uint32_t *to = managed ? &stream->n_managed : &stream->n_unmanaged;
+
+	--*from;
+	++*to;
+	thread->managed = managed;
+}
+
+/* What the service manager has to know of a stream. */
+static struct qos_service_stream service_stream(const struct qos_live_stream *stream)
+{
+	return (struct qos_service_stream){
+		.id = stream->id,
+		.wish = qos_live_wish(stream),
+		.grant = &stream->applied,
+		.on_drift = stream->live->contract->on_drift,
+	};
+}
+
+bool qos_thread_wants_schedule(const struct qos_supervisor *supervisor,
+			       const struct qos_live_stream *stream)
+{
+	return supervisor->service && qos_live_wish(stream)->manage == QOS_MANAGE_SCHEDULE;
+}
+
+uint64_t qos_supervisor_budget_ns(const struct qos_supervisor *supervisor,
+				  const struct qos_live_stream *stream)
+{
+	return qos_budget_ns(qos_live_wish(stream), &stream->applied,
+			     (uint64_t)supervisor->config.cap_ppm * 1000);
+}
+
+static int measure(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+		   pid_t tid)
+{
+	bool watched = qos_thread_wants_schedule(supervisor, stream) &&
+		       qos_is_cut(qos_live_wish(stream), &stream->applied);
+
+	if (!supervisor->monitor)
+		return 0;
+	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id,
+					 qos_supervisor_budget_ns(supervisor, stream), watched);
+}
+
+/* Nobody but the monitor would stop such a thread: SCHED_DEADLINE is cut by the kernel too. */
+static bool needs_clock(const struct qos_supervisor *supervisor,
+			const struct qos_live_stream *stream)
+{
+	return qos_thread_wants_schedule(supervisor, stream) &&
+	       stream->applied.policy == QOS_POLICY_FIFO;
+}
+
+static void tell_unmeasured(const struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			    pid_t tid, int r)
+{
+	const struct qos_errno_advice *advice = qos_errno_advice("perf_event_open", -r);
+	uint64_t now_ns = qos_threads_now_ns();
+
+	if (stream->unmeasured_told_ns && now_ns - stream->unmeasured_told_ns < QOS_TELL_EVERY_NS)
+		return;
+	stream->unmeasured_told_ns = now_ns;
+	qos_log(LOG_WARNING, QOS_MSG_KERNEL, contract_name(stream), qos_live_wish(stream)->name,
+		"thread %d cannot be measured%s: %s; %s", tid,
+		needs_clock(supervisor, stream) ? ", and so is not scheduled" : "", advice->cause,
+		advice->remedy);
+}
+
+/* The kernel will not have this stream under SCHED_DEADLINE: it is placed anew, once. */
+static int fall_back(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+		     struct qos_diag *diag)
+{
+	int r;
+
+	qos_ledger_begin(supervisor->ledger);
+	r = qos_ledger_forbid_deadline(supervisor->ledger, contract_name(stream),
+				       qos_live_wish(stream)->name, diag);
+	if (r) {
+		qos_ledger_rollback(supervisor->ledger);
+		return r;
+	}
+	qos_ledger_commit(supervisor->ledger);
+	qos_supervisor_reconcile(supervisor);
+	return 0;
+}
+
+#define SETTLED 1000 /* the reconciliation has dealt with the thread, and may have freed it */
+
+static int schedule(struct qos_supervisor *supervisor, struct qos_live_stream *stream, pid_t tid)
+{
+	struct qos_service_stream service = service_stream(stream);
+	struct qos_diag diag = QOS_DIAG_INIT;
+	int r;
+
+	r = supervisor->service->ops->attach(supervisor->service, tid, &service, &diag);
+	complain(supervisor, stream, tid, &diag);
+	if (r != QOS_SERVICE_E_NO_DEADLINE)
+		return r;
+	r = fall_back(supervisor, stream, &diag);
+	complain(supervisor, stream, tid, &diag);
+	if (r == 0)
+		r = stream->applied.policy == QOS_POLICY_DEADLINE ? -EBUSY : SETTLED;
+	return r;
+}
+
+void qos_thread_forget(struct qos_supervisor *supervisor, struct qos_thread *thread)
+{
+	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
+
+	if (supervisor->monitor)
+		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
+	if (supervisor->service)
+		supervisor->service->ops->forget(supervisor->service, thread->tid);
+	if (stream)
+		--*(thread->managed ? &stream->n_managed : &stream->n_unmanaged);
+	qos_table_remove(&supervisor->threads, thread->tid);
+	free(thread);
+}
+
+/* Back to what it was before us. */
+void qos_thread_release(struct qos_supervisor *supervisor, struct qos_thread *thread)
+{
+	if (supervisor->service)
+		supervisor->service->ops->detach(supervisor->service, thread->tid);
+	qos_thread_forget(supervisor, thread);
+}
+
+/* It stays the stream's, without what the stream has, and is tried again after a while. */
+static void give_up(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+		    struct qos_thread *thread)
+{
+	if (supervisor->monitor)
+		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
+	if (supervisor->service)
+		supervisor->service->ops->detach(supervisor->service, thread->tid);
+	if (thread->managed)
+		set_managed(stream, thread, false);
+	thread->retry_ns = qos_threads_now_ns() + QOS_TELL_EVERY_NS;
+}
+
+void qos_thread_disengage(struct qos_supervisor *supervisor, struct qos_thread *thread)
+{
+	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
+
+	if (supervisor->monitor)
+		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
+	if (stream && thread->managed)
+		set_managed(stream, thread, false);
+	thread->retry_ns = 0;
+}
+
+/* What came of measuring and scheduling. */
+static void conclude(struct qos_supervisor *supervisor, struct qos_live_stream *stream, pid_t tid,
+		     int r)
+{
+	struct qos_thread *thread = qos_table_get(&supervisor->threads, tid);
+
+	if (!thread || r == SETTLED)
+		return;
+	thread->drifted = r == QOS_SERVICE_E_DRIFT;
+	if (r == QOS_SERVICE_E_GONE || r == -ESRCH)
+		qos_thread_forget(supervisor, thread);
+	else if (r && !thread->drifted)
+		give_up(supervisor, stream, thread);
+}
+
+/* Brings a managed thread under what its stream has: measured first, then scheduled. It may be freed
+ * after this. */
+void qos_thread_carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			  pid_t tid)
+{
+	int r = measure(supervisor, stream, tid);
+
+	if (r < 0 && r != -ESRCH) {
+		tell_unmeasured(supervisor, stream, tid, r);
+		if (!needs_clock(supervisor, stream))
+			r = 0;
+	}
+	if (r == 0 && qos_thread_wants_schedule(supervisor, stream))
+		r = schedule(supervisor, stream, tid);
+	else if (r == 0 && supervisor->service)
+		supervisor->service->ops->detach(supervisor->service, tid);
+	conclude(supervisor, stream, tid, r);
+}
+
+/* Puts a known thread under its stream, if there is a place. */
+void qos_thread_engage(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+		       struct qos_thread *thread)
+{
+	if (stream->n_managed >= qos_live_wish(stream)->max_threads || supervisor->panicked)
+		return;
+	if (thread->retry_ns && qos_threads_now_ns() < thread->retry_ns)
+		return;
+	thread->retry_ns = 0;
+	set_managed(stream, thread, true);
+	qos_thread_carry_out(supervisor, stream, thread->tid);
+}
+
+void qos_thread_adopt(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+		      const struct qos_task *task)
+{
+	struct qos_thread *thread = qos_table_get(&supervisor->threads, task->tid);
+
+	/* Another thread got the tid, and the end of the first was not told. */
+	if (thread && thread->start_time != task->start_time) {
+		qos_thread_forget(supervisor, thread);
+		thread = NULL;
+	}
+	if (thread && thread->stream == stream->id) {
+		thread->seen = true;
+		if (!thread->managed)
+			qos_thread_engage(supervisor, stream, thread);
+		return;
+	}
+	if (thread)
+		qos_thread_release(supervisor, thread);
+	thread = calloc(1, sizeof(*thread));
+	if (!thread || qos_table_set(&supervisor->threads, task->tid, thread) < 0) {
+		free(thread);
+		return;
+	}
+	*thread = (struct qos_thread){.tid = task->tid,
+				      .tgid = task->tgid,
+				      .start_time = task->start_time,
+				      .stream = stream->id,
+				      .seen = true};
+	stream->n_unmanaged++;
+	qos_thread_engage(supervisor, stream, thread);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the monitor tells of threads. Anybody can cause such events by the thousand, and each could
+ * cost a look into /proc; so one that is older than the last look at its process is old news.
+ *
+ * Weakness: who inherits from a managed thread is known for its children and theirs, no further; and
+ * not at all if the record was lost, or the managed thread has ended.
+ */
+#include "threads_parts.h"
+
+#include <string.h>
+
+#include "util/log.h"
+
+static struct qos_live_stream *stream_of(const struct qos_supervisor *supervisor, uint32_t id)
+{
+	return qos_table_get(&supervisor->streams, id);
+}
+
+static const char *contract_name(const struct qos_live_stream *stream)
+{
+	return stream->live->contract->name;
+}
+
+static void on_exit_event(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	struct qos_thread *thread = qos_table_get(&supervisor->threads, event->tid);
+	uint32_t stream = thread ? thread->stream : 0;
+
+	if (!thread)
+		return;
+	qos_thread_forget(supervisor, thread);
+	qos_threads_fill_place(supervisor, stream);
+}
+
+static void on_end(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	qos_threads_watch(supervisor, event->tgid, false);
+}
+
+static void on_violation(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	struct qos_live_stream *stream = stream_of(supervisor, event->stream);
+	const struct qos_cpu_stream *wish;
+	char text[96];
+
+	if (!stream)
+		return;
+	wish = qos_live_wish(stream);
+	supervisor->violations_seen++;
+	supervisor->violated_turn = supervisor->turns;
+	snprintf(text, sizeof(text), "%u of %u requests lost, %u may be (thread %u)", event->lost,
+		 wish->window.y, wish->window.x, event->tid);
+	qos_log(LOG_WARNING, QOS_MSG_VIOLATION, contract_name(stream), wish->name, "%s", text);
+	if (supervisor->notify)
+		supervisor->notify(supervisor->notify_data, "Violation", stream->live, wish->name,
+				   text);
+}
+
+static void on_process(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	if (!qos_threads_is_old_news(supervisor, event))
+		qos_threads_examine(supervisor, event->tgid, NULL);
+}
+
+static void forget_tid(struct qos_supervisor *supervisor, pid_t tid)
+{
+	struct qos_thread *thread = qos_table_get(&supervisor->threads, tid);
+
+	if (thread)
+		qos_thread_forget(supervisor, thread);
+}
+
+/* A thread that was not its process's first takes over the first one's tid. An exec may also have
+ * taken the thread's clock (a file that is set-user-id, or not readable): it gets a new one. */
+static void on_exec(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	struct qos_thread *thread = qos_table_get(&supervisor->threads, event->tid);
+	pid_t old = event->parent, tid = event->tid;
+
+	if (old && old != tid) {
+		if (supervisor->service)
+			supervisor->service->ops->exec(supervisor->service, old, tid);
+		forget_tid(supervisor, old);
+		forget_tid(supervisor, tid);
+	} else if (thread) {
+		qos_thread_disengage(supervisor, thread);
+	} else if (qos_threads_is_old_news(supervisor, event)) {
+		return;
+	}
+	qos_threads_examine(supervisor, event->tgid, NULL);
+}
+
+/* Every child begins as it would be without us; if it is to be managed, that is what it goes back to
+ * some day. A child's own child may have been born before: it is given the same. */
+static void inherit(struct qos_supervisor *supervisor, pid_t parent, pid_t child)
+{
+	const struct qos_thread *thread = qos_table_get(&supervisor->threads, parent);
+	const size_t n = QOS_ARRAY_SIZE(supervisor->heirs);
+	const struct qos_heir *heir = &supervisor->heirs[(uint32_t)parent % n];
+	pid_t ancestor = 0;
+
+	if (thread && thread->managed)
+		ancestor = parent;
+	else if (heir->child == parent)
+		ancestor = heir->ancestor;
+	if (!supervisor->service || !ancestor)
+		return;
+	supervisor->heirs[(uint32_t)child % n] =
+		(struct qos_heir){.child = child, .ancestor = ancestor};
+	supervisor->service->ops->inherit(supervisor->service, ancestor, child);
+}
+
+static void on_fork(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	inherit(supervisor, event->parent, event->tid);
+	if (qos_threads_is_old_news(supervisor, event))
+		return;
+	if (event->tid == event->tgid)
+		qos_threads_examine(supervisor, event->tgid, NULL);
+	else
+		qos_threads_examine_one(supervisor, event->tgid, event->tid, NULL);
+}
+
+/* A process may match by its leader's name, so a new one puts all its threads in question. /proc may
+ * still show the old name: the one told counts. */
+static void on_comm(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	char comm[sizeof(event->comm) + 1] = {};
+
+	if (qos_threads_is_old_news(supervisor, event))
+		return;
+	memcpy(comm, event->comm, sizeof(event->comm));
+	if (event->tid == event->tgid)
+		qos_threads_examine(supervisor, event->tgid, comm);
+	else
+		qos_threads_examine_one(supervisor, event->tgid, event->tid, comm);
+}
+
+void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	static void (*const on[])(struct qos_supervisor *, const struct qos_event *) = {
+		[QOS_EVENT_EXEC] = on_exec,	  [QOS_EVENT_FORK] = on_fork,
+		[QOS_EVENT_EXIT] = on_exit_event, [QOS_EVENT_CGROUP] = on_process,
+		[QOS_EVENT_COMM] = on_comm,	  [QOS_EVENT_VIOLATION] = on_violation,
+		[QOS_EVENT_END] = on_end,
+	};
+
+	if (event->type < QOS_ARRAY_SIZE(on) && on[event->type])
+		on[event->type](supervisor, event);
+}

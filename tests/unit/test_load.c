@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Files become contracts or diagnostics; what cannot be listed is no empty directory. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <cmocka.h>
+
+#include "../harness/supervise.h"
+#include "load.h"
+
+static struct supervised test;
+
+static int setup(void **state)
+{
+	memset(&test, 0, sizeof(test));
+	return supervise(&test);
+}
+
+static int teardown(void **state)
+{
+	return supervise_end(&test);
+}
+
+static struct qos_loaded *load(void)
+{
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_loaded *loaded = NULL;
+
+	assert_int_equal(qos_load(test.paths, test.supervisor->host, false, &diag, &loaded), 0);
+	assert_int_equal(diag.n_entries, 0);
+	return loaded;
+}
+
+static void test_good_and_bad(void **state)
+{
+	_cleanup_loaded_ struct qos_loaded *loaded = NULL;
+
+	put_contract(&test, "a", "x", "");
+	put_text(&test, "b", "version: [\n");
+	loaded = load();
+	assert_int_equal(loaded->n_files, 2);
+	assert_string_equal(loaded->files[0].contract->name, "x");
+	assert_null(loaded->files[1].contract);
+	assert_true(loaded->files[1].diag.n_errors > 0);
+}
+
+static void test_twins(void **state)
+{
+	_cleanup_loaded_ struct qos_loaded *loaded = NULL;
+
+	put_contract(&test, "a", "x", "");
+	put_contract(&test, "b", "x", "");
+	loaded = load();
+	assert_non_null(loaded->files[0].contract);
+	assert_null(loaded->files[1].contract);
+	assert_int_equal(loaded->files[1].diag.n_errors, 1);
+}
+
+static void test_no_descriptors(void **state)
+{
+	struct rlimit none, before;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_loaded *loaded = NULL;
+	int r;
+
+	put_contract(&test, "a", "x", "");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = qos_load(test.paths, test.supervisor->host, false, &diag, &loaded);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(r, -EMFILE);
+	assert_null(loaded);
+	assert_int_equal(diag.n_errors, 1);
+	assert_non_null(strstr(diag.entries[0].text, "cannot be read"));
+	qos_diag_reset(&diag);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_good_and_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_twins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
