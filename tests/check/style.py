@@ -122,5 +122,6 @@ CASES = {
         ("a long file", {"a.c": "\n" * (FILE_MAX + 1)}), ("a long C function", {"a.c": LONG_C}),
         ("a long shell function", {"dev": LONG_SH}), ("a long Python function", {"a.py": LONG_PY})]),
     mirrors: ({"daemon/util/a.c": "", "tests/unit/test_a.c": "", "tests/meson.build": "'a'"}, [
-        ("a test of nothing", {"tests/unit/test_b.c": ""})]),
+        ("a test of nothing", {"tests/unit/test_b.c": ""}),
+        ("a test that is not built", {"daemon/c.c": "", "tests/unit/test_c.c": ""})]),
 }

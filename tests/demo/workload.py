@@ -140,7 +140,7 @@ def overload_programs(cpus):
     _, share = sized(cpus)
     runtime = int(400 * share)
     burst = Program(CULPRIT, "turns bad after two seconds", 50, 4000, runtime,
-                    ((2, runtime // 2), (1, runtime * 10)), cpus)
+                    ((2, runtime // 2), (1, runtime * 10)), cpus, window="5/10")
     return first_programs(cpus, 3) + [burst]
 
 
