@@ -13,7 +13,7 @@ enum qos_manager { QOS_MANAGER_AUTO, QOS_MANAGER_NATIVE, QOS_MANAGER_MODULE };
 struct qos_config {
 	uint32_t cap_ppm;    /* cpu.cap: managed real-time work, of one CPU; default 90 % */
 	uint32_t band_first; /* cpu.band: SCHED_FIFO priorities, default 10-40 */
-	uint32_t band_last;  /* the daemon itself runs at band_last + 1; at most 48 */
+	uint32_t band_last;  /* at most 48; the enforcer may run one above */
 	uint64_t
 		overhead_ns; /* cpu.overhead: worst dispatch and switch, charged twice a job; 20us */
 	uint64_t blocking_ns;	      /* cpu.blocking: longest stretch without preemption; 50us */

@@ -191,6 +191,17 @@ static int listen_bus(struct daemon *daemon)
 	return qos_bus_new(daemon->event, path, daemon->supervisor, &daemon->bus);
 }
 
+/* What this machine lacks: `status` shows it, and the journal should too. */
+static void tell_lacks(const struct qos_diag *diag)
+{
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		const struct qos_diag_entry *entry = &diag->entries[i];
+
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL, "%s%s%s", entry->text,
+			entry->hint ? "; " : "", entry->hint ? entry->hint : "");
+	}
+}
+
 static int start(struct daemon *daemon)
 {
 	struct qos_reload_summary summary = {};
@@ -201,6 +212,7 @@ static int start(struct daemon *daemon)
 		r = add_sources(daemon);
 	if (r < 0)
 		return r;
+	tell_lacks(&daemon->supervisor->diag);
 	raise_self(&daemon->supervisor->config);
 	r = qos_supervisor_start(daemon->supervisor, &summary);
 	if (r >= 0)
