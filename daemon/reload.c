@@ -304,6 +304,7 @@ static void replace(struct qos_supervisor *supervisor, struct qos_draft *draft,
 {
 	struct qos_live *old = draft->old;
 
+	assert(old || !draft->revives);
 	next->contract = draft->revives ? old->contract : TAKE_PTR(draft->file->contract);
 	inherit(next, old);
 	if (old)
