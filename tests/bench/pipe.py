@@ -5,7 +5,9 @@
 Unmanaged with 1,000 contracts loaded against no daemon; managed against libbpf-tools' runqlat.
 """
 
+import os
 import re
+import shutil
 import statistics
 import subprocess
 import time
@@ -20,7 +22,7 @@ PIPE = ["taskset", "-c", "0", "perf", "bench", "sched", "pipe", "-l", str(LOOPS)
 MANAGED = """version: 1
 contract: pipe
 match:
-  - comm: perf*
+  - exe: {perf}
     user: root
 cpu:
   period: 10ms
@@ -64,7 +66,7 @@ def with_daemon(arm, managed):
         for number in range(1000 - managed):
             qosd.write(f"c{number}", measure.small_contract(number))
         if managed:
-            qosd.write("pipe", MANAGED)
+            qosd.write("pipe", MANAGED.format(perf=os.path.realpath(shutil.which("perf"))))
         qosd.start()
         arm.samples.append(one_pipe())
         if managed:
