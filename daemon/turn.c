@@ -207,6 +207,8 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 		return;
 	follow_supply(supervisor);
 	qos_threads_verify(supervisor);
+	if (supervisor->monitor)
+		qos_monitor_rest(supervisor->monitor);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 

@@ -82,13 +82,41 @@ static int load(struct qos_monitor *monitor, struct qos_diag *diag)
 	monitor->skeleton = monitor_task_bpf__open();
 	if (!monitor->skeleton)
 		return complain(diag, "bpf(PROG_LOAD)", -errno);
+	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_switch, false);
+	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_waking, false);
 	r = monitor_task_bpf__load(monitor->skeleton);
 	if (r < 0)
 		return complain(diag, "bpf(PROG_LOAD)", r);
 	r = monitor_task_bpf__attach(monitor->skeleton);
-	if (r < 0)
-		return complain(diag, "bpf(LINK_CREATE)", r);
-	return 0;
+	if (r == 0)
+		r = qos_monitor_hook(monitor);
+	return r < 0 ? complain(diag, "bpf(LINK_CREATE)", r) : 0;
+}
+
+static int hook(struct bpf_program *program, struct bpf_link **link)
+{
+	if (!*link)
+		*link = bpf_program__attach(program);
+	return *link ? 0 : -errno;
+}
+
+int qos_monitor_hook(struct qos_monitor *monitor)
+{
+	struct monitor_task_bpf *skeleton = monitor->skeleton;
+	int r = hook(skeleton->progs.qos_sched_waking, &skeleton->links.qos_sched_waking);
+
+	return r < 0 ? r
+		     : hook(skeleton->progs.qos_sched_switch, &skeleton->links.qos_sched_switch);
+}
+
+void qos_monitor_rest(struct qos_monitor *monitor)
+{
+	struct monitor_task_bpf *skeleton = monitor->skeleton;
+
+	if (monitor->threads.n)
+		return;
+	bpf_link__destroy(TAKE_PTR(skeleton->links.qos_sched_switch));
+	bpf_link__destroy(TAKE_PTR(skeleton->links.qos_sched_waking));
 }
 
 static int start(struct qos_monitor *monitor, struct qos_diag *diag)

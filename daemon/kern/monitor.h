@@ -65,6 +65,10 @@ int qos_monitor_dispatch(struct qos_monitor *monitor,
 
 void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret);
 
+/* Takes the hooks out of the scheduler if no thread is attached: contracts without a thread cost the
+ * machine nothing. The next attach puts them back. For the slow loop. */
+void qos_monitor_rest(struct qos_monitor *monitor);
+
 /* OVERRUN and IDLE come through a ring of their own (map `urgent`), so that they never wait behind
  * what users can cause; they do NOT come through qos_monitor_dispatch. For the enforcer's thread
  * alone (service/enforcer.c): an fd that polls readable, and the call that hands at most 64 of them

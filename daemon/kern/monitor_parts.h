@@ -50,6 +50,9 @@ int qos_monitor_rings_new(struct qos_monitor *monitor, int events_fd, int urgent
 void qos_monitor_rings_free(struct qos_monitor *monitor);
 uint64_t qos_monitor_ring_full(const struct qos_monitor *monitor);
 
+/* The hooks that every context switch pays for; called before a thread is attached. 0 or -errno. */
+int qos_monitor_hook(struct qos_monitor *monitor);
+
 void qos_monitor_threads_free(struct qos_monitor *monitor);
 void qos_monitor_probes_remove(struct qos_monitor *monitor, uint32_t stream);
 void qos_monitor_probes_free(struct qos_monitor *monitor);

@@ -150,6 +150,8 @@ int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t s
 	}
 	/* The old one goes first, with its clock: two would report one thread to two streams. */
 	qos_monitor_thread_detach(monitor, tid);
+	if (r == 0)
+		r = qos_monitor_hook(monitor);
 	return r < 0 ? r : attach_anew(monitor, tid, &plan, sample_ns);
 }
 

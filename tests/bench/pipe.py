@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the monitor costs: `perf bench sched pipe` on one CPU, interleaved rounds, medians.
 
-Unmanaged with 1,000 contracts loaded against no daemon; managed against libbpf-tools' runqlat.
+Unmanaged with 1,000 contracts loaded against no daemon, without any contracted thread (then the
+scheduler has no hook) and with one; managed against libbpf-tools' runqlat.
 """
 
 import os
@@ -13,9 +14,10 @@ import subprocess
 import time
 
 import measure
+from contracts import PERIODIC, PYTHON, contract
 from instance import Instance, until
 
-ROUNDS = 9
+ROUNDS = 7
 LOOPS = 60000
 PIPE = ["taskset", "-c", "0", "perf", "bench", "sched", "pipe", "-l", str(LOOPS)]
 
@@ -61,13 +63,20 @@ def with_runqlat(arm):
         tool.wait()
 
 
-def with_daemon(arm, managed):
+def with_daemon(arm, managed, beside=False):
     with Instance("version: 1\n") as qosd:
+        if beside:
+            qosd.write("beside", contract("beside", "  manage: observe\n"))
+            qosd.run(PYTHON, PERIODIC, "beside", "20", "0.1")
         for number in range(1000 - managed):
             qosd.write(f"c{number}", measure.small_contract(number))
         if managed:
             qosd.write("pipe", MANAGED.format(perf=os.path.realpath(shutil.which("perf"))))
         qosd.start()
+        if beside:
+            until("it is measured", lambda: qosd.stream("beside")["stats"]["jobs"])
+        else:
+            time.sleep(2)  # two turns of the slow loop, after which nothing is hooked
         arm.samples.append(one_pipe())
         if managed:
             until("the pipe was measured", lambda: qosd.stream("pipe")["stats"]["used_ns"] > 0)
@@ -75,16 +84,19 @@ def with_daemon(arm, managed):
 
 def main():
     bench = measure.Bench("pipe")
-    alone, unmanaged, managed, runqlat = (Arm(n) for n in ("alone", "unmanaged", "managed",
-                                                           "runqlat"))
+    names = ("alone", "unmanaged", "beside one thread", "managed", "runqlat")
+    alone, unmanaged, beside, managed, runqlat = arms = [Arm(name) for name in names]
     for _ in range(ROUNDS):
         alone.samples.append(one_pipe())
         with_daemon(unmanaged, 0)
+        with_daemon(beside, 0, True)
         with_daemon(managed, 1)
         with_runqlat(runqlat)
-    for arm in (alone, unmanaged, managed, runqlat):
+    for arm in arms:
         bench.row(f"pipe, {arm.name}", arm.median(), "us/op", best=min(arm.samples))
     bench.row("unmanaged by alone", unmanaged.median() / alone.median(), "ratio", 1.10)
+    bench.row("unmanaged beside one contracted thread by alone",
+              beside.median() / alone.median(), "ratio")
     bench.row("managed by runqlat", managed.median() / runqlat.median(), "ratio", 1.0)
     bench.end()
 

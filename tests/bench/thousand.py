@@ -53,7 +53,7 @@ def reload(qosd):
 
 
 def main():
-    bench = measure.Bench("contracts")
+    bench = measure.Bench("thousand")
     data = os.urandom(1 << 20)
     control = min(seconds(lambda: [hashlib.sha256(data) for _ in range(200)]) for _ in range(3))
     with Instance("version: 1\n") as qosd:
