@@ -23,6 +23,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 
 struct client {
@@ -110,14 +111,6 @@ static bool may_change(const struct client *client)
 	return client->may_change;
 }
 
-static uint64_t boot_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void drop(struct client *client)
 {
 	if (!client->peer)
@@ -135,7 +128,7 @@ static bool reads_its_answers(const struct client *client)
 
 static bool asks_too_often(struct client *client)
 {
-	uint64_t second = boot_ns() / 1000000000;
+	uint64_t second = qos_clock_ns(CLOCK_BOOTTIME) / 1000000000;
 
 	if (second != client->second)
 		client->calls = 0;
@@ -208,8 +201,8 @@ static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
 	r = sd_bus_message_read(call, "sstt", &contract, &attribute, &value_ns, &for_ns);
 	if (r < 0)
 		return r;
-	if (for_ns &&
-	    (__builtin_add_overflow(boot_ns(), for_ns, &until_ns) || until_ns > INT64_MAX))
+	if (for_ns && (__builtin_add_overflow(qos_clock_ns(CLOCK_BOOTTIME), for_ns, &until_ns) ||
+		       until_ns > INT64_MAX))
 		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
 						  "the time is too long");
 	r = qos_supervisor_adjust(client->bus->supervisor, contract, attribute, value_ns,

@@ -91,45 +91,58 @@ static bool in_bounds(struct reader *in, const struct setting *setting, const st
 	return false;
 }
 
-static void read_version(struct reader *in, const struct setting *setting,
-			 const struct qos_node *node)
+/* The number of a scalar, judged by the setting's bounds; false after a diagnostic. */
+static bool read_number(struct reader *in, const struct setting *setting,
+			const struct qos_node *node, int (*parse)(const char *text, uint64_t *ret),
+			uint64_t *ret)
 {
 	const char *text = text_of(in, setting, node);
-	uint64_t value = 0;
 	int r;
 
 	if (!text)
-		return;
-	r = qos_parse_count(text, UINT32_MAX, &value);
-	in_bounds(in, setting, node, r, value);
+		return false;
+	r = parse(text, ret);
+	return in_bounds(in, setting, node, r, *ret);
+}
+
+static int parse_version(const char *text, uint64_t *ret)
+{
+	return qos_parse_count(text, UINT32_MAX, ret);
+}
+
+static int parse_percent(const char *text, uint64_t *ret)
+{
+	uint32_t ppm = 0;
+	int r = qos_parse_percent(text, &ppm);
+
+	*ret = ppm;
+	return r;
+}
+
+static void read_version(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	uint64_t value = 0;
+
+	read_number(in, setting, node, parse_version, &value);
 }
 
 static void read_duration(struct reader *in, const struct setting *setting,
 			  const struct qos_node *node)
 {
-	const char *text = text_of(in, setting, node);
 	uint64_t value = 0;
-	int r;
 
-	if (!text)
-		return;
-	r = qos_parse_duration(text, &value);
-	if (in_bounds(in, setting, node, r, value))
+	if (read_number(in, setting, node, qos_parse_duration, &value))
 		*(uint64_t *)field_of(in, setting) = value;
 }
 
 static void read_percent(struct reader *in, const struct setting *setting,
 			 const struct qos_node *node)
 {
-	const char *text = text_of(in, setting, node);
-	uint32_t value = 0;
-	int r;
+	uint64_t value = 0;
 
-	if (!text)
-		return;
-	r = qos_parse_percent(text, &value);
-	if (in_bounds(in, setting, node, r, value))
-		*(uint32_t *)field_of(in, setting) = value;
+	if (read_number(in, setting, node, parse_percent, &value))
+		*(uint32_t *)field_of(in, setting) = (uint32_t)value;
 }
 
 static void read_band(struct reader *in, const struct setting *setting, const struct qos_node *node)

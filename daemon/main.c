@@ -22,6 +22,7 @@
 #include "kern/sched.h"
 #include "state/store.h"
 #include "supervisor.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -38,14 +39,6 @@ struct daemon {
 	sd_event *event;
 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* --- sources --- */
 
 static int on_monitor(sd_event_source *source, int fd, uint32_t revents, void *data)
@@ -60,7 +53,7 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct daemon *daemon = data;
 
-	qos_supervisor_turn(daemon->supervisor, clock_ns(CLOCK_BOOTTIME));
+	qos_supervisor_turn(daemon->supervisor, qos_clock_ns(CLOCK_BOOTTIME));
 	sd_event_source_set_time_relative(source, daemon->supervisor->config.slow_loop_ns / 1000);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -10,15 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "util/clock.h"
 #include "util/log.h"
-
-static uint64_t realtime_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 void qos_supervisor_journal(struct qos_supervisor *supervisor,
 			    const struct qos_adapt_request *request, uint64_t old_ns,
@@ -27,7 +20,7 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 	struct qos_live_stream *stream = request->stream;
 	const char *name = qos_live_wish(stream)->name;
 	struct qos_adaptation adaptation = {
-		.at_us = realtime_us(),
+		.at_us = qos_clock_ns(CLOCK_REALTIME) / 1000,
 		.by = request->by,
 		.old_ns = old_ns,
 		.new_ns = new_ns,

@@ -14,7 +14,7 @@
 #include "adapt/hist.h"
 #include "contract/print.h"
 #include "report_stream.h"
-#include "util/file.h"
+#include "util/clock.h"
 
 static json_t *text_or_null(const char *text)
 {
@@ -229,10 +229,7 @@ static uint64_t count_violations(json_t *briefs)
 
 static double uptime_s(const struct qos_supervisor *supervisor)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)now.tv_sec - (double)supervisor->started_us / 1e6;
+	return (double)qos_clock_ns(CLOCK_REALTIME) / 1e9 - (double)supervisor->started_us / 1e6;
 }
 
 static json_t *report_status(struct qos_supervisor *supervisor)

@@ -14,6 +14,7 @@
 #include "admit/enforce.h"
 #include "kern/probe.h"
 #include "service/enforcer.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -126,14 +127,6 @@ static int open_state(struct qos_supervisor *supervisor)
 	return qos_overrides_load(path, &supervisor->diag, &supervisor->overrides);
 }
 
-static uint64_t realtime_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		       struct qos_supervisor **ret)
 {
@@ -144,7 +137,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 	if (!supervisor || !capacity)
 		return -ENOMEM;
 	supervisor->options = *options;
-	supervisor->started_us = realtime_us();
+	supervisor->started_us = qos_clock_ns(CLOCK_REALTIME) / 1000;
 	r = qos_supervisor_read_config(options->config_path, diag, &supervisor->config);
 	if (r < 0)
 		return r;

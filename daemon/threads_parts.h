@@ -2,10 +2,9 @@
 /* What threads.c, thread_engage.c and thread_events.c share; nobody else includes it. */
 #pragma once
 
-#include <time.h>
-
 #include "contract/match.h"
 #include "supervisor.h"
+#include "util/clock.h"
 
 #define QOS_TELL_EVERY_NS                                                                          \
 	10000000000ULL /* the same complaint of one stream; a failure's next try */
@@ -15,10 +14,7 @@
 /* CLOCK_MONOTONIC, as events have it. */
 static inline uint64_t qos_threads_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+	return qos_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Was the process, or the thread, looked at after this event? */

@@ -17,17 +17,10 @@
 #include <time.h>
 
 #include "kern/monitor_parts.h"
+#include "util/clock.h"
 
 #define NS_PER_SECOND  1000000000ULL
 #define QOS_URGENT_MAX 64
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
 
 static int on_urgent(void *data, void *record, size_t size)
 {
@@ -47,7 +40,9 @@ static int on_record(void *data, void *record, size_t size)
 		monitor->handle(monitor->data, record);
 		monitor->handed++;
 	}
-	return --monitor->left > 0 && monotonic_ns() < monitor->until_ns ? 0 : -ECANCELED;
+	return --monitor->left > 0 && qos_clock_ns(CLOCK_MONOTONIC) < monitor->until_ns
+		       ? 0
+		       : -ECANCELED;
 }
 
 static int listen_to(const struct qos_monitor *monitor, int fd)
@@ -123,7 +118,7 @@ static int consume(struct qos_monitor *monitor)
 			return r == -EAGAIN ? 0 : r;
 	}
 	monitor->left = QOS_DISPATCH_MAX;
-	monitor->until_ns = monotonic_ns() + QOS_DISPATCH_NS;
+	monitor->until_ns = qos_clock_ns(CLOCK_MONOTONIC) + QOS_DISPATCH_NS;
 	r = ring_buffer__consume(monitor->ring);
 	return r == -ECANCELED ? begin_pause(monitor) : r;
 }

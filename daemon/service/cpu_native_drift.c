@@ -20,15 +20,13 @@
 #include <time.h>
 
 #include "kern/proc.h"
+#include "util/clock.h"
 
 #define RESTORE_EVERY_NS QOS_NS_PER_SECOND
 
 uint64_t qos_native_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * QOS_NS_PER_SECOND + (uint64_t)now.tv_nsec;
+	return qos_clock_ns(CLOCK_MONOTONIC);
 }
 
 void qos_native_link(struct native *native, struct thread *thread)

@@ -26,6 +26,7 @@
 
 #include "kern/sched.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define RUNTIME_NS 20000ULL
 #define PERIOD_NS  400000ULL
@@ -79,14 +80,10 @@ static void on_event(void *data, const struct qos_event *event)
 static void on_timer(struct enforcer *enforcer)
 {
 	struct qos_service *inner = enter(&enforcer->service);
-	struct timespec now;
 	uint64_t times;
 
-	if (read(enforcer->timer_fd, &times, sizeof(times)) == sizeof(times)) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		inner->ops->expire(inner,
-				   (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
-	}
+	if (read(enforcer->timer_fd, &times, sizeof(times)) == sizeof(times))
+		inner->ops->expire(inner, qos_clock_ns(CLOCK_MONOTONIC));
 	leave(&enforcer->service);
 }
 
