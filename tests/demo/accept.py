@@ -27,8 +27,8 @@ def shape(result):
 
 def keeps(counters):
     """On a machine of its own that is all of them. Where a hypervisor takes the CPU away now and then,
-    one window of ten jobs in ten is let pass, and two more."""
-    return counters["violations"] <= 2 + counters["jobs"] // 10 // 10
+    one window of ten jobs in twenty is let pass, and two more."""
+    return counters["violations"] <= 2 + counters["jobs"] // 10 // 20
 
 
 def expectations(result):

@@ -59,9 +59,9 @@ def three_arms(cpus, speed, result):
 
 
 def overload(cpus, speed, result):
-    """One contract too many, and one program that needs thirty times what it said."""
+    """One contract too many, and one program that needs ten times what it said."""
     programs = workload.overload_programs(cpus)
-    say(f"{OVERLOAD_SECONDS} s fifo: burst needs thirty times what its contract says")
+    say(f"{OVERLOAD_SECONDS} s fifo: burst needs ten times what its contract says")
     result["fifo"], _, _ = arms.run("fifo", programs, cpus, speed, OVERLOAD_SECONDS)
     say(f"{OVERLOAD_SECONDS} s qosd: the same, and one contract too many")
     result["qosd"], refused, _ = arms.run(

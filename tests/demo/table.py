@@ -32,7 +32,7 @@ def lines(result):
     yield HEAD.rstrip()
     yield COLUMNS.rstrip()
     yield from rows(result["arms"])
-    yield "burst needs thirty times what its contract says"
+    yield "burst needs ten times what its contract says"
     yield from rows(result["overload"])
     yield "(broken: windows in which more requests were lost than the contract allows)"
     for refused in result["overload"]["refused"]:

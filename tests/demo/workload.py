@@ -136,11 +136,11 @@ CULPRIT = "burst"
 
 def overload_programs(cpus):
     """The same with one that turns bad: a thread a CPU, the shortest deadline of rt-app's, and
-    after two seconds thirty times the work that its contract says."""
+    after two seconds ten times the work that its contract says."""
     _, share = sized(cpus)
     runtime = int(400 * share)
     burst = Program(CULPRIT, "turns bad after two seconds", 50, 4000, runtime,
-                    ((2, runtime // 2), (1, runtime * 30)), cpus, window="5/10")
+                    ((2, runtime // 2), (1, runtime * 10)), cpus, window="5/10")
     return first_programs(cpus, 3) + [burst]
 
 
