@@ -58,7 +58,8 @@ class Hog(unittest.TestCase):
         with Instance() as qosd:
             for cpu in cpus:
                 qosd.write(f"hog-{cpu}", contract(f"hog-{cpu}", f"  cpus: {cpu}\n",
-                                                  period="10ms", runtime="7ms"))
+                                                  period="10ms", runtime="7ms",
+                                                  top="accept: best-effort\n"))
             qosd.start()
             hogs = [qosd.run(PYTHON, PERIODIC, f"hog-{c}", "10", "1", "spin") for c in cpus]
             for hog in hogs:
