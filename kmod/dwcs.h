@@ -18,7 +18,7 @@
  *   dwcs         deadline; lowest W' = x'/y'; both zero: highest y'; equal: lowest x'
  *                (West, Poellabauer, Schwan: RTSS 2000; IEEE ToC 53(6) 2004)
  *   dwcs-window  lowest W'; equal non-zero: deadline, lowest x'; both zero: highest y', deadline (1999)
- *   vds          virtual deadline d + x'T/m' = ts + k'T/m' (Zhang, West, Qi: RTSS 2004); lowest W'
+ *   vds          virtual deadline d + x'T/m' = ts + k'T/m' (Zhang, West, Qi: RTSS 2004); d
  *   fin          vds, and a *started* request with an earlier deadline finishes first if the top one
  *                still makes its own deadline after it
  * -skip, and fin: a request that cannot finish by its deadline any more is not run; one whose window
@@ -186,7 +186,7 @@ static inline int dwcs_order_virtual(const struct dwcs_stream *a, const struct d
 
 	int order = dwcs_sign((__s64)(a->due - b->due) * ma * mb + spare_a * mb - spare_b * ma);
 
-	return order ? order : dwcs_by_constraint(a, b);
+	return order ? order : dwcs_by_due(a, b);
 }
 
 /* Total order of the requests in DWCS_RANK; never 0 for a != b with different ids. */
