@@ -21,7 +21,9 @@
  *   vds          virtual deadline d + x'T/m' = ts + k'T/m' (Zhang, West, Qi: RTSS 2004); d
  *   fin          vds, and a *started* request with an earlier deadline finishes first if the top one
  *                still makes its own deadline after it
- * -skip, and fin: a request that cannot finish by its deadline any more is not run; one whose window
+ *   fin-guard    fin, but a request that may be lost is put off where running it now would make EDF
+ *                miss one that may not (x' = 0); looks at the DWCS_GUARD_MAX most urgent of these
+ * -skip and both fin: a request that cannot finish by its deadline any more is not run; one whose window
  * is broken already (m' > k') waits for spare time. In all but edf a stream whose quota is met
  * (m' = 0) waits for spare time, which goes by deadline.
  *
@@ -44,6 +46,7 @@
 
 #define DWCS_PERIOD_MAX (1ULL << 39)
 #define DWCS_Y_MAX	1000U
+#define DWCS_GUARD_MAX	16U
 
 enum dwcs_ordering {
 	DWCS_EDF,
@@ -53,11 +56,21 @@ enum dwcs_ordering {
 	DWCS_VDS,
 	DWCS_VDS_SKIP,
 	DWCS_FIN,
+	DWCS_FIN_GUARD,
 	DWCS_ORDERINGS
 };
 
-/* Where a request waits. DUE holds every live one; STARTED those of RANK that were served already. */
-enum dwcs_heap { DWCS_MUST, DWCS_RANK, DWCS_SPARE, DWCS_STARTED, DWCS_DUE, DWCS_HEAPS };
+/* Where a request waits: in one of the first three. DUE holds every live one; of those in RANK, STARTED
+ * has the ones that were served already, CRITICAL the ones that may not be lost (x' = 0). */
+enum dwcs_heap {
+	DWCS_MUST,
+	DWCS_RANK,
+	DWCS_SPARE,
+	DWCS_STARTED,
+	DWCS_CRITICAL,
+	DWCS_DUE,
+	DWCS_HEAPS
+};
 
 /* One stream on one CPU. Zeroed but for the first block, then dwcs_reset(). Times share one unit. */
 struct dwcs_stream {
@@ -75,8 +88,8 @@ struct dwcs_stream {
 
 	/* the request */
 	__u64 release;
-	__u64 due;  /* release + D */
-	__u64 left; /* of C */
+	__u64 due;	       /* release + D */
+	__u64 left;	       /* of C */
 	__u32 pos[DWCS_HEAPS]; /* place in each heap, from 1; 0: not in it */
 };
 
@@ -112,7 +125,13 @@ static inline int dwcs_is_doomed(const struct dwcs_stream *s)
 
 static inline int dwcs_skips(enum dwcs_ordering ordering)
 {
-	return ordering == DWCS_FIN || ordering == DWCS_VDS_SKIP || ordering == DWCS_DWCS_SKIP;
+	return ordering == DWCS_FIN || ordering == DWCS_FIN_GUARD || ordering == DWCS_VDS_SKIP ||
+	       ordering == DWCS_DWCS_SKIP;
+}
+
+static inline int dwcs_finishes(enum dwcs_ordering ordering)
+{
+	return ordering == DWCS_FIN || ordering == DWCS_FIN_GUARD;
 }
 
 /* --- orders: < 0 if a goes before b, > 0 after, 0 if this order does not tell them apart --- */
@@ -209,6 +228,7 @@ static inline int dwcs_order(enum dwcs_ordering ordering, const struct dwcs_stre
 	case DWCS_VDS:
 	case DWCS_VDS_SKIP:
 	case DWCS_FIN:
+	case DWCS_FIN_GUARD:
 		order = dwcs_order_virtual(a, b);
 		break;
 	case DWCS_ORDERINGS:
@@ -338,15 +358,24 @@ static inline void dwcs_release(struct dwcs_queue *q, struct dwcs_stream *s, __u
 	s->left = s->cost;
 	dwcs_push(q, DWCS_DUE, s);
 	dwcs_push(q, mandatory ? DWCS_MUST : dwcs_heap_of(q, s), s);
+	if (q->ordering == DWCS_FIN_GUARD && s->pos[DWCS_RANK] && s->k == s->m)
+		dwcs_push(q, DWCS_CRITICAL, s);
+}
+
+/* It will not be run any more; it is lost when it is due. */
+static inline void dwcs_drop(struct dwcs_queue *q, struct dwcs_stream *s)
+{
+	int heap;
+
+	for (heap = 0; heap < DWCS_DUE; heap++)
+		dwcs_remove(q, (enum dwcs_heap)heap, s);
 }
 
 /* Takes the request out of the queue, without an outcome: its thread is gone, or the queue ends. */
 static inline void dwcs_withdraw(struct dwcs_queue *q, struct dwcs_stream *s)
 {
-	int heap;
-
-	for (heap = 0; heap < DWCS_HEAPS; heap++)
-		dwcs_remove(q, (enum dwcs_heap)heap, s);
+	dwcs_drop(q, s);
+	dwcs_remove(q, DWCS_DUE, s);
 }
 
 /* The live request was served (all of C, or its job needs no more), or it is lost: its deadline has
@@ -362,7 +391,7 @@ static inline void dwcs_serve(struct dwcs_queue *q, struct dwcs_stream *s, __u64
 {
 	if (amount == 0)
 		return;
-	if (q->ordering == DWCS_FIN && s->pos[DWCS_RANK] && !s->pos[DWCS_STARTED])
+	if (dwcs_finishes(q->ordering) && s->pos[DWCS_RANK] && !s->pos[DWCS_STARTED])
 		dwcs_push(q, DWCS_STARTED, s);
 	s->left -= amount < s->left ? amount : s->left;
 }
@@ -378,10 +407,8 @@ static inline struct dwcs_stream *dwcs_first(struct dwcs_queue *q, enum dwcs_hea
 {
 	struct dwcs_stream *s = dwcs_top(q, heap);
 
-	for (; s && dwcs_skips(q->ordering) && !dwcs_is_possible(s, now); s = dwcs_top(q, heap)) {
-		dwcs_remove(q, heap, s);
-		dwcs_remove(q, DWCS_STARTED, s);
-	}
+	for (; s && dwcs_skips(q->ordering) && !dwcs_is_possible(s, now); s = dwcs_top(q, heap))
+		dwcs_drop(q, s);
 	return s;
 }
 
@@ -405,6 +432,58 @@ static inline struct dwcs_stream *dwcs_finish(const struct dwcs_queue *q, struct
 	return best;
 }
 
+/* The requests of a heap in its order, one call each; `edge` are places whose parents were taken. */
+struct dwcs_walk {
+	__u32 edge[DWCS_GUARD_MAX + 2];
+	__u32 n;
+};
+
+static inline struct dwcs_stream *dwcs_walk_next(const struct dwcs_queue *q, enum dwcs_heap heap,
+						 struct dwcs_walk *walk)
+{
+	struct dwcs_stream **slot = q->slot[heap];
+	__u32 i, least = 0, pos;
+
+	if (walk->n == 0)
+		return (struct dwcs_stream *)0;
+	for (i = 1; i < walk->n; i++)
+		if (dwcs_goes_before(q, heap, slot[walk->edge[i] - 1], slot[walk->edge[least] - 1]))
+			least = i;
+	pos = walk->edge[least];
+	walk->edge[least] = walk->edge[--walk->n];
+	if (2 * pos <= q->n[heap])
+		walk->edge[walk->n++] = 2 * pos;
+	if (2 * pos < q->n[heap])
+		walk->edge[walk->n++] = 2 * pos + 1;
+	return slot[pos - 1];
+}
+
+/* fin-guard's rule: `s`, or the most urgent critical request if EDF keeps them all now, and would not
+ * after s. */
+static inline struct dwcs_stream *dwcs_guard(struct dwcs_queue *q, struct dwcs_stream *s, __u64 now)
+{
+	struct dwcs_stream *first = dwcs_first(q, DWCS_CRITICAL, now), *c;
+	struct dwcs_walk walk = {.edge = {1}, .n = first ? 1 : 0};
+	int endangers = 0;
+	__u64 demand = 0;
+	__u32 i;
+
+	if (s->pos[DWCS_CRITICAL])
+		return s;
+	for (i = 0; i < DWCS_GUARD_MAX && (c = dwcs_walk_next(q, DWCS_CRITICAL, &walk)); i++) {
+		__s64 slack;
+
+		if (!dwcs_is_possible(c, now))
+			continue;
+		demand += c->left;
+		slack = (__s64)(c->due - now) - (__s64)demand;
+		if (slack < 0)
+			return s;
+		endangers |= slack < (__s64)s->left;
+	}
+	return endangers ? first : s;
+}
+
 /*
  * Who runs at `now`, or NULL. What is due must have been settled. The choice holds until a request
  * arrives, is settled, or leaves: asking more often does not change it.
@@ -418,5 +497,7 @@ static inline struct dwcs_stream *dwcs_pick(struct dwcs_queue *q, __u64 now)
 	s = dwcs_first(q, DWCS_RANK, now);
 	if (!s)
 		return dwcs_first(q, DWCS_SPARE, now);
-	return q->ordering == DWCS_FIN ? dwcs_finish(q, s, now) : s;
+	if (dwcs_finishes(q->ordering))
+		s = dwcs_finish(q, s, now);
+	return q->ordering == DWCS_FIN_GUARD ? dwcs_guard(q, s, now) : s;
 }
