@@ -8,6 +8,7 @@ packages_of() {
   local demo="rt-app rt-tests stress-ng procps python3"
   local lint="clang-format clang-tidy cppcheck shellcheck mandoc yamllint python3 binutils"
   local fuzz="libclang-rt-dev llvm"
+  local lab="qemu-system-x86 busybox-static cpio kmod xz-utils make gcc dwarves"
   case $1 in
   build) echo "$build" ;;
   demo) echo "$build $demo" ;;
@@ -15,8 +16,9 @@ packages_of() {
   fuzz) echo "$build $fuzz" ;;
   bench) echo "$build $demo linux-perf libbpf-tools strace" ;;
   package) echo "$build debhelper dpkg-dev lintian" ;;
-  test) echo "$build $demo $lint $fuzz jq iproute2" ;;
-  *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench package" ;;
+  vm | kmod) echo "$lab" ;;
+  test) echo "$build $demo $lint $fuzz $lab jq iproute2" ;;
+  *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench vm kmod package" ;;
   esac
 }
 
@@ -32,7 +34,7 @@ missing_of() {
 }
 
 install_packages() {
-  local quiet=(-q -y -o Dpkg::Use-Pty=0)
+  local quiet=(-q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600)
   DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" update >&2 ||
     die "apt-get update failed; is there a network?"
   DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" install --no-install-recommends "$@" >&2 ||

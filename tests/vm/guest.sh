@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Process 1 of the guest, over the host's files: makes a system of them, runs the command, sends its
+# output and its exit code out through ports of their own, and ends the guest.
+# shellcheck source=/dev/null
+. "$1" # TOP RUN OUT KERNEL P9 COMMAND ENVIRONMENT
+
+tell() {
+  echo "lab: $*" >/dev/kmsg
+}
+
+# The device of a port, by the name that the host gave it.
+port() { # NAME
+  local file
+  for file in /sys/class/virtio-ports/*/name; do
+    [ "$(<"$file")" != "$1" ] || echo "/dev/$(basename "$(dirname "$file")")"
+  done
+}
+
+mount_all() {
+  mkdir -p /dev/pts /dev/shm
+  mount -t devpts -o gid=5,mode=620 devpts /dev/pts
+  mount -t tmpfs -o mode=1777 shm /dev/shm
+  mount -t tmpfs -o mode=755 run /run
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  mount -t bpf bpf /sys/fs/bpf
+  mount -t debugfs debugfs /sys/kernel/debug
+  mount -t tracefs tracefs /sys/kernel/tracing
+  mkdir -p "$OUT"
+  mount -t 9p -o "rw,$P9,cache=none" out "$OUT" || tell "no directory for results"
+  [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+  ln -sf /proc/self/fd/0 /dev/stdin
+  ln -sf /proc/self/fd/1 /dev/stdout
+  ln -sf /proc/self/fd/2 /dev/stderr
+}
+
+# The host has no modules of this kernel in the usual place.
+mount_modules() {
+  local release
+  release=$(uname -r)
+  mkdir -p "/lib/modules/$release"
+  mount --bind "$KERNEL/lib/modules/$release" "/lib/modules/$release"
+}
+
+become_a_system() {
+  export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  mount_all 2>&1 | while IFS= read -r line; do tell "$line"; done
+  mount_modules
+  hostname qos-lab
+  ip link set lo up
+}
+
+run_command() {
+  cd "$TOP" || exit 125
+  export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash TERM=dumb LC_ALL=C.UTF-8
+  export "${ENVIRONMENT[@]}"
+  exec setsid "${COMMAND[@]}" </dev/null
+}
+
+# What was started in the background may hold the pipes open for ever, so wait only a little for
+# the end of the output.
+drain() { # PID...
+  local i
+  for ((i = 0; i < 20; i++)); do
+    kill -0 "$@" 2>/dev/null || return
+    sleep 0.1
+  done
+}
+
+# Through pipes, because a port can be opened only once, and programs open /dev/stderr again.
+command_with_ports() {
+  local status pids
+  mkfifo /run/lab.out /run/lab.err
+  cat /run/lab.out >"$(port out)" &
+  pids=($!)
+  cat /run/lab.err >"$(port err)" &
+  pids+=($!)
+  (run_command) >/run/lab.out 2>/run/lab.err
+  status=$?
+  drain "${pids[@]}"
+  return "$status"
+}
+
+# An object counts as leaked only when it is 5 s old and two scans missed it.
+look_for_leaks() {
+  local leaks=/sys/kernel/debug/kmemleak
+  [ -e "$leaks" ] || return 0
+  sleep 6
+  if ! { echo scan && sleep 1 && echo scan; } >"$leaks"; then
+    tell "BUG: kmemleak is off"
+    return
+  fi
+  while IFS= read -r line; do tell "$line"; done <"$leaks"
+}
+
+become_a_system
+command_with_ports
+status=$?
+look_for_leaks
+echo "$status" >"$(port status)"
+sync
+exec busybox poweroff -f
