@@ -48,14 +48,15 @@ static json_t *report_capacity(const struct qos_host *host, const struct qos_cap
 	char online[QOS_CPUS_TEXT_MAX], isolated[QOS_CPUS_TEXT_MAX];
 
 	return json_pack(
-		"{s:s, s:s, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:b, s:b}", "cpus",
+		"{s:s, s:s, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "cpus",
 		qos_cpus_print(online, sizeof(online), &capacity->online), "isolated",
 		qos_cpus_print(isolated, sizeof(isolated), &capacity->isolated), "cap_percent",
 		(double)capacity->cap_ppb / 1e7, "cap_reason", capacity->cap_reason,
 		"dl_foreign_percent", (double)capacity->dl_foreign_ppb / 1e7, "rt_runtime_us",
 		(json_int_t)host->rt_runtime_us, "rt_period_us", (json_int_t)host->rt_period_us,
 		"fair_runtime_ns", (json_int_t)host->fair_runtime_ns, "fair_period_ns",
-		(json_int_t)host->fair_period_ns, "deadline", (int)capacity->deadline, "fifo",
+		(json_int_t)host->fair_period_ns, "sample_cost_ns",
+		(json_int_t)host->sample_cost_ns, "deadline", (int)capacity->deadline, "fifo",
 		(int)capacity->fifo);
 }
 

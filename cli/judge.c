@@ -118,6 +118,7 @@ static int probe_host(const struct qos_cli *cli, enum qos_judge_as as, struct qo
 
 	if (probe_foreign(cli, ret) < 0)
 		return qos_cli_no_memory(cli);
+	(*ret)->sample_cost_ns = qos_probe_sample_cost();
 	for (size_t i = 0; lend_rights && i < QOS_FEATURE_COUNT; i++) {
 		if ((*ret)->feature[i] == QOS_DENIED)
 			(*ret)->feature[i] = QOS_PRESENT;

@@ -55,15 +55,30 @@ static void print_limits(const struct qos_out *out, const json_t *capacity)
 		qos_out_fact(out, QOS_PLAIN, "RT limit",
 			     "%" PRId64 " us of %" PRId64 " us (kernel.sched_rt_runtime_us)",
 			     rt_runtime, qos_json_int(capacity, "rt_period_us", 0));
-	if (!qos_json_int(capacity, "fair_period_ns", 0)) {
+	if (!qos_json_int(capacity, "fair_period_ns", 0))
 		qos_out_fact(out, QOS_PLAIN, "fair server", "none, or not to be read");
-		return;
-	}
-	qos_out_fact(out, QOS_PLAIN, "fair server", "%s of %s",
-		     qos_out_duration(runtime, sizeof(runtime),
-				      qos_json_int(capacity, "fair_runtime_ns", 0)),
-		     qos_out_duration(period, sizeof(period),
-				      qos_json_int(capacity, "fair_period_ns", 0)));
+	else
+		qos_out_fact(out, QOS_PLAIN, "fair server", "%s of %s",
+			     qos_out_duration(runtime, sizeof(runtime),
+					      qos_json_int(capacity, "fair_runtime_ns", 0)),
+			     qos_out_duration(period, sizeof(period),
+					      qos_json_int(capacity, "fair_period_ns", 0)));
+}
+
+#define DEAR_NS 10000 /* a short `runtime` is then charged several times itself */
+
+static void print_sampling(const struct qos_out *out, const json_t *capacity)
+{
+	int64_t cost = qos_json_int(capacity, "sample_cost_ns", 0);
+	char text[QOS_OUT_NUMBER_MAX];
+
+	qos_out_fact(out, QOS_PLAIN, "sampling", "%s for each look at a thread's budget",
+		     qos_out_duration(text, sizeof(text), cost));
+	if (cost >= DEAR_NS)
+		qos_out_fact(out, QOS_WARN, "",
+			     "timer interrupts are dear here, as in most virtual machines: "
+			     "admission charges each job some hundred microseconds for being cut "
+			     "in time, so few long jobs need less than many short ones");
 }
 
 static void print_capacity(const struct qos_out *out, const json_t *capacity)
@@ -78,6 +93,7 @@ static void print_capacity(const struct qos_out *out, const json_t *capacity)
 	qos_out_fact(out, QOS_PLAIN, "cap", "%s %% of each CPU (%s); others' SCHED_DEADLINE: %s %%",
 		     cap, qos_json_text(capacity, "cap_reason", "?"), taken);
 	print_limits(out, capacity);
+	print_sampling(out, capacity);
 }
 
 static void print_foreign(const struct qos_out *out, const json_t *foreign)

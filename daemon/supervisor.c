@@ -56,6 +56,7 @@ int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **re
 	r = qos_probe_host(&own, &host);
 	if (r < 0)
 		return r;
+	host->sample_cost_ns = supervisor->sample_cost_ns;
 	if (!supervisor->monitor || !supervisor->service)
 		host->feature[QOS_FEATURE_RT] = QOS_OFF;
 	if (!supervisor->service)
@@ -141,6 +142,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 	r = qos_supervisor_read_config(options->config_path, diag, &supervisor->config);
 	if (r < 0)
 		return r;
+	supervisor->sample_cost_ns = qos_probe_sample_cost();
 	open_kernel(supervisor);
 	r = open_state(supervisor);
 	if (r >= 0)

@@ -47,13 +47,15 @@ static void set_managed(struct qos_live_stream *stream, struct qos_thread *threa
 }
 
 /* What the service manager has to know of a stream. */
-static struct qos_service_stream service_stream(const struct qos_live_stream *stream)
+static struct qos_service_stream service_stream(const struct qos_supervisor *supervisor,
+						const struct qos_live_stream *stream)
 {
 	return (struct qos_service_stream){
 		.id = stream->id,
 		.wish = qos_live_wish(stream),
 		.grant = &stream->applied,
 		.on_drift = stream->live->contract->on_drift,
+		.sample_cost_ns = supervisor->sample_cost_ns,
 	};
 }
 
@@ -66,7 +68,7 @@ bool qos_thread_wants_schedule(const struct qos_supervisor *supervisor,
 uint64_t qos_supervisor_budget_ns(const struct qos_supervisor *supervisor,
 				  const struct qos_live_stream *stream)
 {
-	return qos_budget_ns(qos_live_wish(stream), &stream->applied,
+	return qos_budget_ns(qos_live_wish(stream), &stream->applied, supervisor->sample_cost_ns,
 			     (uint64_t)supervisor->config.cap_ppm * 1000);
 }
 
@@ -75,11 +77,13 @@ static int measure(struct qos_supervisor *supervisor, const struct qos_live_stre
 {
 	bool watched = qos_thread_wants_schedule(supervisor, stream) &&
 		       qos_is_cut(qos_live_wish(stream), &stream->applied);
+	uint64_t sample_ns = 0;
 
 	if (!supervisor->monitor)
 		return 0;
-	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id,
-					 qos_supervisor_budget_ns(supervisor, stream), watched);
+	if (watched)
+		sample_ns = qos_sample_ns(stream->applied.granted_ns, supervisor->sample_cost_ns);
+	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id, sample_ns);
 }
 
 /* Nobody but the monitor would stop such a thread: SCHED_DEADLINE is cut by the kernel too. */
@@ -127,7 +131,7 @@ static int fall_back(struct qos_supervisor *supervisor, struct qos_live_stream *
 
 static int schedule(struct qos_supervisor *supervisor, struct qos_live_stream *stream, pid_t tid)
 {
-	struct qos_service_stream service = service_stream(stream);
+	struct qos_service_stream service = service_stream(supervisor, stream);
 	struct qos_diag diag = QOS_DIAG_INIT;
 	int r;
 

@@ -37,11 +37,13 @@ static uint64_t charge(const struct qos_book *book, const struct qos_entry *entr
 	const struct qos_cpu_stream *wish = &entry->contract->cpu[i];
 	const struct qos_stream_grant *grant = &entry->grant.streams[i];
 	uint64_t reserved = grant->guaranteed_ns, budget;
-	uint64_t one = reserved + 2 * book->capacity->overhead_ns + qos_enforcement_ns(reserved);
+	uint64_t cost = book->capacity->sample_cost_ns;
+	uint64_t one =
+		reserved + 2 * book->capacity->overhead_ns + qos_enforcement_ns(reserved, cost);
 
 	if (wish->overrun != QOS_OVERRUN_ALLOW || grant->policy != QOS_POLICY_FIFO)
 		return one;
-	budget = qos_budget_ns(wish, grant, book->capacity->cap_ppb);
+	budget = qos_budget_ns(wish, grant, cost, book->capacity->cap_ppb);
 	return budget > one ? budget : one;
 }
 

@@ -38,7 +38,7 @@ struct qos_entry {
 struct qos_demand {
 	/* c: n * one_ns; late: T - one_ns, under SCHED_DEADLINE D - one_ns; no priority yet */
 	struct qos_sporadic task;
-	/* C' of one thread: reserved + 2 * overhead + what may pass until it is cut. */
+	/* C' of one thread: reserved + 2 * overhead + samples, and what passes until it is cut. */
 	uint64_t one_ns;
 	uint64_t fixed_ns; /* c + util * late, for qos_feasible_rta_bound */
 	uint64_t util_ppb;

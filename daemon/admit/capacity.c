@@ -137,6 +137,7 @@ void qos_capacity_of(const struct qos_host *host, const struct qos_config *confi
 	ret->online = host->online;
 	ret->isolated = qos_cpus_and(&host->isolated, &host->online);
 	ret->n_cpus = qos_cpus_count(&host->online);
+	ret->sample_cost_ns = host->sample_cost_ns;
 	ret->overhead_ns = config->overhead_ns;
 	ret->blocking_ns = config->blocking_ns;
 	ret->band_first = config->band_first;

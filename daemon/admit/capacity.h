@@ -37,6 +37,7 @@ struct qos_capacity {
 	struct qos_cpus disturbed;
 	struct qos_quota quotas[QOS_QUOTAS_MAX]; /* throttling, fair server */
 	size_t n_quotas;
+	uint64_t sample_cost_ns; /* as struct qos_host has it */
 	uint64_t overhead_ns;
 	uint64_t blocking_ns;
 	uint32_t band_first;

@@ -56,6 +56,9 @@ struct qos_interface {
 	uint64_t speed_bps; /* 0: cannot be asked */
 };
 
+#define QOS_SAMPLE_COST_DEFAULT 1000	/* not known: a machine with a timer in the CPU */
+#define QOS_SAMPLE_COST_MAX	1000000 /* ns */
+
 struct qos_host {
 	char *release; /* uname -r; may be NULL */
 	struct qos_cpus online;
@@ -67,6 +70,9 @@ struct qos_host {
 	uint64_t fair_period_ns;
 	uint64_t dl_period_min_ns; /* kernel.sched_deadline_period_{min,max}_us */
 	uint64_t dl_period_max_ns;
+	/* What one sample of a thread's task clock takes from the thread; at most QOS_SAMPLE_COST_MAX.
+	 * admit/enforce.h is built on it. */
+	uint64_t sample_cost_ns;
 	enum qos_feature_state feature[QOS_FEATURE_COUNT];
 	struct qos_foreign foreign[QOS_FOREIGN_MAX];
 	size_t n_foreign;
@@ -79,7 +85,7 @@ struct qos_host {
 	size_t n_groups;
 };
 
-/* An empty host: no CPU online, all features unknown, limits at the kernel's defaults. */
+/* An empty host: no CPU online, all features unknown, the rest at its defaults. */
 int qos_host_new(struct qos_host **ret);
 void qos_host_free(struct qos_host *host);
 QOS_DEFINE_CLEANUP(struct qos_host *, qos_host_free)

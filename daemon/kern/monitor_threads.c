@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#include "admit/enforce.h"
 #include "kern/monitor_parts.h"
 #include "kern/proc.h"
 
@@ -128,18 +127,17 @@ static int attach_anew(struct qos_monitor *monitor, pid_t tid, const struct atta
 }
 
 int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream,
-			      uint64_t budget_ns, bool watch_budget)
+			      uint64_t sample_ns)
 {
 	struct attached plan = {.stream = stream, .clock_fd = -1};
 	struct attached *old = qos_table_get(&monitor->threads, tid);
-	uint64_t sample_ns = watch_budget ? qos_sample_ns(budget_ns) : 0;
 	int r;
 
 	if (tid <= 0)
 		return -EINVAL;
 	r = qos_proc_start_time(tid, &plan.start_ticks);
 	if (r == 0 && old && old->stream == stream && old->start_ticks == plan.start_ticks) {
-		if (watch_budget) {
+		if (sample_ns) {
 			r = set_clock(monitor, tid, old, sample_ns);
 		} else {
 			qos_closep(&old->clock_fd);

@@ -12,6 +12,11 @@ struct qos_probe_own {
 };
 int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret);
 
+/* Measures what one sample of a thread's task clock takes from that thread, in some 10 ms; rounded
+ * up coarsely, so that the next start finds the same. QOS_SAMPLE_COST_DEFAULT where it may not be
+ * asked. qos_probe_host does not ask: whoever wants it does, once. */
+uint64_t qos_probe_sample_cost(void);
+
 /* Do the online CPUs or the real-time limits differ from what `host` says? Three small reads. */
 bool qos_probe_supply_changed(const struct qos_host *host);
 

@@ -60,7 +60,7 @@ static struct qos_sched_attr attr_of_grant(const struct qos_service_stream *stre
 		.policy = SCHED_DEADLINE,
 		.flags = QOS_SCHED_RESET_ON_FORK |
 			 (wish->overrun == QOS_OVERRUN_ALLOW ? QOS_SCHED_RECLAIM : 0),
-		.runtime_ns = qos_kernel_runtime_ns(wish, stream->grant),
+		.runtime_ns = qos_kernel_runtime_ns(wish, stream->grant, stream->sample_cost_ns),
 		.deadline_ns = wish->deadline_ns,
 		.period_ns = wish->period.ns,
 	};

@@ -20,6 +20,7 @@ struct qos_service_stream {
 	const struct qos_cpu_stream *wish; /* borrowed from the contract */
 	const struct qos_stream_grant *grant;
 	enum qos_drift on_drift;
+	uint64_t sample_cost_ns; /* as struct qos_host has it */
 };
 
 /* Outcomes of attach, detach and verify. */

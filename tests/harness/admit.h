@@ -44,7 +44,7 @@ static inline uint64_t test_budget(uint64_t charged_ns)
 	while (hi - lo > 1) {
 		uint64_t mid = lo + (hi - lo) / 2;
 
-		if (mid + qos_enforcement_ns(mid) <= charged_ns)
+		if (mid + qos_enforcement_ns(mid, 0) <= charged_ns)
 			lo = mid;
 		else
 			hi = mid;

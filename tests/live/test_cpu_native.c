@@ -33,14 +33,14 @@ static void test_deadline(void **state)
 	assert_int_equal(attach(world), 0);
 	assert_policy(world, SCHED_DEADLINE);
 	now = victim_state(world->pid);
-	assert_int_equal(now.attr.runtime_ns, 2 * MS + qos_enforcement_ns(2 * MS));
+	assert_int_equal(now.attr.runtime_ns, 2 * MS + qos_enforcement_ns(2 * MS, SAMPLE_COST_NS));
 	assert_int_equal(now.attr.deadline_ns, 50 * MS);
 	assert_int_equal(now.attr.period_ns, 100 * MS);
 	assert_int_equal(now.attr.flags, QOS_SCHED_RESET_ON_FORK);
 	grant_deadline(world, 3 * MS);
 	assert_int_equal(attach(world), 0);
 	assert_int_equal(victim_state(world->pid).attr.runtime_ns,
-			 3 * MS + qos_enforcement_ns(3 * MS));
+			 3 * MS + qos_enforcement_ns(3 * MS, SAMPLE_COST_NS));
 	assert_int_equal(verify(world), 0);
 	assert_int_equal(detach(world), 0);
 	assert_victim(world->pid, &world->before);

@@ -23,7 +23,7 @@ static uint32_t make_stream(struct qos_monitor *monitor, const struct qos_stream
 
 static void attach(struct qos_monitor *monitor, const struct worker *worker, uint32_t stream)
 {
-	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream, 0, false), 0);
+	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream, 0), 0);
 }
 
 /* Was the worker left alone by all that has a higher priority (SCHED_DEADLINE, the fair server)? */
@@ -358,7 +358,7 @@ static bool try_overrun(struct qos_monitor *monitor)
 
 	worker = worker_start(&worker_plan);
 	assert_int_equal(
-		qos_monitor_thread_attach(monitor, worker->tid, stream, config.budget_ns, true), 0);
+		qos_monitor_thread_attach(monitor, worker->tid, stream, config.budget_ns / 20), 0);
 	worker_round(worker); /* so that its sleep is seen */
 	sleep_until(read_stats(monitor, stream).last_release_ns + 201 * MS);
 	worker->work_ns = 30 * MS;
@@ -418,7 +418,7 @@ static void test_exact_rate(void **state)
 	uint64_t base, last = 0, n = 0;
 
 	worker = worker_start(&worker_plan);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, stream, 2 * MS, true), 0);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, stream, MS / 10), 0);
 	worker_round(worker);
 	base = read_stats(*state, stream).last_release_ns;
 	heard_find(*state, heard, QOS_EVENT_OVERRUN, worker->tid);
@@ -503,7 +503,7 @@ static void test_attached_again(void **state)
 
 	for (int i = 0; i < 12; i++) {
 		assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, stream,
-							   (5 + i % 3) * MS, i % 4 != 3),
+							   i % 4 != 3 ? (5 + i % 3) * MS / 20 : 0),
 				 0);
 		worker_round(worker);
 		sleep_until(now_ns() + 11 * MS);

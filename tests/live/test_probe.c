@@ -44,6 +44,17 @@ static void test_basics(void **state)
 	assert_false(qos_probe_supply_changed(host));
 }
 
+/* A fact of the machine, not of the moment: it is one of few values, and the next look finds that one
+ * or its neighbour. */
+static void test_sample_cost(void **state)
+{
+	uint64_t us = qos_probe_sample_cost() / 1000, again = qos_probe_sample_cost() / 1000;
+
+	assert_in_range(us, 1, QOS_SAMPLE_COST_MAX / 1000);
+	assert_int_equal(us & (us - 1), 0);
+	assert_in_range(again, us / 2, 2 * us);
+}
+
 static void test_supply_changed(void **state)
 {
 	_cleanup_host_ struct qos_host *host = probe(NULL);
@@ -271,15 +282,11 @@ static void test_without_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_basics),
-		cmocka_unit_test(test_supply_changed),
-		cmocka_unit_test(test_features),
-		cmocka_unit_test(test_changes_nothing),
-		cmocka_unit_test(test_narrow_caller),
-		cmocka_unit_test(test_fair_server),
-		cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_foreign_use),
-		cmocka_unit_test(test_foreign_truncated),
+		cmocka_unit_test(test_basics),		cmocka_unit_test(test_sample_cost),
+		cmocka_unit_test(test_supply_changed),	cmocka_unit_test(test_features),
+		cmocka_unit_test(test_changes_nothing), cmocka_unit_test(test_narrow_caller),
+		cmocka_unit_test(test_fair_server),	cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_foreign_use),	cmocka_unit_test(test_foreign_truncated),
 		cmocka_unit_test(test_without_root),
 	};
 

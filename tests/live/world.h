@@ -11,7 +11,8 @@
 #include "service/service.h"
 #include "state/originals.h"
 
-#define MS 1000000ULL
+#define MS	       1000000ULL
+#define SAMPLE_COST_NS 22000 /* whatever this machine has */
 
 struct world {
 	struct qos_originals *originals;
@@ -36,7 +37,12 @@ static inline int world_setup(void **state)
 					      .runtime_ns = MS,
 					      .overrun = QOS_OVERRUN_DEMOTE};
 	world->stream = (struct qos_service_stream){
-		.id = 1, .wish = &world->wish, .grant = &world->grant, .on_drift = QOS_DRIFT_YIELD};
+		.id = 1,
+		.wish = &world->wish,
+		.grant = &world->grant,
+		.on_drift = QOS_DRIFT_YIELD,
+		.sample_cost_ns = SAMPLE_COST_NS,
+	};
 	world->pid = victim_start(NULL);
 	world->before = victim_state(world->pid);
 	*state = world;

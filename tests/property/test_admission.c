@@ -113,8 +113,8 @@ static void random_foreign(struct qos_capacity *capacity, struct machine *machin
 /* What a budget is charged with, in whole slots. */
 static uint32_t slots(const struct qos_capacity *capacity, uint64_t budget_ns)
 {
-	return (uint32_t)((budget_ns + 2 * capacity->overhead_ns + qos_enforcement_ns(budget_ns) +
-			   MS - 1) /
+	return (uint32_t)((budget_ns + 2 * capacity->overhead_ns +
+			   qos_enforcement_ns(budget_ns, capacity->sample_cost_ns) + MS - 1) /
 			  MS);
 }
 
@@ -312,8 +312,9 @@ static void expect_sound(const struct world *world, unsigned int round)
 
 		for (size_t i = 0; grant && i < grant->n_streams; i++) {
 			const struct qos_stream_grant *given = &grant->streams[i];
-			uint64_t one = given->guaranteed_ns + 2 * capacity->overhead_ns +
-				       qos_enforcement_ns(given->guaranteed_ns);
+			uint64_t one =
+				given->guaranteed_ns + 2 * capacity->overhead_ns +
+				qos_enforcement_ns(given->guaranteed_ns, capacity->sample_cost_ns);
 			uint64_t util = contract->cpu[i].max_threads *
 					qos_feasible_ppb(one, contract->cpu[i].period.ns);
 
@@ -343,6 +344,7 @@ static void random_supply(struct qos_capacity *capacity)
 	capacity->cap_ppb = 600000000 + rnd(400000000);
 	capacity->overhead_ns = rnd(3) * 20 * US;
 	capacity->blocking_ns = rnd(3) * 50 * US;
+	capacity->sample_cost_ns = rnd(3) * 20 * US;
 	capacity->deadline = rnd(5);
 	capacity->foreign_ppb[0] = rnd(200000000);
 	if (rnd(3) == 0) {

@@ -66,7 +66,7 @@ static void what_may_overrun_is_charged_to_the_cap(void **state)
 	assert_true(cut < f->capacity.cap_ppb / 2);
 	f->a.cpu[0].overrun = QOS_OVERRUN_ALLOW;
 	assert_int_equal(qos_book_demand(&f->book, a, 0).one_ns,
-			 qos_budget_ns(&f->a.cpu[0], &a->grant.streams[0], f->capacity.cap_ppb));
+			 qos_budget_ns(&f->a.cpu[0], &a->grant.streams[0], 0, f->capacity.cap_ppb));
 	assert_true(util(f, a) > f->capacity.cap_ppb / 100 * 99);
 	f->book.capacity->cap_ppb = 123456789; /* not a round share, and not a round period */
 	f->a.cpu[0].period.ns = 10 * MS + 90;
@@ -121,10 +121,12 @@ static void demand_has_overhead_and_threads_in_it(void **state)
 {
 	struct fixture *f = *state;
 	struct qos_entry *a = qos_book_insert(&f->book, &f->a.contract);
-	uint64_t one = f->a.cpu[0].runtime_ns + qos_enforcement_ns(f->a.cpu[0].runtime_ns) + 40000;
+	uint64_t runtime = f->a.cpu[0].runtime_ns;
+	uint64_t one = runtime + qos_enforcement_ns(runtime, 22 * US) + 40000;
 	struct qos_demand demand;
 
 	f->book.capacity->overhead_ns = 20 * US;
+	f->book.capacity->sample_cost_ns = 22 * US;
 	f->book.capacity->blocking_ns = 60 * US;
 	f->a.cpu[0].max_threads = 3;
 	f->a.cpu[0].deadline_ns = 5 * MS;

@@ -98,6 +98,7 @@ static void settings_and_features_are_carried_over(void **state)
 	assert_false(f->capacity.deadline);
 	assert_true(f->capacity.fifo);
 	assert_int_equal(f->capacity.overhead_ns, f->config.overhead_ns);
+	assert_int_equal(f->capacity.sample_cost_ns, f->host->sample_cost_ns);
 	assert_int_equal(f->capacity.blocking_ns, f->config.blocking_ns);
 	assert_int_equal(f->capacity.band_first, f->config.band_first);
 	assert_int_equal(f->capacity.band_last, f->config.band_last);

@@ -50,6 +50,7 @@ static struct qos_host *full_host(void)
 	host->rt_period_us = 500000;
 	host->fair_runtime_ns = 50000000;
 	host->fair_period_ns = 1000000000;
+	host->sample_cost_ns = QOS_SAMPLE_COST_MAX;
 	host->dl_period_min_ns = 1;
 	host->dl_period_max_ns = INT64_MAX;
 	for (int i = 0; i < QOS_FEATURE_COUNT; i++)
@@ -116,6 +117,7 @@ static void test_empty(void **state)
 	assert_int_equal(host->rt_runtime_us, 950000);
 	assert_int_equal(host->rt_period_us, 1000000);
 	assert_int_equal(host->dl_period_min_ns, 100000);
+	assert_int_equal(host->sample_cost_ns, QOS_SAMPLE_COST_DEFAULT);
 	assert_int_equal(host->dl_period_max_ns, 4194304000);
 	assert_int_equal(qos_cpus_count(&host->online), 0);
 	assert_false(qos_host_has(host, QOS_FEATURE_BTF));
