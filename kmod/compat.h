@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one place that knows kernel versions. Supported: PREEMPT_RT 6.1 and 6.12; what is newer is made
+ * to build on a best effort.
+ */
+#pragma once
+
+#include <linux/hrtimer.h>
+#include <linux/sched.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "qos_dwcs needs Linux 6.1 or newer"
+#endif
+
+#ifndef CONFIG_PREEMPT_RT
+#warning "qos_dwcs is made for PREEMPT_RT; elsewhere soft interrupts delay what it schedules"
+#endif
+
+/* What a family's pre_doit() is told of the command. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define QOS_GENL_OPS const struct genl_split_ops
+#else
+#define QOS_GENL_OPS const struct genl_ops
+#endif
+
+static inline void qos_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*expired)(struct hrtimer *timer))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
+	timer->function = expired;
+#endif
+}
+
+/* Does it wait for a lock whose owner may be boosted? */
+static inline bool qos_task_waits_for_lock(const struct task_struct *task)
+{
+#ifdef CONFIG_RT_MUTEXES
+	return task->pi_blocked_on != NULL;
+#else
+	return false;
+#endif
+}

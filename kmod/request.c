@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The service model: a server for each thread on its grid of periods, with enforced C. Agrees with what
+ * the BPF monitor counts (bpf/request.bpf.h), but that a wakeup near a grid point counts as at it: the
+ * monitor anchors the grid at each wakeup that finds no request, so there a thread that woke a little
+ * late once has all its later releases a little early, and short jobs between them open no request.
+ *
+ *   grid      |---------D-----T---------D-----T            T = 16, D = 10, C = 4
+ *   thread    rrrr..rrrrrrrrrrwwwwwwwwwwwwwwrr..           r runs, w waits, . sleeps
+ *   request   1 served (4)    2 lost (0 at D)  sleeps at T: no third one
+ *
+ * A request is live from its release until it is settled: served as soon as it got C or its job ended
+ * for good, else at its deadline: served if the thread has nothing to do then, lost otherwise. One whose
+ * thread sleeps before that is parked: it waits for its deadline only, and goes on if the thread wakes up.
+ * From its end to the next grid point a thread has no request. What is left of C it may still use, behind
+ * all requests; without any left it is exhausted, and overruns if it runs on.
+ *
+ * Events come in time order: whoever handles one calls qos_request_advance() first, which serves the
+ * running thread and handles, at their own times, the deadlines and grid points up to now.
+ *
+ * Exact rates: see bpf/request.bpf.h; grid point k lies at base + floor(k 10^12 / rate_mhz) for ever.
+ */
+#include <linux/math64.h>
+
+#include "job.h"
+#include "qos.h"
+
+#define STEPS_MAX 256 /* deadlines and grid points handled one by one at one event */
+
+static struct qos_thread *thread_of(struct dwcs_stream *dwcs)
+{
+	return container_of(dwcs, struct qos_thread, dwcs);
+}
+
+u64 qos_request_grid_next(const struct qos_thread *thread)
+{
+	const struct qos_params *params = &thread->params;
+	u64 next = thread->grid_ns + params->period_ns;
+
+	if (params->rate_mhz && thread->grid_err + params->period_rem >= params->rate_mhz)
+		next++;
+	return next;
+}
+
+/* n < 2^32, and so is each remainder. */
+static void grid_step(struct qos_thread *thread, u32 n)
+{
+	const struct qos_params *params = &thread->params;
+	u64 err = thread->grid_err + (u64)n * params->period_rem;
+	u32 rest;
+
+	thread->grid_ns += n * params->period_ns;
+	if (!params->rate_mhz)
+		return;
+	thread->grid_ns += div_u64_rem(err, params->rate_mhz, &rest);
+	thread->grid_err = rest;
+}
+
+bool qos_request_exhausted(const struct qos_thread *thread)
+{
+	return thread->current_request && thread->got_ns >= thread->dwcs.cost;
+}
+
+/* --- outcomes --- */
+
+static void outcome_note(struct qos_thread *thread, bool served, u64 n)
+{
+	u32 left = min_t(u64, n, QOS_OUTCOMES);
+
+	for (; left; left--, thread->outcomes_n++) {
+		u32 at = thread->outcomes_n % QOS_OUTCOMES;
+		u64 bit = 1ULL << (at % 64);
+
+		if (served)
+			thread->outcomes[at / 64] |= bit;
+		else
+			thread->outcomes[at / 64] &= ~bit;
+	}
+}
+
+/* `owed`: what m' is at the end of the window, before it starts anew. */
+static void window_note(struct qos_thread *thread, int ended, u32 owed, u64 from, u64 to, u64 now)
+{
+	if (!(ended & DWCS_WINDOW_ENDED))
+		return;
+	thread->stats.windows++;
+	if (!(ended & DWCS_WINDOW_BROKEN))
+		return;
+	thread->stats.violations++;
+	qos_evidence_violation(thread, thread->dwcs.x + owed, from, to, now);
+}
+
+/* The live request has its outcome. */
+static void settle(struct qos_thread *thread, bool served, u64 now)
+{
+	struct qos_cpu *cpu = thread->cpu;
+	u32 owed = thread->dwcs.m - (served && thread->dwcs.m > 0);
+	int ended = dwcs_settle(&cpu->queue, &thread->dwcs, served);
+
+	thread->parked = false;
+	cpu->dirty = true;
+	outcome_note(thread, served, 1);
+	if (served) {
+		thread->stats.served++;
+		qos_count(cpu, SERVED);
+	} else {
+		thread->stats.lost++;
+		qos_count(cpu, LOST);
+	}
+	window_note(thread, ended, owed, thread->dwcs.release, thread->dwcs.due, now);
+	if (served || !thread->mandatory)
+		return;
+	thread->stats.mandatory_lost++;
+	qos_count(cpu, MANDATORY_LOST);
+	qos_table_off(thread, QOS_DWCS_UNPROVEN_LOST, now);
+}
+
+/* n requests in a row are lost that were never released: in closed form, for a thread may sleep long. */
+static void lose(struct qos_thread *thread, u64 n, u64 now)
+{
+	struct dwcs_stream *s = &thread->dwcs;
+	u64 from = thread->grid_ns;
+
+	thread->stats.lost += n;
+	qos_count_add(thread->cpu, LOST, n);
+	outcome_note(thread, false, n);
+	if (!s->y)
+		return;
+	if (n >= s->k) {
+		u64 whole;
+		u32 rest, owed = s->m;
+
+		whole = div_u64_rem(n - s->k, s->y, &rest);
+		n = rest;
+		dwcs_reset(s);
+		thread->stats.windows += whole;
+		thread->stats.violations += s->m ? whole : 0;
+		window_note(thread, DWCS_WINDOW_ENDED | (owed ? DWCS_WINDOW_BROKEN : 0), owed, from, now,
+			    now);
+	}
+	s->k -= n;
+}
+
+/* --- the request --- */
+
+void qos_request_park(struct qos_thread *thread)
+{
+	int heap;
+
+	for (heap = 0; heap < DWCS_HEAPS; heap++) {
+		if (heap != DWCS_DUE)
+			dwcs_remove(&thread->cpu->queue, heap, &thread->dwcs);
+	}
+	thread->parked = true;
+	thread->cpu->dirty = true;
+}
+
+void qos_request_unpark(struct qos_thread *thread)
+{
+	struct dwcs_queue *queue = &thread->cpu->queue;
+	struct dwcs_stream *s = &thread->dwcs;
+	enum dwcs_heap heap = thread->mandatory ? DWCS_MUST : dwcs_heap_of(queue, s);
+
+	dwcs_push(queue, heap, s);
+	if (queue->ordering == DWCS_FIN && heap == DWCS_RANK && s->left < s->cost)
+		dwcs_push(queue, DWCS_STARTED, s);
+	thread->parked = false;
+	thread->cpu->dirty = true;
+}
+
+/* A request begins at grid_ns, which is now or near it. */
+static void release(struct qos_thread *thread, u64 now)
+{
+	struct qos_cpu *cpu = thread->cpu;
+
+	thread->current_request = true;
+	thread->overrun = false;
+	thread->raised = false;
+	thread->got_ns = 0;
+	thread->dwcs.cost = thread->params.runtime_ns;
+	thread->mandatory = qos_table_asks(thread, now);
+	dwcs_release(&cpu->queue, &thread->dwcs, thread->grid_ns, thread->mandatory);
+	thread->parked = false;
+	cpu->dirty = true;
+	qos_count(cpu, RELEASES);
+	if (thread->mandatory) {
+		thread->stats.mandatory++;
+		qos_count(cpu, MANDATORY);
+	}
+	if (thread->params.job == QOS_DWCS_JOB_PERIOD && !thread->release_ns)
+		qos_job_release(thread, thread->grid_ns);
+}
+
+void qos_request_anchor(struct qos_thread *thread, u64 now)
+{
+	thread->grid_ns = now;
+	thread->grid_err = 0;
+	qos_count(thread->cpu, ANCHORS);
+	release(thread, now);
+}
+
+/* The live request goes without an outcome: the thread is not scheduled any more, or differently. */
+void qos_request_drop(struct qos_thread *thread)
+{
+	dwcs_withdraw(&thread->cpu->queue, &thread->dwcs);
+	thread->parked = false;
+	thread->current_request = false;
+	thread->cpu->dirty = true;
+}
+
+/*
+ * `silence: lost`: how many periods passed without a release. Releases jitter, so the gap since the last
+ * one is rounded to whole periods.
+ */
+static u64 silent_periods(const struct qos_thread *thread, u64 now)
+{
+	u64 since = max(thread->grid_ns, thread->last_release_ns);
+
+	if (thread->params.silence != QOS_DWCS_SILENCE_LOST || !since || now <= since)
+		return 0;
+	since = div64_u64(now - since + thread->params.period_ns / 2, thread->params.period_ns);
+	return since > 1 ? since - 1 : 0;
+}
+
+/* Is a grid point near? Then grid_ns is moved to it. */
+static bool snap(struct qos_thread *thread, u64 now)
+{
+	u64 tolerance = thread->params.tolerance_ns, n;
+	u64 grid = thread->grid_ns, err = thread->grid_err;
+
+	if (!grid || now + tolerance < qos_request_grid_next(thread))
+		return false;
+	n = div64_u64(now + tolerance - grid, thread->params.period_ns);
+	if (n >> 31)
+		return false;
+	grid_step(thread, n);
+	/* The exact point lies up to n ns behind n * period_ns: one too many is taken back. */
+	if (thread->grid_ns > now + tolerance) {
+		thread->grid_ns = grid;
+		thread->grid_err = err;
+		if (n > 1)
+			grid_step(thread, n - 1);
+	}
+	if (thread->grid_ns + tolerance >= now && thread->grid_ns != grid)
+		return true;
+	thread->grid_ns = grid;
+	thread->grid_err = err;
+	return false;
+}
+
+/* The thread wakes up and its last request's period is over, or as good as over. */
+static void release_by_wakeup(struct qos_thread *thread, bool slept, u64 now)
+{
+	u64 silent = slept ? silent_periods(thread, now) : 0;
+
+	/* Only when snap() is going to be early: asleep, so it has nothing to do. */
+	if (dwcs_is_live(&thread->dwcs))
+		settle(thread, slept, now);
+	if (silent)
+		lose(thread, silent, now);
+	if (snap(thread, now))
+		release(thread, now);
+	else
+		qos_request_anchor(thread, now);
+}
+
+/* May this request of a thread that wakes up now go on? */
+static bool goes_on(const struct qos_thread *thread, u64 now)
+{
+	u64 early = thread->params.tolerance_ns;
+
+	if (!thread->current_request)
+		return false;
+	if (thread->table && thread->table->on && thread->table->mode == QOS_DWCS_TABLE_BUNDLE)
+		early = 0; /* a bundle chooses when all of the last period is settled */
+	return now + early < qos_request_grid_next(thread);
+}
+
+void qos_request_wake(struct qos_thread *thread, u64 now)
+{
+	bool slept = thread->doing != QOS_DOES_BLOCK, ended, over;
+
+	if (qos_is_runnable(thread) || thread->doing == QOS_DOES_END)
+		return;
+	over = qos_job_over(thread, now, &ended);
+	if (ended && dwcs_is_live(&thread->dwcs))
+		settle(thread, true, now);
+	if (!goes_on(thread, now))
+		release_by_wakeup(thread, slept, now);
+	else if (thread->parked)
+		qos_request_unpark(thread);
+	if (over)
+		qos_job_release(thread, now);
+	thread->woken_ns = thread->doing == QOS_DOES_NEW ? 0 : now;
+	thread->doing = QOS_DOES_WAIT;
+	qos_levels_place(thread);
+}
+
+/* The thread is given the CPU. */
+void qos_request_enter(struct qos_thread *thread, u64 now)
+{
+	if (!qos_is_runnable(thread)) /* its wakeup came before it was managed */
+		qos_request_wake(thread, now);
+	if (thread->woken_ns)
+		qos_stats_latency(&thread->stats, thread->params.latency_ns, now - thread->woken_ns);
+	thread->woken_ns = 0;
+	thread->doing = QOS_DOES_RUN;
+	thread->cpu->running = thread;
+}
+
+/* The thread leaves the CPU, to do `doing`. */
+void qos_request_leave(struct qos_thread *thread, enum qos_doing doing, u64 now)
+{
+	if (thread->cpu->running == thread)
+		thread->cpu->running = NULL;
+	if (doing == QOS_DOES_WAIT) {
+		if (thread->doing == QOS_DOES_NEW)
+			qos_request_anchor(thread, now);
+		thread->doing = doing;
+		qos_request_overrun(thread, now);
+		qos_levels_place(thread);
+		return;
+	}
+	thread->slept_ns = now;
+	if (doing == QOS_DOES_SLEEP && qos_job_sleep(thread, now) && dwcs_is_live(&thread->dwcs))
+		settle(thread, true, now);
+	if (dwcs_is_live(&thread->dwcs))
+		qos_request_park(thread);
+	thread->doing = doing;
+	qos_levels_place(thread);
+}
+
+/* Runnable without anything left of C: an overrun, told once a request. */
+void qos_request_overrun(struct qos_thread *thread, u64 now)
+{
+	struct qos_event *event;
+
+	if (thread->overrun || !qos_is_runnable(thread) || !qos_request_exhausted(thread))
+		return;
+	thread->overrun = true;
+	thread->stats.overruns++;
+	qos_count(thread->cpu, OVERRUNS);
+	qos_table_off(thread, QOS_DWCS_UNPROVEN_OVERRUN, now);
+	event = qos_event_begin(thread->cpu, thread, QOS_DWCS_EVENT_OVERRUN, now);
+	if (event)
+		qos_event_end(thread->cpu);
+	qos_levels_place(thread);
+}
+
+/* --- time goes on --- */
+
+static void cap_roll(struct qos_cpu *cpu, u64 now)
+{
+	if (now < cpu->cap_end_ns)
+		return;
+	cpu->cap_end_ns = now + qos_config.cap_interval_ns;
+	cpu->cap_used_ns = 0;
+	cpu->capped = false;
+}
+
+/* The running thread is served up to `to`, which is behind no deadline or grid point. */
+static void serve(struct qos_cpu *cpu, u64 to)
+{
+	struct qos_thread *thread = cpu->running;
+	u64 from = cpu->since_ns, ns;
+
+	if (to <= from)
+		return;
+	ns = to - from;
+	cpu->since_ns = to;
+	if (!thread)
+		return;
+	if (thread->level >= QOS_DWCS_LEVEL_READY) {
+		cpu->cap_used_ns += ns;
+		qos_count_add(cpu, MANAGED, ns);
+		if (!dwcs_is_live(&thread->dwcs))
+			thread->stats.spare_ns += ns;
+	}
+	qos_job_serve(thread, from, ns);
+	thread->total_ns += ns;
+	thread->stats.used_ns += ns;
+	if (!thread->current_request)
+		return;
+	thread->got_ns += ns;
+	if (!dwcs_is_live(&thread->dwcs))
+		return;
+	dwcs_serve(&cpu->queue, &thread->dwcs, ns);
+	if (!thread->dwcs.left)
+		settle(thread, true, to);
+}
+
+/* The next deadline or grid point, and whose. */
+static struct qos_thread *next_edge(struct qos_cpu *cpu, u64 *at, bool *due)
+{
+	struct dwcs_stream *first = dwcs_next_due(&cpu->queue);
+	struct timerqueue_node *node = timerqueue_getnext(&cpu->grids);
+
+	*due = first && (!node || first->due <= ktime_to_ns(node->expires));
+	if (*due) {
+		*at = first->due;
+		return thread_of(first);
+	}
+	if (!node)
+		return NULL;
+	*at = ktime_to_ns(node->expires);
+	return container_of(node, struct qos_thread, grid);
+}
+
+/* A runnable thread comes to its next grid point. Too far behind: the grid is anchored at `now`. */
+static void at_grid(struct qos_thread *thread, bool gave_up, u64 now)
+{
+	if (gave_up) {
+		qos_count(thread->cpu, GAVE_UP);
+		qos_request_anchor(thread, now);
+	} else {
+		grid_step(thread, 1);
+		release(thread, now);
+	}
+	qos_levels_place(thread);
+}
+
+void qos_request_advance(struct qos_cpu *cpu, u64 now)
+{
+	struct qos_thread *thread;
+	bool due;
+	int i;
+	u64 at;
+
+	for (i = 0; (thread = next_edge(cpu, &at, &due)) && at <= now; i++) {
+		serve(cpu, at);
+		if (!due)
+			at_grid(thread, i >= STEPS_MAX, now);
+		else if (dwcs_is_live(&thread->dwcs) && thread->dwcs.due == at)
+			settle(thread, thread->parked && thread->doing == QOS_DOES_SLEEP, now);
+	}
+	serve(cpu, now);
+	cap_roll(cpu, now);
+	if (!cpu->capped && cpu->cap_used_ns >= qos_config.cap_ns) {
+		cpu->capped = true;
+		qos_count(cpu, CAPPED);
+	}
+}
