@@ -90,7 +90,7 @@ static void settle(struct sim *sim, struct actor *actor, bool served)
 	stats->mandatory_lost += !served && actor->mandatory;
 	stats->windows += !!(window & DWCS_WINDOW_ENDED);
 	stats->violations += !!(window & DWCS_WINDOW_BROKEN);
-	sim->result->violated |= !!(window & DWCS_WINDOW_BROKEN);
+	sim->result->violated |= window & DWCS_WINDOW_BROKEN || (!served && !actor->task->y);
 	if (sim->options->ended)
 		sim->options->ended(sim->options->data, actor->stream.id, actor->request - 1,
 				    !served ? QOS_SIM_LOST

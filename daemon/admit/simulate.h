@@ -71,7 +71,7 @@ struct qos_sim_result {
 	 * (yet). Never with early_percent or late_max. */
 	uint64_t repeat_from;
 	uint64_t repeat_to;
-	bool violated;
+	bool violated; /* a window broke, or a stream without windows (0/0) lost a request */
 };
 
 #define QOS_SIM_E_BOUND                                                                            \
