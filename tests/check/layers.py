@@ -4,7 +4,7 @@ import os
 import re
 
 RANKS = {
-    "daemon/util": 0, "bpf": 1, "daemon/contract": 2, "daemon/admit": 3, "daemon/adapt": 3,
+    "daemon/util": 0, "bpf": 1, "kmod": 1, "daemon/contract": 2, "daemon/admit": 3, "daemon/adapt": 3,
     "daemon/kern": 4, "daemon/state": 5, "daemon/service": 6, "cli": 8,
 }
 # Files of daemon/ itself are rank 7, the supervisor and its parts, but for these. config reads
@@ -23,8 +23,8 @@ def rank(name):
 
 
 def resolve(tree, source, header):
-    """The file that the compiler would take: -I daemon -I bpf -I cli, and the source's directory."""
-    for directory in (os.path.dirname(source), "daemon", "bpf", "cli"):
+    """The file that the compiler would take: -I daemon -I bpf -I cli -I kmod, and the source's directory."""
+    for directory in (os.path.dirname(source), "daemon", "bpf", "cli", "kmod"):
         name = os.path.normpath(os.path.join(directory, header))
         if name in tree.names:
             return name
@@ -60,7 +60,8 @@ GOOD = {
     "daemon/util/a.h": "", "bpf/qos_abi.h": "", "daemon/config.h": '#include "util/a.h"\n',
     "daemon/admit/b.c": '#include "config.h"\n#include "util/a.h"\n',
     "daemon/supervisor.c": '#include "admit/b.h"\n#include "load.h"\n', "daemon/load.h": "",
-    "daemon/admit/b.h": '#include "qos_abi.h"\n', "daemon/adapt/c.h": "",
+    "daemon/admit/b.h": '#include "qos_abi.h"\n', "daemon/adapt/c.h": '#include "dwcs.h"\n',
+    "kmod/dwcs.h": "",
 }
 BAD = [
     ("up", {"daemon/util/x.c": '#include "admit/b.h"\n'}),

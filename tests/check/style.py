@@ -96,8 +96,11 @@ def size_warnings(tree):
 
 
 def mirrors(tree, _build):
-    """tests/unit/test_X.c tests a source X.c, a BPF header X.bpf.h, or the program qosctl."""
+    """tests/unit/test_X.c tests a source X.c, a BPF header X.bpf.h, the program qosctl, or a header of
+    the module or of tests/harness that is an algorithm."""
     sources = {os.path.basename(n) for n in tree.ending(".c") if n.startswith(("daemon/", "cli/"))}
+    sources |= {os.path.basename(n)[:-1] + "c" for n in tree.ending(".h")
+                if n.startswith(("kmod/", "tests/harness/"))}
     sources |= {os.path.basename(n).replace(".bpf.h", ".c") for n in tree.ending(".bpf.h")} | {"qosctl.c"}
     for name in tree.ending(".c"):
         if name.startswith("tests/unit/test_") and os.path.basename(name)[5:] not in sources:
@@ -121,7 +124,8 @@ CASES = {
     sizes: ({"a.c": LICENSED + "int f(void)\n{\n}\n"}, [
         ("a long file", {"a.c": "\n" * (FILE_MAX + 1)}), ("a long C function", {"a.c": LONG_C}),
         ("a long shell function", {"dev": LONG_SH}), ("a long Python function", {"a.py": LONG_PY})]),
-    mirrors: ({"daemon/util/a.c": "", "tests/unit/test_a.c": "", "tests/meson.build": "'a'"}, [
+    mirrors: ({"daemon/util/a.c": "", "tests/unit/test_a.c": "", "kmod/d.h": "",
+               "tests/unit/test_d.c": "", "tests/meson.build": "'a', 'd'"}, [
         ("a test of nothing", {"tests/unit/test_b.c": ""}),
         ("a test that is not built", {"daemon/c.c": "", "tests/unit/test_c.c": ""})]),
 }

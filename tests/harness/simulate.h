@@ -15,20 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "random.h"
+
 #define SLOTS	  64
 #define TASKS_MAX 16
 #define BACKLOG	  64
 #define CPUS	  3
-
-static uint64_t seed;
-
-static inline uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 struct task {
 	uint32_t c, d, t; /* slots */

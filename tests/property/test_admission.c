@@ -521,9 +521,8 @@ int main(void)
 		cmocka_unit_test(operations_leave_no_trace_when_undone),
 		cmocka_unit_test(the_same_supply_changes_nothing),
 	};
-	const char *given = getenv("QOS_SEED");
 
-	seed = given ? strtoull(given, NULL, 0) | 1 : 88172645463325252ULL;
+	random_seed();
 	print_message("QOS_SEED=%llu\n", (unsigned long long)seed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
