@@ -121,8 +121,8 @@ static inline void slot_settle(struct slot_run *run, struct dwcs_stream *s, int 
 	run->broken += (dwcs_settle(&run->queue, s, served) & DWCS_WINDOW_BROKEN) != 0;
 }
 
-/* What is due is lost, what comes is released. */
-static inline void slot_arrive(struct slot_run *run)
+/* What is due is lost, what comes is released; bit i of `mandatory` is about stream i. */
+static inline void slot_arrive_with(struct slot_run *run, unsigned int mandatory)
 {
 	struct dwcs_stream *s;
 
@@ -132,8 +132,13 @@ static inline void slot_arrive(struct slot_run *run)
 		const struct slot_stream *of = &run->set->s[i];
 
 		if (run->now >= of->phase && (run->now - of->phase) % of->period == 0)
-			dwcs_release(&run->queue, &run->stream[i], run->now, 0);
+			dwcs_release(&run->queue, &run->stream[i], run->now, mandatory >> i & 1);
 	}
+}
+
+static inline void slot_arrive(struct slot_run *run)
+{
+	slot_arrive_with(run, 0);
 }
 
 static inline void slot_serve(struct slot_run *run, struct dwcs_stream *s)
