@@ -42,13 +42,15 @@ struct qos_cli {
 	bool dump_host;
 	bool errors;
 	bool watch;
+	bool follow;
 	uint64_t watch_ns;
 	const char *socket;
 	const char *config; /* NULL: the default one, if it is there */
 	const char *host;
 	const char *policies;
 	const char *pin_dir;
-	const char *duration;			     /* --for */
+	const char *duration; /* --for */
+	const char *since;
 	const char *contracts[QOS_CLI_DIRS_MAX + 1]; /* NULL-terminated; empty: the default path */
 	size_t n_contracts;
 	const char **args; /* the verb first; NULL-terminated */
@@ -83,6 +85,7 @@ void qos_cli_diagnostics(const struct qos_cli *cli, const json_t *diagnostics);
 int qos_cmd_status(struct qos_cli *cli);
 int qos_cmd_list(struct qos_cli *cli);
 int qos_cmd_show(struct qos_cli *cli);
+int qos_cmd_events(struct qos_cli *cli);
 int qos_cmd_check(struct qos_cli *cli);
 int qos_cmd_apply(struct qos_cli *cli);
 int qos_cmd_enable(struct qos_cli *cli);

@@ -154,24 +154,61 @@ static int call(sd_bus *bus, struct qos_answer *answer, const char *method, cons
 	return read_reply(answer, reply);
 }
 
-int qos_client_call(const char *socket, struct qos_answer *answer, const char *method,
-		    const char *types, ...)
+int qos_client_open(const char *socket, struct qos_answer *answer, sd_bus **ret)
 {
-	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-	va_list args;
 	int fd = -1;
 	int r;
 
 	r = connect_to(socket, answer, &fd);
 	if (r)
 		return r;
-	r = start_bus(fd, &bus);
-	if (r < 0)
-		return fail(answer, QOS_EXIT_FAILURE, NULL, "%s: %s", socket, strerror(-r));
+	r = start_bus(fd, ret);
+	return r < 0 ? fail(answer, QOS_EXIT_FAILURE, NULL, "%s: %s", socket, strerror(-r)) : r;
+}
+
+int qos_client_call(const char *socket, struct qos_answer *answer, const char *method,
+		    const char *types, ...)
+{
+	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	va_list args;
+	int r;
+
+	r = qos_client_open(socket, answer, &bus);
+	if (r)
+		return r;
 	va_start(args, types);
 	r = call(bus, answer, method, types, args);
 	va_end(args);
 	return r;
+}
+
+int qos_client_call_on(sd_bus *bus, struct qos_answer *answer, const char *method,
+		       const char *types, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, types);
+	r = call(bus, answer, method, types, args);
+	va_end(args);
+	return r;
+}
+
+int qos_client_next(sd_bus *bus, struct qos_answer *answer, const char *member)
+{
+	for (;;) {
+		QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+		int r = sd_bus_process(bus, &message);
+
+		if (r == 0)
+			r = sd_bus_wait(bus, UINT64_MAX);
+		if (r < 0 && r != -EINTR)
+			return fail(answer, QOS_EXIT_NO_DAEMON,
+				    "it was stopped, or this reader was too slow for it",
+				    "qosd went away");
+		if (message && sd_bus_message_is_signal(message, "org.qosd1.Manager", member))
+			return read_reply(answer, message);
+	}
 }
 
 int qos_client_complain(const struct qos_cli *cli, const struct qos_answer *answer)

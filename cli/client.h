@@ -18,6 +18,14 @@ struct qos_answer {
 int qos_client_call(const char *socket, struct qos_answer *answer, const char *method,
 		    const char *types, ...);
 
+/* One connection for several calls. open: as above, *ret on QOS_EXIT_OK. next: waits for a signal
+ * MEMBER(s json) and parses it into answer->json; without end, until the daemon goes. */
+typedef struct sd_bus sd_bus;
+int qos_client_open(const char *socket, struct qos_answer *answer, sd_bus **ret);
+int qos_client_call_on(sd_bus *bus, struct qos_answer *answer, const char *method,
+		       const char *types, ...);
+int qos_client_next(sd_bus *bus, struct qos_answer *answer, const char *member);
+
 /* Prints a failure to stderr; returns its status. */
 int qos_client_complain(const struct qos_cli *cli, const struct qos_answer *answer);
 

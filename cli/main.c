@@ -24,6 +24,9 @@ static const struct qos_verb verbs[] = {
 	{"list", "", "contracts, their state, and why not", qos_cmd_list, 0, 0, true},
 	{"show", "CONTRACT", "one contract: grants, statistics, adaptations", qos_cmd_show, 1, 1,
 	 true},
+	{"events", "[--follow] [--since TIME] [CONTRACT]",
+	 "what happened: violations and who ran instead, adaptations, drift, ...", qos_cmd_events,
+	 0, 1, true},
 	{"check", "[--strict] [--host FILE] [PATH...]", "judge contract files; needs no daemon",
 	 qos_cmd_check, 0, ANY, false},
 	{"apply", "[--runtime] [--strict] FILE", "check, install and load one contract",
@@ -221,7 +224,8 @@ static int run_verb(struct qos_cli *cli)
 	r = check_arguments(cli, verb);
 	if (r)
 		return r;
-	if (verb->pager && cli->out.width && !cli->no_pager && !cli->watch && !cli->json)
+	if (verb->pager && cli->out.width && !cli->no_pager && !cli->watch && !cli->follow &&
+	    !cli->json)
 		pager = qos_pager_start();
 	r = verb->run(cli);
 	qos_pager_finish(pager);

@@ -35,6 +35,8 @@ static const struct option options[] = {
 	{"--contracts", LIST, FIELD(contracts)},
 	{"--config", TEXT, FIELD(config)},
 	{"--watch", WATCH, FIELD(watch), {"status", "list", "show"}},
+	{"--follow", FLAG, FIELD(follow), {"events"}},
+	{"--since", TEXT, FIELD(since), {"events"}},
 	{"--check", FLAG, FIELD(check), {"status"}},
 	{"--strict", FLAG, FIELD(strict), {"check", "apply"}},
 	{"--host", TEXT, FIELD(host), {"check"}},

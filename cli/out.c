@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "columns.h"
 
@@ -162,6 +163,16 @@ const char *qos_out_duration(char *buf, size_t size, int64_t ns)
 	}
 	snprintf(buf, size, "%s%" PRIu64 ".%0*" PRIu64 "%s", sign, whole, digits, milli,
 		 units[i].name);
+	return buf;
+}
+
+const char *qos_out_moment(char *buf, size_t size, int64_t seconds)
+{
+	time_t at = (time_t)seconds;
+	struct tm local;
+
+	if (!localtime_r(&at, &local) || !strftime(buf, size, "%b %d %H:%M:%S", &local))
+		snprintf(buf, size, "-");
 	return buf;
 }
 

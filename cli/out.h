@@ -48,6 +48,8 @@ bool qos_json_bool(const json_t *object, const char *key);
 /* For people: at most three decimals of the fitting unit, the rest cut off. Returns buf. */
 #define QOS_OUT_NUMBER_MAX 64
 const char *qos_out_duration(char *buf, size_t size, int64_t ns);
+/* "Nov 23 14:44:22", local time, of seconds since 1970. */
+const char *qos_out_moment(char *buf, size_t size, int64_t seconds);
 /* Two units: "2 h 3 min". */
 const char *qos_out_age(char *buf, size_t size, int64_t seconds);
 /* "12.3" of a JSON number. */
@@ -67,6 +69,8 @@ int qos_out_diag_json(const struct qos_diag *diag, json_t *array);
 void qos_out_status(const struct qos_out *out, const json_t *status);
 void qos_out_list(const struct qos_out *out, const json_t *list);
 void qos_out_show(const struct qos_out *out, const json_t *show);
+void qos_out_events(const struct qos_out *out, const json_t *events);
+void qos_out_event(const struct qos_out *out, const json_t *event);
 void qos_out_check(const struct qos_out *out, const json_t *check);
 void qos_out_applied(const struct qos_out *out, const json_t *applied); /* apply enable disable */
 void qos_out_reload(const struct qos_out *out, const json_t *reload);

@@ -229,13 +229,10 @@ static void print_network(const struct qos_out *out, const json_t *network)
 
 static void time_cell(struct qos_columns *table, const json_t *adaptation)
 {
-	time_t at = (time_t)qos_json_int(adaptation, "at", 0);
-	struct tm local;
-	char text[32] = "-";
+	char text[QOS_OUT_NUMBER_MAX];
 
-	if (localtime_r(&at, &local))
-		strftime(text, sizeof(text), "%b %d %H:%M:%S", &local);
-	qos_columns_cell(table, QOS_PLAIN, "%s", text);
+	qos_columns_cell(table, QOS_PLAIN, "%s",
+			 qos_out_moment(text, sizeof(text), qos_json_int(adaptation, "at", 0)));
 }
 
 static void print_adaptations(const struct qos_out *out, const json_t *adaptations)

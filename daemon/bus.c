@@ -5,11 +5,12 @@
  * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out. Who
  * does not take its answers, or only reads and asks more than CALLS_MAX times a second, is cut off.
  * All of it waits until nothing of the scheduling is pending (SD_EVENT_PRIORITY_IDLE).
- * Signals go to every client: ContractChanged, Adapted, Violation (contract, stream, text).
+ * Signals go to every client: Event with all there is to say as JSON, and in short ContractChanged,
+ * Adapted, Violation (contract, stream, text).
  * Weakness: the parser of messages (sd-bus) runs in the privileged process, and takes a message of
  * up to 128 MiB before anybody here is asked. The memory is given back when its sender goes.
  */
-#include "bus.h"
+#include "bus_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,95 +22,11 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include <systemd/sd-bus.h>
-
 #include "util/clock.h"
 #include "util/log.h"
 
-struct client {
-	struct qos_bus *bus;
-	sd_bus *peer; /* NULL: free slot */
-	bool may_change;
-	uint64_t order;
-	uint64_t second; /* CLOCK_BOOTTIME, of the last call */
-	uint32_t calls;	 /* in that second */
-};
-
-struct qos_bus {
-	struct qos_supervisor *supervisor;
-	sd_event *event;
-	sd_event_source *source;
-	int fd;
-	int spare_fd; /* given up for a moment to turn away whoever knocks when all others are used */
-	char *path;
-	struct client clients[QOS_BUS_CLIENTS_MAX];
-	uint64_t order;
-};
-
 #define QUEUE_MAX 8  /* messages that wait for a client */
 #define CALLS_MAX 20 /* a second, of a client that only reads */
-
-#define PATH	  "/org/qosd1"
-#define INTERFACE "org.qosd1.Manager"
-
-/* --- answers --- */
-
-static int answer(sd_bus_message *call, json_t *json)
-{
-	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-
-	json_decref(json);
-	return text ? sd_bus_reply_method_return(call, "s", text) : -ENOMEM;
-}
-
-/* All errors of a diag as one text, a line each, hints behind them. */
-static char *words_of(const struct qos_diag *diag)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return NULL;
-	for (size_t i = 0; i < diag->n_entries; i++) {
-		fprintf(out, "%s%s", i ? "\n" : "", diag->entries[i].text);
-		if (diag->entries[i].hint)
-			fprintf(out, "\nhint: %s", diag->entries[i].hint);
-	}
-	fclose(out);
-	return text;
-}
-
-static int answer_outcome(sd_bus_message *call, int r, struct qos_diag *diag, json_t *json)
-{
-	static const char *const names[] = {
-		[QOS_SUPERVISOR_E_NO_CONTRACT] = "org.qosd1.Error.NoSuchContract",
-		[QOS_SUPERVISOR_E_NO_ATTRIBUTE] = "org.qosd1.Error.NoSuchAttribute",
-		[QOS_SUPERVISOR_E_REFUSED] = "org.qosd1.Error.Refused",
-	};
-	_cleanup_free_ char *text = words_of(diag);
-
-	qos_diag_reset(diag);
-	if (r == 0)
-		return answer(call, json);
-	if (r > 0 && r < (int)QOS_ARRAY_SIZE(names))
-		return sd_bus_reply_method_errorf(call, names[r], "%s",
-						  text && *text ? text : "no such contract");
-	return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
-					  text && *text ? text : strerror(-r));
-}
-
-static int deny(sd_bus_message *call)
-{
-	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.AccessDenied",
-					  "only root may change anything; members of the group "
-					  "qos may read");
-}
-
-static bool may_change(const struct client *client)
-{
-	return client->may_change;
-}
 
 static void drop(struct client *client)
 {
@@ -149,126 +66,63 @@ static int on_any(sd_bus_message *message, void *data, sd_bus_error *error)
 	return 1;
 }
 
-/* --- methods --- */
+/* --- signals --- */
 
-static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client *client = data;
-	struct qos_diag diag = QOS_DIAG_INIT;
-	const char *what, *name;
-	json_t *json = NULL;
-	int r;
-
-	r = sd_bus_message_read(call, "ss", &what, &name);
-	if (r < 0)
-		return r;
-	r = qos_supervisor_report(client->bus->supervisor, what, name, &json);
-	if (r == -EINVAL)
-		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
-						  "there is no such report");
-	return answer_outcome(call, r, &diag, json);
-}
-
-static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client *client = data;
-	struct qos_supervisor *supervisor = client->bus->supervisor;
-	struct qos_reload_summary summary = {};
-	int r;
-
-	if (!may_change(client))
-		return deny(call);
-	r = qos_supervisor_reload(supervisor, &summary);
-	if (r < 0)
-		return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
-						  supervisor->reload_diag.n_entries
-							  ? supervisor->reload_diag.entries[0].text
-							  : strerror(-r));
-	return answer(call, qos_report_reload(supervisor, &summary));
-}
-
-static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client *client = data;
-	struct qos_diag diag = QOS_DIAG_INIT;
-	const char *contract, *attribute;
-	uint64_t value_ns, for_ns, until_ns;
-	json_t *json = NULL;
-	int r;
-
-	if (!may_change(client))
-		return deny(call);
-	r = sd_bus_message_read(call, "sstt", &contract, &attribute, &value_ns, &for_ns);
-	if (r < 0)
-		return r;
-	if (for_ns && (__builtin_add_overflow(qos_clock_ns(CLOCK_BOOTTIME), for_ns, &until_ns) ||
-		       until_ns > INT64_MAX))
-		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
-						  "the time is too long");
-	r = qos_supervisor_adjust(client->bus->supervisor, contract, attribute, value_ns,
-				  for_ns ? until_ns : 0, &diag, &json);
-	if (r == 0)
-		json_object_set_new(json, "until_s",
-				    for_ns ? json_real((double)for_ns / 1e9) : json_null());
-	return answer_outcome(call, r, &diag, json);
-}
-
-static int on_revert(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client *client = data;
-	struct qos_diag diag = QOS_DIAG_INIT;
-	const char *contract, *attribute;
-	json_t *json = NULL;
-	int r;
-
-	if (!may_change(client))
-		return deny(call);
-	r = sd_bus_message_read(call, "ss", &contract, &attribute);
-	if (r < 0)
-		return r;
-	r = qos_supervisor_revert(client->bus->supervisor, contract, attribute, &diag, &json);
-	return answer_outcome(call, r, &diag, json);
-}
-
-static int on_panic(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client *client = data;
-	json_t *json = NULL;
-	int r;
-
-	if (!may_change(client))
-		return deny(call);
-	r = qos_supervisor_panic(client->bus->supervisor, &json);
-	return r < 0 ? r : answer(call, json);
-}
-
-static const sd_bus_vtable vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("Report", "ss", "s", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Panic", "", "s", on_panic, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_SIGNAL("ContractChanged", "sss", 0),
-	SD_BUS_SIGNAL("Adapted", "sss", 0),
-	SD_BUS_SIGNAL("Violation", "sss", 0),
-	SD_BUS_VTABLE_END,
+/* The signals that say it in short; of a contract's coming and going only the state. */
+static const struct {
+	const char *signal;
+	bool state_only;
+} in_short[QOS_HISTORY_KINDS] = {
+	[QOS_HISTORY_IN_FORCE] = {"ContractChanged", true},
+	[QOS_HISTORY_WAITING] = {"ContractChanged", true},
+	[QOS_HISTORY_REFUSED] = {"ContractChanged", true},
+	[QOS_HISTORY_INVALID] = {"ContractChanged", true},
+	[QOS_HISTORY_REMOVED] = {"ContractChanged", true},
+	[QOS_HISTORY_ADAPTED] = {"Adapted"},
+	[QOS_HISTORY_VIOLATION] = {"Violation"},
 };
 
-static void on_notify(void *data, const char *what, const struct qos_live *live, const char *stream,
-		      const char *text)
+static void emit(sd_bus *peer, const struct qos_history_event *event, const char *json)
 {
-	const char *name = live->contract ? live->contract->name : live->file;
-	struct qos_bus *bus = data;
+	const char *signal = in_short[event->kind].signal;
+	const char *text = in_short[event->kind].state_only ? qos_history_kind_names[event->kind]
+							    : event->text;
 
+	sd_bus_emit_signal(peer, QOS_BUS_PATH, QOS_BUS_INTERFACE, "Event", "s", json);
+	if (signal)
+		sd_bus_emit_signal(peer, QOS_BUS_PATH, QOS_BUS_INTERFACE, signal, "sss",
+				   event->contract, event->stream, text);
+}
+
+static bool has_clients(const struct qos_bus *bus)
+{
+	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
+		if (bus->clients[i].peer)
+			return true;
+	}
+	return false;
+}
+
+static void on_notify(void *data, const struct qos_history_event *event)
+{
+	_cleanup_free_ char *text = NULL;
+	struct qos_bus *bus = data;
+	json_t *json;
+
+	if (!has_clients(bus))
+		return;
+	json = qos_history_event_json(event);
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	if (!text)
+		return;
 	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
 		struct client *client = &bus->clients[i];
 
 		if (!client->peer)
 			continue;
 		if (reads_its_answers(client))
-			sd_bus_emit_signal(client->peer, PATH, INTERFACE, what, "sss", name,
-					   stream ? stream : "", text ? text : "");
+			emit(client->peer, event, text);
 		else if (!sd_bus_get_current_message(client->peer))
 			drop(client);
 		/* else it waits for the answer to a call that causes many signals: it loses some */
@@ -355,7 +209,8 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 	if (r >= 0)
 		r = sd_bus_add_filter(client->peer, NULL, on_any, client);
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(client->peer, NULL, PATH, INTERFACE, vtable, client);
+		r = sd_bus_add_object_vtable(client->peer, NULL, QOS_BUS_PATH, QOS_BUS_INTERFACE,
+					     qos_bus_vtable, client);
 	if (r >= 0)
 		r = sd_bus_start(client->peer);
 	if (r >= 0)

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tell.h"
 #include "util/clock.h"
-#include "util/log.h"
 
 void qos_supervisor_journal(struct qos_supervisor *supervisor,
 			    const struct qos_adapt_request *request, uint64_t old_ns,
@@ -27,18 +27,16 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 		.signal_ns = request->signal_ns,
 		.reason = request->reason,
 	};
-	char old_text[QOS_UNIT_MAX], new_text[QOS_UNIT_MAX], signal[QOS_UNIT_MAX], text[256];
+	char old_text[QOS_UNIT_MAX], new_text[QOS_UNIT_MAX], signal[QOS_UNIT_MAX];
 
 	qos_print_duration(old_text, sizeof(old_text), old_ns);
 	qos_print_duration(new_text, sizeof(new_text), new_ns);
 	qos_print_duration(signal, sizeof(signal), request->signal_ns);
-	snprintf(text, sizeof(text), "runtime %s -> %s by %s: %s (signal: %s)", old_text, new_text,
-		 qos_adapted_by_names[request->by], request->reason, signal);
 	snprintf(adaptation.stream, sizeof(adaptation.stream), "%s", name);
 	qos_live_remember(stream->live, &adaptation);
-	qos_log(LOG_INFO, QOS_MSG_ADAPTED, stream->live->contract->name, name, "%s", text);
-	if (supervisor->notify)
-		supervisor->notify(supervisor->notify_data, "Adapted", stream->live, name, text);
+	qos_tell_of(supervisor, QOS_HISTORY_ADAPTED, stream, NULL,
+		    "runtime %s -> %s by %s: %s (signal: %s)", old_text, new_text,
+		    qos_adapted_by_names[request->by], request->reason, signal);
 }
 
 int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
@@ -268,14 +266,15 @@ int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contrac
 #define RETRY_MAX_NS 256000000000ULL
 
 /* What was before does not fit now: it is tried again, ever more seldom. */
-static void put_off(struct qos_override *item, uint64_t now_boot_ns)
+static void put_off(struct qos_supervisor *supervisor, struct qos_override *item,
+		    uint64_t now_boot_ns)
 {
 	uint64_t wait = RETRY_MIN_NS << (item->refusals < 7 ? item->refusals : 7);
 
 	if (!item->refusals++)
-		qos_log(LOG_WARNING, QOS_MSG_REFUSED, item->contract, item->stream,
-			"the time of what a person adjusted is over, but the contract's own "
-			"runtime does not fit now; it is tried again");
+		qos_tell(supervisor, QOS_HISTORY_REFUSED, item->contract, item->stream, NULL,
+			 "the time of what a person adjusted is over, but the contract's own "
+			 "runtime does not fit now; it is tried again");
 	item->retry_ns = now_boot_ns + (wait < RETRY_MAX_NS ? wait : RETRY_MAX_NS);
 }
 
@@ -292,7 +291,7 @@ static bool expire(struct qos_supervisor *supervisor, struct qos_override *item,
 	}
 	if (!revert_stream(supervisor, stream, "its time is over", NULL))
 		return true;
-	put_off(item, now_boot_ns);
+	put_off(supervisor, item, now_boot_ns);
 	return false;
 }
 
@@ -327,9 +326,10 @@ void qos_supervisor_reapply_overrides(struct qos_supervisor *supervisor)
 		request.stream = live ? qos_live_stream(live, item->stream) : NULL;
 		if (request.stream && request.stream->applied.granted_ns != item->value &&
 		    qos_supervisor_adapt(supervisor, &request, NULL))
-			qos_log(LOG_WARNING, QOS_MSG_REFUSED, item->contract, item->stream,
-				"what a person adjusted does not fit any more; the contract's own "
-				"runtime is in force");
+			qos_tell(supervisor, QOS_HISTORY_REFUSED, item->contract, item->stream,
+				 NULL,
+				 "what a person adjusted does not fit any more; the contract's own "
+				 "runtime is in force");
 	}
 }
 
@@ -342,8 +342,8 @@ int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json)
 	qos_threads_release_all(supervisor);
 	if (supervisor->originals)
 		failed = qos_originals_restore_all(supervisor->originals);
-	qos_log(LOG_WARNING, QOS_MSG_REMOVED, NULL, NULL,
-		"panic: %zu threads are what they were; nothing is managed until a reload", n);
+	qos_tell(supervisor, QOS_HISTORY_PANIC, NULL, NULL, NULL,
+		 "panic: %zu threads are what they were; nothing is managed until a reload", n);
 	*ret_json = json_pack("{si sI si}", "schema", 1, "restored", (json_int_t)n, "failed",
 			      failed > 0 ? failed : 0);
 	return *ret_json ? 0 : -ENOMEM;

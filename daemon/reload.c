@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tell.h"
 #include "util/log.h"
 
 static void plan_reset(struct qos_plan *plan)
@@ -206,20 +207,17 @@ static int make_generation(struct qos_supervisor *supervisor, struct qos_plan *p
 
 static void announce(struct qos_supervisor *supervisor, const struct qos_live *live)
 {
-	static const struct {
-		int level;
-		const char *message;
-	} words[] = {
-		[QOS_LIVE_IN_FORCE] = {LOG_NOTICE, QOS_MSG_ADMITTED},
-		[QOS_LIVE_WAITING] = {LOG_NOTICE, QOS_MSG_REFUSED},
-		[QOS_LIVE_REFUSED] = {LOG_WARNING, QOS_MSG_REFUSED},
-		[QOS_LIVE_INVALID] = {LOG_WARNING, QOS_MSG_INVALID},
+	static const enum qos_history_kind kinds[] = {
+		[QOS_LIVE_IN_FORCE] = QOS_HISTORY_IN_FORCE,
+		[QOS_LIVE_WAITING] = QOS_HISTORY_WAITING,
+		[QOS_LIVE_REFUSED] = QOS_HISTORY_REFUSED,
+		[QOS_LIVE_INVALID] = QOS_HISTORY_INVALID,
 	};
-	const char *name = live->contract ? live->contract->name : NULL;
+	const char *name = live->contract ? live->contract->name : live->file;
 
-	qos_log(words[live->state].level, words[live->state].message, name, NULL, "%s: %s%s%s",
-		live->path, qos_live_state_names[live->state], live->reason ? ": " : "",
-		live->reason ? live->reason : "");
+	qos_tell(supervisor, kinds[live->state], name, NULL, NULL, "%s: %s%s%s", live->path,
+		 qos_live_state_names[live->state], live->reason ? ": " : "",
+		 live->reason ? live->reason : "");
 	for (size_t i = 0; i < live->diag.n_entries; i++) {
 		const struct qos_diag_entry *entry = &live->diag.entries[i];
 
@@ -228,9 +226,6 @@ static void announce(struct qos_supervisor *supervisor, const struct qos_live *l
 				entry->file ? entry->file : live->path, entry->line, entry->col,
 				entry->text);
 	}
-	if (supervisor->notify)
-		supervisor->notify(supervisor->notify_data, "ContractChanged", live, NULL,
-				   qos_live_state_names[live->state]);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -351,8 +346,8 @@ static void bury_the_gone(struct qos_supervisor *supervisor, const struct qos_pl
 			continue;
 		if (qos_in_force(live)) {
 			retire(supervisor, live, NULL);
-			qos_log(LOG_NOTICE, QOS_MSG_REMOVED, live->contract->name, NULL,
-				"%s: removed", live->path);
+			qos_tell(supervisor, QOS_HISTORY_REMOVED, live->contract->name, NULL, NULL,
+				 "%s: removed", live->path);
 		}
 		summary->n_removed++;
 		qos_live_free(live);

@@ -309,6 +309,19 @@ static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *l
 	return show;
 }
 
+int qos_supervisor_events_json(struct qos_supervisor *supervisor, const char *contract,
+			       uint64_t since_ns, json_t **ret)
+{
+	uint64_t now_ns = qos_clock_ns(CLOCK_BOOTTIME);
+
+	if (*contract && !qos_supervisor_find(supervisor, contract) &&
+	    !qos_history_knows(&supervisor->history, contract))
+		return QOS_SUPERVISOR_E_NO_CONTRACT;
+	*ret = qos_history_json(&supervisor->history, contract,
+				since_ns && since_ns < now_ns ? now_ns - since_ns : 0);
+	return *ret ? 0 : -ENOMEM;
+}
+
 int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
 			  json_t **ret)
 {

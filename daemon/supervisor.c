@@ -181,6 +181,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	qos_host_free(supervisor->host);
 	qos_diag_reset(&supervisor->diag);
 	qos_diag_reset(&supervisor->reload_diag);
+	qos_history_reset(&supervisor->history);
 	free(supervisor);
 }
 

@@ -9,6 +9,7 @@
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic
  *     report.c   all of it as JSON
+ *     tell.c     what happened: journal, history, bus
  *
  * What is decided depends on no clock: time that matters is a parameter. Clocks are read only to
  * stamp what is reported. Descriptors are polled by main.c; nothing here waits.
@@ -20,6 +21,7 @@
 #include "admit/ledger.h"
 #include "config.h"
 #include "contract/host.h"
+#include "history.h"
 #include "kern/monitor.h"
 #include "kern/taskstats.h"
 #include "live.h"
@@ -49,8 +51,7 @@ struct qos_thread {
 };
 
 /* Called when something happened that others may want to know (the bus sends signals). */
-typedef void (*qos_notify_fn)(void *data, const char *what, const struct qos_live *live,
-			      const char *stream, const char *text);
+typedef void (*qos_notify_fn)(void *data, const struct qos_history_event *event);
 
 /* When a process (id: tgid) or one thread was last looked at. */
 struct qos_recent {
@@ -94,6 +95,7 @@ struct qos_supervisor {
 	struct qos_diag diag;	      /* what is wrong with the machine or the settings */
 	struct qos_diag reload_diag;  /* what the last reload said that belongs to no file */
 	const struct qos_adapt_request *request; /* being carried out, else NULL */
+	struct qos_history history;
 	qos_notify_fn notify;
 	void *notify_data;
 };
@@ -204,6 +206,10 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
  * -EINVAL (no such report), QOS_SUPERVISOR_E_NO_CONTRACT. */
 int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
 			  json_t **ret);
+/* "events" of one contract, or of all if it is "", that are not older than since_ns, unless that is 0.
+ * 0, -ENOMEM, QOS_SUPERVISOR_E_NO_CONTRACT. */
+int qos_supervisor_events_json(struct qos_supervisor *supervisor, const char *contract,
+			       uint64_t since_ns, json_t **ret);
 json_t *qos_report_reload(const struct qos_supervisor *supervisor,
 			  const struct qos_reload_summary *summary);
 

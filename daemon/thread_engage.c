@@ -11,7 +11,7 @@
 
 #include "admit/enforce.h"
 #include "kern/probe.h"
-#include "util/log.h"
+#include "tell.h"
 
 static struct qos_live_stream *stream_of(const struct qos_supervisor *supervisor, uint32_t id)
 {
@@ -27,11 +27,12 @@ static const char *contract_name(const struct qos_live_stream *stream)
 static void complain(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
 		     pid_t tid, struct qos_diag *diag)
 {
+	const struct qos_evidence evidence = {.tid = tid};
+
 	for (size_t i = 0; i < diag->n_entries; i++) {
-		qos_log(LOG_WARNING, QOS_MSG_KERNEL, contract_name(stream),
-			qos_live_wish(stream)->name, "thread %d: %s%s%s", tid,
-			diag->entries[i].text, diag->entries[i].hint ? "; " : "",
-			diag->entries[i].hint ? diag->entries[i].hint : "");
+		qos_tell_of(supervisor, QOS_HISTORY_KERNEL, stream, &evidence, "thread %d: %s%s%s",
+			    tid, diag->entries[i].text, diag->entries[i].hint ? "; " : "",
+			    diag->entries[i].hint ? diag->entries[i].hint : "");
 	}
 	qos_diag_reset(diag);
 }
@@ -94,19 +95,20 @@ static bool needs_clock(const struct qos_supervisor *supervisor,
 	       stream->applied.policy == QOS_POLICY_FIFO;
 }
 
-static void tell_unmeasured(const struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+static void tell_unmeasured(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
 			    pid_t tid, int r)
 {
 	const struct qos_errno_advice *advice = qos_errno_advice("perf_event_open", -r);
+	const struct qos_evidence evidence = {.tid = tid};
 	uint64_t now_ns = qos_threads_now_ns();
 
 	if (stream->unmeasured_told_ns && now_ns - stream->unmeasured_told_ns < QOS_TELL_EVERY_NS)
 		return;
 	stream->unmeasured_told_ns = now_ns;
-	qos_log(LOG_WARNING, QOS_MSG_KERNEL, contract_name(stream), qos_live_wish(stream)->name,
-		"thread %d cannot be measured%s: %s; %s", tid,
-		needs_clock(supervisor, stream) ? ", and so is not scheduled" : "", advice->cause,
-		advice->remedy);
+	qos_tell_of(supervisor, QOS_HISTORY_KERNEL, stream, &evidence,
+		    "thread %d cannot be measured%s: %s; %s", tid,
+		    needs_clock(supervisor, stream) ? ", and so is not scheduled" : "",
+		    advice->cause, advice->remedy);
 }
 
 /* The kernel will not have this stream under SCHED_DEADLINE: it is placed anew, once. */

@@ -10,16 +10,11 @@
 
 #include <string.h>
 
-#include "util/log.h"
+#include "tell.h"
 
 static struct qos_live_stream *stream_of(const struct qos_supervisor *supervisor, uint32_t id)
 {
 	return qos_table_get(&supervisor->streams, id);
-}
-
-static const char *contract_name(const struct qos_live_stream *stream)
-{
-	return stream->live->contract->name;
 }
 
 static void on_exit_event(struct qos_supervisor *supervisor, const struct qos_event *event)
@@ -38,23 +33,25 @@ static void on_end(struct qos_supervisor *supervisor, const struct qos_event *ev
 	qos_threads_watch(supervisor, event->tgid, false);
 }
 
+void qos_thread_violation(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+			  uint32_t lost, const struct qos_evidence *evidence)
+{
+	const struct qos_window *window = &qos_live_wish(stream)->window;
+
+	supervisor->violations_seen++;
+	supervisor->violated_turn = supervisor->turns;
+	qos_tell_of(supervisor, QOS_HISTORY_VIOLATION, stream, evidence,
+		    "%u of %u requests lost, %u may be (thread %d)", lost, window->y, window->x,
+		    evidence->tid);
+}
+
 static void on_violation(struct qos_supervisor *supervisor, const struct qos_event *event)
 {
 	struct qos_live_stream *stream = stream_of(supervisor, event->stream);
-	const struct qos_cpu_stream *wish;
-	char text[96];
+	const struct qos_evidence evidence = {.tid = (pid_t)event->tid};
 
-	if (!stream)
-		return;
-	wish = qos_live_wish(stream);
-	supervisor->violations_seen++;
-	supervisor->violated_turn = supervisor->turns;
-	snprintf(text, sizeof(text), "%u of %u requests lost, %u may be (thread %u)", event->lost,
-		 wish->window.y, wish->window.x, event->tid);
-	qos_log(LOG_WARNING, QOS_MSG_VIOLATION, contract_name(stream), wish->name, "%s", text);
-	if (supervisor->notify)
-		supervisor->notify(supervisor->notify_data, "Violation", stream->live, wish->name,
-				   text);
+	if (stream)
+		qos_thread_violation(supervisor, stream, event->lost, &evidence);
 }
 
 static void on_process(struct qos_supervisor *supervisor, const struct qos_event *event)

@@ -13,16 +13,12 @@
 
 #include "contract/match.h"
 #include "kern/proc.h"
+#include "tell.h"
 #include "util/log.h"
 
 static struct qos_live_stream *stream_of(const struct qos_supervisor *supervisor, uint32_t id)
 {
 	return qos_table_get(&supervisor->streams, id);
-}
-
-static const char *contract_name(const struct qos_live_stream *stream)
-{
-	return stream->live->contract->name;
 }
 
 /* --- who belongs to whom --- */
@@ -311,11 +307,14 @@ void qos_threads_release_all(struct qos_supervisor *supervisor)
 	each_thread(supervisor, is_any, 0, qos_thread_release);
 }
 
-static void tell_drift(const struct qos_live_stream *stream, pid_t tid)
+static void tell_drift(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+		       pid_t tid)
 {
-	qos_log(LOG_WARNING, QOS_MSG_DRIFT, contract_name(stream), qos_live_wish(stream)->name,
-		"thread %d: somebody else changed its scheduling (on-drift: %s)", tid,
-		qos_drift_names[stream->live->contract->on_drift]);
+	const struct qos_evidence evidence = {.tid = tid};
+
+	qos_tell_of(supervisor, QOS_HISTORY_DRIFT, stream, &evidence,
+		    "thread %d: somebody else changed its scheduling (on-drift: %s)", tid,
+		    qos_drift_names[stream->live->contract->on_drift]);
 }
 
 /* A place may have become free, and who failed is tried again now and then. */
@@ -338,7 +337,7 @@ static void verify_thread(struct qos_supervisor *supervisor, struct qos_thread *
 		return;
 	}
 	if (r == QOS_SERVICE_E_DRIFT && !thread->drifted)
-		tell_drift(stream, thread->tid);
+		tell_drift(supervisor, stream, thread->tid);
 	thread->drifted = r == QOS_SERVICE_E_DRIFT;
 }
 

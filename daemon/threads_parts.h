@@ -52,5 +52,10 @@ void qos_thread_engage(struct qos_supervisor *supervisor, struct qos_live_stream
 void qos_thread_carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
 			  pid_t tid);
 
+/* A window of the stream broke. */
+struct qos_evidence;
+void qos_thread_violation(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+			  uint32_t lost, const struct qos_evidence *evidence);
+
 /* Back to what it was before us, and forgotten. */
 void qos_thread_release(struct qos_supervisor *supervisor, struct qos_thread *thread);

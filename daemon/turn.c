@@ -11,6 +11,7 @@
 
 #include "adapt/hist.h"
 #include "kern/probe.h"
+#include "tell.h"
 #include "util/log.h"
 
 static bool is_adaptive(const struct qos_supervisor *supervisor,
@@ -99,11 +100,11 @@ static void tell_overruns(struct qos_supervisor *supervisor, struct qos_live_str
 	    qos_monitor_stream_read(supervisor->monitor, stream->id, &stats) < 0 ||
 	    stats.overruns <= stream->overruns_told)
 		return;
-	qos_log(LOG_NOTICE, QOS_MSG_OVERRUN, stream->live->contract->name, wish->name,
-		"%llu requests more needed more than the runtime of %s (overrun: %s)",
-		(unsigned long long)(stats.overruns - stream->overruns_told),
-		qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
-		qos_overrun_names[wish->overrun]);
+	qos_tell_of(supervisor, QOS_HISTORY_OVERRUN, stream, NULL,
+		    "%llu requests more needed more than the runtime of %s (overrun: %s)",
+		    (unsigned long long)(stats.overruns - stream->overruns_told),
+		    qos_print_duration(budget, sizeof(budget), stream->applied.granted_ns),
+		    qos_overrun_names[wish->overrun]);
 	stream->overruns_told = stats.overruns;
 	stream->overrun_told_ns = now_ns;
 }

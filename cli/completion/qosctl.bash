@@ -39,7 +39,7 @@ _qosctl_scan() {
 	verb='' first=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket | --contracts | --config | --host | --policies | --pin-dir | --for) ((i++)) ;;
+		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $verb ]]; then
@@ -57,6 +57,7 @@ _qosctl_options() {
 
 	case $1 in
 	'' | status) echo "$common --check --watch" ;;
+	events) echo "$common --follow --since" ;;
 	list | show) echo "$common --watch" ;;
 	check) echo "$common --strict --host --pin-dir" ;;
 	apply) echo "$common --strict --runtime --pin-dir" ;;
@@ -70,7 +71,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show check apply enable disable reload adjust revert doctor panic help'
+	local verbs='status list show events check apply enable disable reload adjust revert doctor panic help'
 
 	COMPREPLY=()
 	_qosctl_scan
@@ -83,7 +84,7 @@ _qosctl() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--for) return ;;
+	--for | --since) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_options "$verb")" -- "$cur")
@@ -91,7 +92,7 @@ _qosctl() {
 	fi
 	case $verb:$first in
 	: | help:) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
-	show: | adjust: | revert:)
+	show: | events: | adjust: | revert:)
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur")
 		;;
 	adjust:*)

@@ -25,7 +25,7 @@
 #include "util/cleanup.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
-#define FIELDS_MAX     6
+#define FIELDS_MAX     (6 + QOS_LOG_FIELDS_MAX)
 
 static int log_level = LOG_INFO;
 static bool log_journal;
@@ -97,7 +97,7 @@ static size_t add_field(struct iovec *fields, size_t n, const char *name, const 
 }
 
 static int to_journal(int level, const char *message_id, const char *contract, const char *stream,
-		      const char *message)
+		      const struct qos_log_field *more, const char *message)
 {
 	char priority[2] = {(char)('0' + (level & LOG_PRIMASK)), '\0'};
 	struct iovec fields[FIELDS_MAX];
@@ -110,10 +110,22 @@ static int to_journal(int level, const char *message_id, const char *contract, c
 	n = add_field(fields, n, "MESSAGE_ID", message_id);
 	n = add_field(fields, n, "QOS_CONTRACT", contract);
 	n = add_field(fields, n, "QOS_STREAM", stream);
+	for (; more && more->name && n < FIELDS_MAX; more++)
+		n = add_field(fields, n, more->name, more->value);
 	r = sd_journal_sendv(fields, (int)n);
 	while (n > 0)
 		free(fields[--n].iov_base);
 	return r;
+}
+
+void qos_log_fields(int level, const char *message_id, const char *contract, const char *stream,
+		    const struct qos_log_field *fields, const char *text)
+{
+	if (LOG_PRI(level) > log_level)
+		return;
+	if (log_journal && to_journal(level, message_id, contract, stream, fields, text) >= 0)
+		return;
+	to_stderr(LOG_PRI(level), contract, stream, text);
 }
 
 void qos_log(int level, const char *message_id, const char *contract, const char *stream,
@@ -128,11 +140,8 @@ void qos_log(int level, const char *message_id, const char *contract, const char
 	if (vasprintf(&message, format, args) < 0)
 		message = NULL;
 	va_end(args);
-	if (!message) {
+	if (!message)
 		to_stderr(LOG_PRI(level), NULL, NULL, "a message was lost: out of memory");
-		return;
-	}
-	if (log_journal && to_journal(level, message_id, contract, stream, message) >= 0)
-		return;
-	to_stderr(LOG_PRI(level), contract, stream, message);
+	else
+		qos_log_fields(level, message_id, contract, stream, NULL, message);
 }

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The private socket against clients that do not behave."""
 
+import json
 import os
 import resource
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
 from contracts import contract
-from instance import Instance, main
+from instance import QOSCTL, Instance, main
 
 
 def connect(qosd):
@@ -56,6 +58,21 @@ class Socket(unittest.TestCase):
                         serial += 1
                         client.sendall(report_call(serial))
             self.assertEqual(qosd.json("status")["counts"]["contracts"], 20)
+
+    def test_events_are_followed(self):
+        with Instance() as qosd:
+            qosd.write("past", contract("past"))
+            qosd.start()
+            follower = qosd.run(QOSCTL, "--socket", qosd.socket, "--json", "events", "--follow",
+                                stdout=subprocess.PIPE)
+            self.assertEqual(json.loads(follower.stdout.readline())["contract"], "past")
+            qosd.write("coming", contract("coming"))
+            qosd.json("reload")
+            event = json.loads(follower.stdout.readline())
+            self.assertEqual((event["contract"], event["kind"]), ("coming", "in-force"))
+            qosd.stop()
+            follower.wait(10)
+            self.assertEqual(follower.returncode, 3)
 
     def test_no_descriptor_left(self):
         with Instance() as qosd:

@@ -82,6 +82,9 @@ class Scheduling(unittest.TestCase):
             until("drift is reported",
                   lambda: any("drift" in p["text"] for p in qosd.json("status")["problems"]))
             self.assertEqual(policy(program.pid)[0], os.SCHED_BATCH)
+            events = {event["kind"]: event for event in qosd.json("events", "drift")["events"]}
+            self.assertEqual(events["drift"]["tid"], program.pid)
+            self.assertIn("in-force", events)
             qosd.stop()
             self.assertEqual(policy(program.pid)[0], os.SCHED_BATCH)
 

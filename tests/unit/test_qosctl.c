@@ -43,7 +43,12 @@ struct reply {
 	const char *json;
 	const char *error;
 	const char *text;
+	const char *events[3]; /* said before the answer and behind it; then the daemon goes */
 };
+
+#define EVENT(seq, contract)                                                                       \
+	"{\"seq\":" seq ",\"at\":1,\"kind\":\"drift\",\"contract\":\"" contract                    \
+	"\",\"text\":\"event " seq "\"}"
 
 static const struct reply fine[] = {
 	{"Report", "status", STATUS("ok", BRIEF("in-force", "0"))},
@@ -57,6 +62,12 @@ static const struct reply fine[] = {
 	{"Panic", NULL, "{\"schema\":1,\"restored\":1,\"failed\":0}"},
 	{},
 };
+static const struct reply eventful[] = {
+	{.method = "Events",
+	 .json = "{\"schema\":1,\"seq\":2,\"events\":[" EVENT("1", "camera") "," EVENT(
+		 "2", "camera") "]}",
+	 .events = {EVENT("2", "camera"), EVENT("3", "camera"), EVENT("4", "other")}},
+	{}};
 static const struct reply violated[] = {
 	{"Report", "status", STATUS("degraded", BRIEF("in-force", "3"))}, {}};
 static const struct reply drifted[] = {{"Report", "status", STATUS("ok", BRIEF("in-force", "0"))},
@@ -87,6 +98,7 @@ static const struct reply elsewhere[] = {
 	{}};
 static const struct reply unknowing[] = {{"Report", "list", STATUS("ok", BRIEF("in-force", "0"))},
 					 {"Report", "show", NULL, "NoSuchContract", "no"},
+					 {"Events", NULL, NULL, "NoSuchContract", "no"},
 					 {"Adjust", NULL, NULL, "NoSuchAttribute", "no"},
 					 {"Revert", NULL, NULL, "Invalid", "no"},
 					 {"Reload", NULL, NULL, "AccessDenied", "no"},
@@ -104,6 +116,12 @@ struct result {
 	char err[TEXT_SIZE];
 };
 
+static void emit(sd_bus *bus, const char *event)
+{
+	if (event)
+		sd_bus_emit_signal(bus, "/org/qosd1", "org.qosd1.Manager", "Event", "s", event);
+}
+
 static int answer(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	const char *what = NULL;
@@ -118,8 +136,15 @@ static int answer(sd_bus_message *call, void *data, sd_bus_error *error)
 			continue;
 		snprintf(name, sizeof(name), "org.qosd1.Error.%s",
 			 reply->error ? reply->error : "");
-		return reply->error ? sd_bus_reply_method_errorf(call, name, "%s", reply->text)
-				    : sd_bus_reply_method_return(call, "s", reply->json);
+		if (reply->error)
+			return sd_bus_reply_method_errorf(call, name, "%s", reply->text);
+		emit(sd_bus_message_get_bus(call), reply->events[0]);
+		sd_bus_reply_method_return(call, "s", reply->json);
+		emit(sd_bus_message_get_bus(call), reply->events[1]);
+		emit(sd_bus_message_get_bus(call), reply->events[2]);
+		if (reply->events[0])
+			sd_bus_close(sd_bus_message_get_bus(call));
+		return 1;
 	}
 	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Untold", "not in the table");
 }
@@ -275,6 +300,9 @@ static const struct call calls[] = {
 	{fine, "adjust camera cpu.runtime", 64, NULL, "ATTRIBUTE=VALUE"},
 	{fine, "adjust camera cpu.runtime=6", 64, NULL, "is no duration"},
 	{fine, "adjust camera cpu.runtime=6ms --for 0", 64, NULL, "no time at all"},
+	{fine, "events --since soon", 64, NULL, "--since: soon is no time"},
+	{fine, "events --since 0", 64, NULL, "is no time"},
+	{fine, "list --follow", 64, NULL, "--follow belongs to `qosctl events`"},
 	{fine, "doctor --errors --dump-host", 64, NULL, "exclude"},
 	/* 0 */
 	{fine, "", 0, "all is well", NULL},
@@ -283,6 +311,8 @@ static const struct call calls[] = {
 	{fine, "list --quiet", 0, "camera\n", NULL},
 	{fine, "list --json", 0, "\"contracts\": [", NULL},
 	{fine, "show camera", 0, "stream", NULL},
+	{eventful, "events", 0, "camera: event 1\n", NULL},
+	{eventful, "events camera --since 10m --json", 0, "\"seq\": 2", NULL},
 	{fine, "reload", 0, "reloaded: 1 in force, 1 of them unchanged", NULL},
 	{fine, "adjust camera cpu.runtime=6ms", 0, "8ms -> 6ms, until", NULL},
 	{fine, "revert camera", 0, "nothing was adjusted", NULL},
@@ -313,8 +343,11 @@ static const struct call calls[] = {
 	{broken, "reload", 2, "invalid", "camera.yaml:3:1: error: no"},
 	{unknowing, "revert camera", 2, NULL, "no"},
 	/* 3, 4 */
+	{eventful, "events --follow", 3, "event 4\n", "qosd went away"},
+	{NULL, "events", 3, NULL, "qosd is not running"},
 	{NULL, "", 3, NULL, "qosd is not running"},
 	{NULL, "adjust camera cpu.runtime=1ms", 3, NULL, "systemctl start qosd"},
+	{unknowing, "events camra", 4, NULL, "did you mean camera?"},
 	{unknowing, "show camra", 4, NULL, "did you mean camera?"},
 	{NULL, "enable nothing --policies .", 4, NULL, "no contract nothing"},
 	{NULL, "disable nothing", 4, NULL, "no contract nothing"},
@@ -393,6 +426,29 @@ static void test_put_back(void **state)
 	assert_int_equal(readlink(path, text, sizeof(text)), 9);
 }
 
+static size_t count(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+/* What comes twice is shown once, and what was not asked for not at all. */
+static void test_follow(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct result result;
+
+	start_server(fixture, eventful);
+	run(fixture, "events --follow --json camera", &result);
+	assert_int_equal(result.status, 3);
+	assert_int_equal(count(result.out, "\n"), 3);
+	assert_int_equal(count(result.out, "event 2"), 1);
+	assert_int_equal(count(result.out, "event 3"), 1);
+}
+
 /* Without a daemon: install, refuse to enable over it, refuse to remove it; enable, disable. */
 static void test_files(void **state)
 {
@@ -428,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_follow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
 	};
 

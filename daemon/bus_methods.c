@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What can be asked over the bus. Each method reads its arguments, makes one call of the supervisor,
+ * and answers with its document, or with an error that qosctl turns into an exit status.
+ */
+#include "bus_parts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/clock.h"
+
+/* --- answers --- */
+
+static int answer(sd_bus_message *call, json_t *json)
+{
+	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text ? sd_bus_reply_method_return(call, "s", text) : -ENOMEM;
+}
+
+/* All errors of a diag as one text, a line each, hints behind them. */
+static char *words_of(const struct qos_diag *diag)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		fprintf(out, "%s%s", i ? "\n" : "", diag->entries[i].text);
+		if (diag->entries[i].hint)
+			fprintf(out, "\nhint: %s", diag->entries[i].hint);
+	}
+	fclose(out);
+	return text;
+}
+
+static int answer_outcome(sd_bus_message *call, int r, struct qos_diag *diag, json_t *json)
+{
+	static const char *const names[] = {
+		[QOS_SUPERVISOR_E_NO_CONTRACT] = "org.qosd1.Error.NoSuchContract",
+		[QOS_SUPERVISOR_E_NO_ATTRIBUTE] = "org.qosd1.Error.NoSuchAttribute",
+		[QOS_SUPERVISOR_E_REFUSED] = "org.qosd1.Error.Refused",
+	};
+	_cleanup_free_ char *text = words_of(diag);
+
+	qos_diag_reset(diag);
+	if (r == 0)
+		return answer(call, json);
+	if (r > 0 && r < (int)QOS_ARRAY_SIZE(names))
+		return sd_bus_reply_method_errorf(call, names[r], "%s",
+						  text && *text ? text : "no such contract");
+	return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
+					  text && *text ? text : strerror(-r));
+}
+
+static int deny(sd_bus_message *call)
+{
+	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.AccessDenied",
+					  "only root may change anything; members of the group "
+					  "qos may read");
+}
+
+static bool may_change(const struct client *client)
+{
+	return client->may_change;
+}
+
+/* --- methods --- */
+
+static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *what, *name;
+	json_t *json = NULL;
+	int r;
+
+	r = sd_bus_message_read(call, "ss", &what, &name);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_report(client->bus->supervisor, what, name, &json);
+	if (r == -EINVAL)
+		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
+						  "there is no such report");
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_events(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract;
+	uint64_t since_ns;
+	json_t *json = NULL;
+	int r;
+
+	r = sd_bus_message_read(call, "st", &contract, &since_ns);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_events_json(client->bus->supervisor, contract, since_ns, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_supervisor *supervisor = client->bus->supervisor;
+	struct qos_reload_summary summary = {};
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = qos_supervisor_reload(supervisor, &summary);
+	if (r < 0)
+		return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
+						  supervisor->reload_diag.n_entries
+							  ? supervisor->reload_diag.entries[0].text
+							  : strerror(-r));
+	return answer(call, qos_report_reload(supervisor, &summary));
+}
+
+static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract, *attribute;
+	uint64_t value_ns, for_ns, until_ns;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "sstt", &contract, &attribute, &value_ns, &for_ns);
+	if (r < 0)
+		return r;
+	if (for_ns && (__builtin_add_overflow(qos_clock_ns(CLOCK_BOOTTIME), for_ns, &until_ns) ||
+		       until_ns > INT64_MAX))
+		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
+						  "the time is too long");
+	r = qos_supervisor_adjust(client->bus->supervisor, contract, attribute, value_ns,
+				  for_ns ? until_ns : 0, &diag, &json);
+	if (r == 0)
+		json_object_set_new(json, "until_s",
+				    for_ns ? json_real((double)for_ns / 1e9) : json_null());
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_revert(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract, *attribute;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "ss", &contract, &attribute);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_revert(client->bus->supervisor, contract, attribute, &diag, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_panic(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = qos_supervisor_panic(client->bus->supervisor, &json);
+	return r < 0 ? r : answer(call, json);
+}
+
+const sd_bus_vtable qos_bus_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("Report", "ss", "s", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Events", "st", "s", on_events, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Panic", "", "s", on_panic, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_SIGNAL("Event", "s", 0),
+	SD_BUS_SIGNAL("ContractChanged", "sss", 0),
+	SD_BUS_SIGNAL("Adapted", "sss", 0),
+	SD_BUS_SIGNAL("Violation", "sss", 0),
+	SD_BUS_VTABLE_END,
+};
