@@ -39,7 +39,7 @@ struct setting {
 	const char *hint; /* what may stand there */
 };
 
-static const char *const manager_names[] = {"auto", "native", "module", NULL};
+const char *const qos_manager_names[] = {"auto", "native", "module", NULL};
 
 void qos_config_default(struct qos_config *ret)
 {
@@ -169,12 +169,8 @@ static void read_manager(struct reader *in, const struct setting *setting,
 {
 	const char *text = text_of(in, setting, node);
 
-	if (text && strcmp(text, manager_names[QOS_MANAGER_MODULE]) == 0) {
-		refuse(in, setting, node, "this version has no module");
-		return;
-	}
-	for (int i = 0; text && manager_names[i]; i++) {
-		if (strcmp(manager_names[i], text) == 0) {
+	for (int i = 0; text && qos_manager_names[i]; i++) {
+		if (strcmp(qos_manager_names[i], text) == 0) {
 			in->config->cpu_manager = (enum qos_manager)i;
 			return;
 		}
@@ -209,7 +205,7 @@ static const struct setting cpu_settings[] = {
 };
 
 static const struct setting manager_settings[] = {
-	{"cpu", read_manager, .hint = "auto or native"},
+	{"cpu", read_manager, .hint = "auto, module or native"},
 };
 
 static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node)

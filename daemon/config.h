@@ -9,6 +9,7 @@
 #include "util/diag.h"
 
 enum qos_manager { QOS_MANAGER_AUTO, QOS_MANAGER_NATIVE, QOS_MANAGER_MODULE };
+extern const char *const qos_manager_names[];
 
 struct qos_config {
 	uint32_t cap_ppm;    /* cpu.cap: managed real-time work, of one CPU; default 90 % */
@@ -17,8 +18,8 @@ struct qos_config {
 	uint64_t
 		overhead_ns; /* cpu.overhead: worst dispatch and switch, charged twice a job; 20us */
 	uint64_t blocking_ns;	      /* cpu.blocking: longest stretch without preemption; 50us */
-	enum qos_manager cpu_manager; /* managers.cpu: auto | native */
-	uint64_t lease_ns;	      /* lease: 30s (used by the module) */
+	enum qos_manager cpu_manager; /* managers.cpu: auto | module | native */
+	uint64_t lease_ns;	      /* lease: 30s, the module's */
 	uint64_t slow_loop_ns;	      /* slow-loop: 500ms..60s, default 1s */
 };
 

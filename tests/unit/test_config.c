@@ -67,6 +67,8 @@ static void test_managers(void **state)
 	assert_int_equal(config.cpu_manager, QOS_MANAGER_AUTO);
 	assert_int_equal(parse("managers: {cpu: native}", NULL, &config), 0);
 	assert_int_equal(config.cpu_manager, QOS_MANAGER_NATIVE);
+	assert_int_equal(parse("managers: {cpu: module}", NULL, &config), 0);
+	assert_int_equal(config.cpu_manager, QOS_MANAGER_MODULE);
 }
 
 static void test_bounds(void **state)
@@ -137,13 +139,10 @@ static void test_refusals(void **state)
 		{"managers: auto\n", "q.yaml:1:11: error: managers: a map is expected here\n"
 				     "  hint: a map such as `{cpu: auto}`\n"},
 		{"managers:\n  cpu: best\n", "q.yaml:2:8: error: cpu: no such manager\n"
-					     "  hint: auto or native\n"},
-		{"managers:\n  cpu: module\n",
-		 "q.yaml:2:8: error: cpu: this version has no module\n"
-		 "  hint: auto or native\n"},
+					     "  hint: auto, module or native\n"},
 		{"managers:\n  cpu: {}\n", "q.yaml:2:8: error: cpu: a single value is expected "
 					   "here\n"
-					   "  hint: auto or native\n"},
+					   "  hint: auto, module or native\n"},
 		{"lease: soon\n", "q.yaml:1:8: error: lease: not a value of this form\n"
 				  "  hint: a duration from 1s to 1h\n"},
 		{"slow-loop: 1ms\n", "q.yaml:1:12: error: slow-loop: out of bounds\n"
