@@ -41,6 +41,7 @@ struct qos_cli {
 	bool runtime;
 	bool dump_host;
 	bool errors;
+	bool all_orderings;
 	bool watch;
 	bool follow;
 	uint64_t watch_ns;
@@ -50,6 +51,10 @@ struct qos_cli {
 	const char *policies;
 	const char *pin_dir;
 	const char *duration; /* --for */
+	const char *set;
+	const char *ordering;
+	const char *seed;
+	const char *svg;
 	const char *since;
 	const char *contracts[QOS_CLI_DIRS_MAX + 1]; /* NULL-terminated; empty: the default path */
 	size_t n_contracts;
@@ -93,5 +98,6 @@ int qos_cmd_disable(struct qos_cli *cli);
 int qos_cmd_reload(struct qos_cli *cli);
 int qos_cmd_adjust(struct qos_cli *cli);
 int qos_cmd_revert(struct qos_cli *cli);
+int qos_cmd_simulate(struct qos_cli *cli);
 int qos_cmd_doctor(struct qos_cli *cli);
 int qos_cmd_panic(struct qos_cli *cli);

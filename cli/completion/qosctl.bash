@@ -39,7 +39,8 @@ _qosctl_scan() {
 	verb='' first=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since) ((i++)) ;;
+		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since | \
+			--set | --ordering | --seed | --svg) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $verb ]]; then
@@ -60,6 +61,7 @@ _qosctl_options() {
 	events) echo "$common --follow --since" ;;
 	list | show) echo "$common --watch" ;;
 	check) echo "$common --strict --host --pin-dir" ;;
+	simulate) echo "$common --host --for --set --ordering --all-orderings --seed --svg" ;;
 	apply) echo "$common --strict --runtime --pin-dir" ;;
 	enable) echo "$common --runtime --policies --pin-dir" ;;
 	adjust) echo "$common --for" ;;
@@ -71,12 +73,14 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events check apply enable disable reload adjust revert doctor panic help'
+	local verbs='status list show events check simulate apply enable disable reload adjust revert doctor panic help'
+
+	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
 	COMPREPLY=()
 	_qosctl_scan
 	case $prev in
-	--socket | --config | --host)
+	--socket | --config | --host | --svg)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -84,7 +88,11 @@ _qosctl() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--for | --since) return ;;
+	--ordering)
+		mapfile -t COMPREPLY < <(compgen -W "$orderings" -- "$cur")
+		return
+		;;
+	--for | --since | --set | --seed) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_options "$verb")" -- "$cur")
@@ -104,7 +112,7 @@ _qosctl() {
 		;;
 	enable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_policies)" -- "$cur") ;;
 	disable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_enabled)" -- "$cur") ;;
-	check:* | apply:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	check:* | simulate:* | apply:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac
 }
 

@@ -18,6 +18,18 @@
 
 #include "util/cleanup.h"
 
+const char *const qos_ordering_names[] = {
+	[DWCS_EDF] = "edf",
+	[DWCS_DWCS] = "dwcs",
+	[DWCS_DWCS_SKIP] = "dwcs-skip",
+	[DWCS_WINDOW] = "dwcs-window",
+	[DWCS_VDS] = "vds",
+	[DWCS_VDS_SKIP] = "vds-skip",
+	[DWCS_FIN] = "fin",
+	[DWCS_FIN_GUARD] = "fin-guard",
+	[DWCS_ORDERINGS] = NULL,
+};
+
 /* One task's state. */
 struct actor {
 	struct dwcs_stream stream;

@@ -23,6 +23,8 @@ struct qos_sim_task {
 	struct qos_must must; /* borrowed; its request 0 is the first release */
 };
 
+extern const char *const qos_ordering_names[]; /* edf dwcs ... fin-guard, by enum dwcs_ordering */
+
 enum qos_sim_outcome { QOS_SIM_LOST, QOS_SIM_SERVED, QOS_SIM_SERVED_OWED /* while m' > 0 */ };
 
 struct qos_sim_options {

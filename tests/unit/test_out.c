@@ -45,6 +45,7 @@ static const struct golden goldens[] = {
 	{"events", "events-colour", qos_out_events, 60, .colour = true},
 	{"events-none", "events-none", qos_out_events, 80},
 	{"check", "check", qos_out_check, 80},
+	{"simulate", "simulate", qos_out_simulate, 80},
 	{"applied", "applied", qos_out_applied, 80},
 	{"applied-waiting", "applied-waiting", qos_out_applied, 80},
 	{"reload", "reload", qos_out_reload, 80},
