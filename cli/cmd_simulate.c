@@ -284,13 +284,13 @@ static int show(const struct qos_cli *cli, const struct qos_whatif *whatif,
 
 	if (!document)
 		return qos_cli_no_memory(cli);
-	qos_simulate_print(cli, document, qos_out_simulate);
-	if (!cli->json && !cli->quiet && whatif->n_threads)
-		qos_timeline_print(&cli->out, whatif, options->span_ns);
 	if (cli->svg)
 		r = qos_svg_write(cli->svg, whatif, options->span_ns);
 	if (r < 0)
 		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", cli->svg, strerror(-r));
+	qos_simulate_print(cli, document, qos_out_simulate);
+	if (!cli->json && !cli->quiet && whatif->n_threads)
+		qos_timeline_print(&cli->out, whatif, options->span_ns);
 	return whatif->violated ? QOS_EXIT_VIOLATION : QOS_EXIT_OK;
 }
 
