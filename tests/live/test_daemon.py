@@ -242,7 +242,7 @@ class Law(unittest.TestCase):
             qosd.start()
             start_program(qosd, "law", 20, 1)
             until("granted at the low end",
-                  lambda: qosd.stream("law")["runtime"]["granted_ns"] <= 2200000, 30)
+                  lambda: qosd.stream("law")["runtime"]["granted_ns"] <= 2200000, 90)
             self.assertGreaterEqual(qosd.stream("law")["runtime"]["granted_ns"], 2000000)
             self.assertEqual(qosd.stream("law")["stats"]["violations"], 0)
 
