@@ -62,8 +62,7 @@ class Arm:
     def prepare(self):
         """Everything that close() takes away again."""
         with machine.uninterrupted():
-            if self.how == "fifo":
-                self.stack.enter_context(machine.above(ABOVE))
+            self.stack.enter_context(machine.above(ABOVE if self.how == "fifo" else 0))
             self.qosd = self.stack.enter_context(Daemon())
             self.stack.callback(self.children.stop)
             self.stack.callback(self.qosd.stop)
@@ -85,6 +84,8 @@ class Arm:
         with machine.uninterrupted():
             self.qosd.start(ready=False)
         until("qosd answers", self.qosd.answers)
+        if self.how == "fifo":
+            self.lift()
         for program in self.programs:
             until(f"qosd finds the threads of {program.name}",
                   lambda p=program: self.brief(p)["threads"] == p.threads)
@@ -120,12 +121,16 @@ class Arm:
         subprocess.run(["chrt", "--fifo", "--all-tasks", "--pid", str(priority), str(pid)],
                        check=True, stdout=subprocess.DEVNULL)
 
+    def lift(self):
+        """The daemon only counts here, and must be heard however the programs starve others. (As it
+        starts it puts itself below all that it manages.)"""
+        os.sched_setscheduler(self.qosd.daemon.pid, os.SCHED_FIFO, os.sched_param(ABOVE))
+
     def ask(self, *words):
-        """A document of qosctl, which must get a CPU even if FIFO threads take all of them."""
+        """A document of qosctl."""
         # pylint: disable=subprocess-run-check
-        command = ["chrt", "--fifo", str(ABOVE)] if self.how == "fifo" else []
-        command += [os.path.join(os.environ["QOS_BUILD"], "cli/qosctl"), "--socket",
-                    self.qosd.socket, "--json", *words]
+        command = [os.path.join(os.environ["QOS_BUILD"], "cli/qosctl"), "--socket",
+                   self.qosd.socket, "--json", *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=30)
         if not done.stdout:

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+NICE = os.getpriority(os.PRIO_PROCESS, 0)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYSCTLS = ("kernel/sched_rt_runtime_us", "kernel/sched_rt_period_us", "kernel/task_delayacct",
@@ -73,13 +74,18 @@ class Snapshot:
 
 @contextlib.contextmanager
 def above(priority):
-    """Runs the demo itself, and what it starts by `tool`, above what may starve everything."""
+    """Runs the demo itself, and the tools that it asks, above what may starve them: under SCHED_FIFO,
+    or with priority 0 only above the load. Children (below) do not inherit it; what is to answer must
+    from its first instruction on, so RESET_ON_FORK would not do."""
     before = os.sched_getscheduler(0), os.sched_getparam(0)
-    os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    os.setpriority(os.PRIO_PROCESS, 0, -20)
+    if priority:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
     try:
         yield
     finally:
         os.sched_setscheduler(0, *before)
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 @contextlib.contextmanager
@@ -93,7 +99,10 @@ def uninterrupted():
 
 
 def begin_child():
-    """Between fork and exec: the demo's end is the child's end, and it hears all signals."""
+    """Between fork and exec: the demo's end is the child's end, it hears all signals, and is scheduled
+    like any program."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
     os.setpgid(0, 0)
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
