@@ -35,7 +35,7 @@ class Bench:
 
 
 def small_contract(number, runtime="100us"):
-    """One of a thousand: less than 0.1 % of a CPU, for a program that does not exist."""
+    """One of a thousand: about 0.1 % of a CPU, for a program that does not exist."""
     return f"""version: 1
 contract: c{number}
 description: one of many
@@ -47,9 +47,9 @@ match:
 cpu:
   - name: loop
     threads: ["loop*"]
-    period: 300ms
+    period: 600ms
     runtime: {runtime}
-    deadline: 280ms
+    deadline: 580ms
     window: 1/10
     range: {{runtime: 50us..200us}}
 """
