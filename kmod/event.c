@@ -84,7 +84,6 @@ static void settle(void)
 {
 	int id;
 
-	qos_forks_settle();
 	mutex_lock(&qos_mutex);
 	for_each_possible_cpu(id) {
 		struct qos_cpu *cpu = per_cpu_ptr(&qos_cpus, id);
@@ -124,6 +123,8 @@ static int run(void *data)
 	while (!kthread_should_stop()) {
 		long timeout = telemetry(&next);
 
+		if (qos_family_settle())
+			timeout = min_t(long, timeout, nsecs_to_jiffies(QOS_FAMILY_NS));
 		set_current_state(TASK_IDLE);
 		if (!READ_ONCE(work) && !kthread_should_stop())
 			schedule_timeout(timeout);
@@ -149,5 +150,5 @@ void qos_worker_stop(void)
 {
 	kthread_stop(worker);
 	worker = NULL;
-	qos_forks_settle();
+	qos_family_forget();
 }

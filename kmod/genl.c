@@ -45,7 +45,8 @@ static const struct netlink_range_validation range_cycle = { .min = 1, .max = QO
 
 #define NAME { .type = NLA_NUL_STRING, .len = QOS_DWCS_NAME_LEN - 1 }
 
-static const struct nla_policy none_policy[1] = {};
+/* With maxattr 0 the core would look at no attribute, and refuse none. */
+static const struct nla_policy none_policy[2] = {};
 
 static const struct nla_policy config_policy[QOS_DWCS_CONFIG_A_MAX + 1] = {
 	[QOS_DWCS_CONFIG_A_LEASE] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_lease),

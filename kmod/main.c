@@ -48,11 +48,15 @@ static int cpu_goes_down(unsigned int id)
 
 static void flush(void)
 {
+	bool any = qos_threads_n;
+
 	cpus_read_lock();
 	mutex_lock(&qos_mutex);
 	qos_streams_flush();
 	mutex_unlock(&qos_mutex);
 	cpus_read_unlock();
+	if (any) /* children of theirs that are on their way */
+		schedule_timeout_uninterruptible(nsecs_to_jiffies(QOS_FAMILY_NS));
 }
 
 /* Interrupts that a probe asked for may still be on their way when the probes are gone. */

@@ -6,9 +6,11 @@
  * wakes, allocates, prints or sends.
  *
  * fork: the child has SCHED_OTHER by RESET_ON_FORK, and its parent's affinity, which is one CPU. What it
- * should have is set by the worker. A child of such a child, born before that, inherits the wrong affinity
- * again, so children count as parents until they are set right. More than FORKS_MAX at once stay as they
- * are, which is counted.
+ * should have is set by the worker. A child's child, born before that, inherits the wrong affinity again, so
+ * children count as parents. And they, and threads that were given back, do so for a while after they were
+ * set right: what a child inherits is copied long before the tracepoint tells of it.
+ * Weakness: a fork that is preempted for longer than that stays pinned, and so does what finds more than
+ * FAMILY_MAX others before it (counted as RING_FULL).
  */
 #include <linux/binfmts.h>
 #include <linux/irq_work.h>
@@ -18,23 +20,25 @@
 #include "compat.h"
 #include "qos.h"
 
-#define FORKS_MAX 256
+#define FAMILY_MAX 256
 
-struct fork {
-	struct task_struct *child;
+/* Whose children are to get what `origin` says. */
+struct member {
+	struct task_struct *task;
 	struct qos_origin *origin;
+	u64 until_ns; /* 0: it is to be set right itself; else when it may be forgotten */
 };
 
-static struct fork forks[FORKS_MAX];
-static u32 forks_n;
-static DEFINE_RAW_SPINLOCK(forks_lock);
+static struct member family[FAMILY_MAX];
+static u32 family_n;
+static DEFINE_RAW_SPINLOCK(family_lock);
 
 static void wake_worker(struct irq_work *work)
 {
 	qos_event_wake();
 }
 
-static struct irq_work forks_kick = IRQ_WORK_INIT_HARD(wake_worker);
+static struct irq_work family_kick = IRQ_WORK_INIT_HARD(wake_worker);
 
 /* A signal may have kept the thread from the sleep that prev_state still tells of; __state is
  * TASK_RUNNING then. */
@@ -87,11 +91,22 @@ static struct qos_origin *origin_of(struct task_struct *parent)
 
 	if (thread)
 		return thread->origin;
-	for (i = 0; i < forks_n; i++) {
-		if (forks[i].child == parent)
-			return forks[i].origin;
+	for (i = 0; i < family_n; i++) {
+		if (family[i].task == parent)
+			return family[i].origin;
 	}
 	return NULL;
+}
+
+/* Under the lock; refs are the caller's business when there was no room (false). */
+static bool family_add(struct task_struct *task, struct qos_origin *origin, u64 until_ns)
+{
+	if (family_n == FAMILY_MAX)
+		return false;
+	refcount_inc(&origin->refs);
+	family[family_n] = (struct member){ get_task_struct(task), origin, until_ns };
+	WRITE_ONCE(family_n, family_n + 1);
+	return true;
 }
 
 static void probe_fork(void *data, struct task_struct *parent, struct task_struct *child)
@@ -99,21 +114,15 @@ static void probe_fork(void *data, struct task_struct *parent, struct task_struc
 	struct qos_origin *origin;
 	unsigned long flags;
 
-	if (likely(!qos_thread_find(parent) && !READ_ONCE(forks_n)))
+	if (likely(!qos_thread_find(parent) && !READ_ONCE(family_n)))
 		return;
-	raw_spin_lock_irqsave(&forks_lock, flags);
+	raw_spin_lock_irqsave(&family_lock, flags);
 	origin = origin_of(parent);
-	if (origin && forks_n < FORKS_MAX) {
-		refcount_inc(&origin->refs);
-		forks[forks_n].child = get_task_struct(child);
-		forks[forks_n].origin = origin;
-		WRITE_ONCE(forks_n, forks_n + 1);
-	} else if (origin) {
+	if (origin && !family_add(child, origin, 0))
 		this_cpu_inc(qos_cpus.counters.n[QOS_DWCS_CPU_COUNT_A_RING_FULL]);
-	}
-	raw_spin_unlock_irqrestore(&forks_lock, flags);
+	raw_spin_unlock_irqrestore(&family_lock, flags);
 	if (origin)
-		irq_work_queue(&forks_kick);
+		irq_work_queue(&family_kick);
 }
 
 static void probe_exec(void *data, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
@@ -124,23 +133,75 @@ static void probe_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 		qos_cpu_exec(thread);
 }
 
-/* The worker. A child stays in its place until it is set right. */
-void qos_forks_settle(void)
+/* It is managed no more; a child of it may be on its way. */
+void qos_family_remember(struct task_struct *task, struct qos_origin *origin)
 {
 	unsigned long flags;
-	struct fork fork;
 
-	while (READ_ONCE(forks_n)) {
-		raw_spin_lock_irqsave(&forks_lock, flags);
-		fork = forks[0];
-		raw_spin_unlock_irqrestore(&forks_lock, flags);
-		qos_policy_give_child(fork.child, fork.origin);
-		raw_spin_lock_irqsave(&forks_lock, flags);
-		forks[0] = forks[forks_n - 1];
-		WRITE_ONCE(forks_n, forks_n - 1);
-		raw_spin_unlock_irqrestore(&forks_lock, flags);
-		put_task_struct(fork.child);
-		qos_origin_put(fork.origin);
+	raw_spin_lock_irqsave(&family_lock, flags);
+	family_add(task, origin, ktime_get_ns() + QOS_FAMILY_NS);
+	raw_spin_unlock_irqrestore(&family_lock, flags);
+	qos_event_wake();
+}
+
+/* Takes out the i-th. */
+static struct member family_remove(u32 i)
+{
+	struct member member = family[i];
+
+	family[i] = family[family_n - 1];
+	WRITE_ONCE(family_n, family_n - 1);
+	return member;
+}
+
+/* One that is to be set right, or forgotten. */
+static bool family_next(struct member *member, u64 now)
+{
+	unsigned long flags;
+	bool found = false;
+	u32 i;
+
+	raw_spin_lock_irqsave(&family_lock, flags);
+	for (i = 0; i < family_n && !found; i++) {
+		found = family[i].until_ns < now;
+		if (!found)
+			continue;
+		*member = family[i];
+		if (member->until_ns)
+			family_remove(i);
+		else
+			family[i].until_ns = now + QOS_FAMILY_NS; /* a parent before it is set right */
+	}
+	raw_spin_unlock_irqrestore(&family_lock, flags);
+	return found;
+}
+
+/* The worker. True: there is somebody left to forget later. */
+bool qos_family_settle(void)
+{
+	struct member member;
+
+	while (family_next(&member, ktime_get_ns())) {
+		if (!member.until_ns) {
+			qos_policy_give_child(member.task, member.origin);
+			continue;
+		}
+		put_task_struct(member.task);
+		qos_origin_put(member.origin);
+	}
+	return READ_ONCE(family_n);
+}
+
+/* Nobody looks for parents any more. */
+void qos_family_forget(void)
+{
+	while (family_n) {
+		struct member member = family_remove(0);
+
+		if (!member.until_ns)
+			qos_policy_give_child(member.task, member.origin);
+		put_task_struct(member.task);
+		qos_origin_put(member.origin);
 	}
 }
 
@@ -195,5 +256,5 @@ int qos_probes_register(void)
 void qos_probes_unregister(void)
 {
 	unregister(ARRAY_SIZE(probes));
-	irq_work_sync(&forks_kick);
+	irq_work_sync(&family_kick);
 }

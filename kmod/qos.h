@@ -41,6 +41,8 @@ struct sk_buff;
 #define QOS_PRIO_HELPERS    48 /* ktimers, irq_work, rcuc of a CPU that has managed threads */
 #define QOS_BAND_MAX	    46
 
+#define QOS_FAMILY_NS (200 * NSEC_PER_MSEC) /* how long a child may be on its way, see probe.c */
+
 #define QOS_SLICES 128 /* a CPU's memory of who ran, for evidence; a power of two */
 #define QOS_INSTEAD_MAX 8
 #define QOS_OUTCOMES ALIGN(QOS_DWCS_WINDOW_Y_MAX, 64)
@@ -410,7 +412,9 @@ int qos_table_check(const struct qos_thread *thread, const struct qos_table *tab
 /* --- probe.c --- */
 int qos_probes_register(void);
 void qos_probes_unregister(void);
-void qos_forks_settle(void);
+void qos_family_remember(struct task_struct *task, struct qos_origin *origin);
+bool qos_family_settle(void);
+void qos_family_forget(void);
 
 /* --- stream.c: contracts and their streams. qos_mutex. --- */
 extern struct list_head qos_contracts; /* by number */

@@ -223,6 +223,7 @@ void qos_thread_detach(struct qos_thread *thread)
 	if (thread->doing != QOS_DOES_END)
 		qos_policy_give_back(thread);
 	mutex_unlock(&cpu->act);
+	qos_family_remember(thread->task, thread->origin);
 	qos_stats_fold(&thread->stream->gone, &thread->stats);
 	hlist_del_rcu(&thread->in_hash);
 	list_del(&thread->in_stream);

@@ -17,6 +17,7 @@ NLM_F_EXCL, NLM_F_DUMP = 0x200, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NETLINK_GENERIC, GENL_ID_CTRL = 16, 16
 NLA_F_NESTED = 0x8000
+SO_RCVBUFFORCE = 33
 SOL_NETLINK, ADD_MEMBERSHIP, EXT_ACK, CAP_ACK = 270, 1, 11, 10
 
 # Attributes that are not u32, by the end of their name.
@@ -145,7 +146,8 @@ class Netlink:
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self.sock.setsockopt(SOL_NETLINK, EXT_ACK, 1)
         self.sock.setsockopt(SOL_NETLINK, CAP_ACK, 1)
-        self.sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE
+        if os.geteuid() == 0:
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
         self.sock.bind((0, 0))
         self.seq = 0
         self.interrupted = False

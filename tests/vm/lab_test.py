@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests of the module share: reporting, the module itself, contracts, programs to manage."""
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+# pylint: disable=wrong-import-position
+from genl import N, Netlink, Refused, TOP, HISTOGRAMS  # noqa: E402,F401
+
+MS = 1000000
+KO = os.path.join(TOP, "build", "kmod", os.environ.get("QOS_VM", "rt"), "qos_dwcs.ko")
+WORKER = "/tmp/qos-worker"
+RESET_ON_FORK = 0x40000000
+
+
+class Skipped(Exception):
+    pass
+
+
+def expect(value, wanted, what=""):
+    if value != wanted:
+        raise AssertionError(f"{what}: {value!r} instead of {wanted!r}")
+
+
+def until(condition, what, timeout=20):
+    """Waits until it is true; returns its value."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {timeout} s: {what}")
+
+
+def load():
+    subprocess.run(["insmod", KO], check=True)
+
+
+def unload():
+    subprocess.run(["rmmod", "qos_dwcs"], check=True)
+
+
+def build_worker():
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", WORKER,
+                    os.path.join(TOP, "tests", "vm", "worker.c")], check=True)
+
+
+def stream(number, period=20, runtime=5, x=1, y=2, **more):
+    return {"ID": number, "NAME": f"s{number}", "PERIOD": int(period * MS), "RUNTIME": int(runtime * MS),
+            "X": x, "Y": y, **more}
+
+
+def contract(nl, name, *streams, **more):
+    nl.set("CONTRACT_SET", "CONTRACT", NAME=name, STREAM=list(streams), **more)
+
+
+def stats(nl, number):
+    return nl.get("STREAM_GET", "STREAM", ID=number)["STATS"]
+
+
+def counters(nl, cpu=0):
+    return nl.get("CPU_GET", "CPU", ID=cpu)["COUNTERS"]
+
+
+def attach(nl, pid, number, cpu=0):
+    nl.set("ATTACH", "THREAD", TID=pid, STREAM=number, CPU=cpu)
+
+
+class Program:
+    """A program that waits for a go, and is killed at the end whatever happens."""
+
+    def __init__(self, *argv):
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)
+        self.pid = self.process.pid
+        expect(self.process.stdout.readline(), "ready\n", argv)
+
+    def go(self, line="x"):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, line):
+        self.go(line)
+        return self.process.stdout.readline().strip()
+
+    def stop(self):
+        """Its last line."""
+        self.process.terminate()
+        return self.process.communicate()[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def worker(period_us, cost_us, *more):
+    return Program(WORKER, str(int(period_us)), str(int(cost_us)), "-w", *map(str, more))
+
+
+def puppet():
+    return Program(sys.executable, "-u", os.path.join(TOP, "tests", "vm", "puppet.py"))
+
+
+def policy(pid):
+    """(policy, priority, reset on fork)"""
+    number = os.sched_getscheduler(pid)
+    return (number & ~RESET_ON_FORK, os.sched_getparam(pid).sched_priority, bool(number & RESET_ON_FORK))
+
+
+@contextlib.contextmanager
+def module():
+    load()
+    try:
+        yield Netlink()
+    finally:
+        unload()
+
+
+def run(tests):
+    passed = failed = skipped = 0
+    for test in tests:
+        name = test.__name__.replace("test_", "", 1)
+        try:
+            test()
+            print(f"ok      {name}", flush=True)
+            passed += 1
+        except Skipped as why:
+            print(f"skipped {name}: {why}", flush=True)
+            skipped += 1
+        except Exception as error:  # pylint: disable=broad-except
+            where = traceback.extract_tb(error.__traceback__)
+            lines = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(where[1:]))
+            print(f"FAILED  {name}: {type(error).__name__}: {error} ({lines})", flush=True)
+            failed += 1
+            subprocess.run(["rmmod", "qos_dwcs"], check=False, stderr=subprocess.DEVNULL)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
