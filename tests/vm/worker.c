@@ -41,7 +41,7 @@ static uint64_t now(clockid_t clock)
 
 static void sleep_until(uint64_t at)
 {
-	struct timespec ts = { at / 1000000000, at % 1000000000 };
+	struct timespec ts = {at / 1000000000, at % 1000000000};
 
 	while (!ended && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
 		;
@@ -57,17 +57,28 @@ static void burn(uint64_t ns)
 
 static struct plan read_plan(int argc, char **argv)
 {
-	struct plan plan = { 0 };
+	struct plan plan = {0};
 	int option;
 
 	while ((option = getopt(argc, argv, "p:s:n:wx")) != -1) {
 		switch (option) {
-		case 'p': plan.phase = strtoull(optarg, NULL, 10) * 1000; break;
-		case 's': plan.start = strtoull(optarg, NULL, 10); break;
-		case 'n': plan.jobs = strtoull(optarg, NULL, 10); break;
-		case 'w': plan.wait = 1; break;
-		case 'x': plan.backlog = 1; break;
-		default: exit(64);
+		case 'p':
+			plan.phase = strtoull(optarg, NULL, 10) * 1000;
+			break;
+		case 's':
+			plan.start = strtoull(optarg, NULL, 10);
+			break;
+		case 'n':
+			plan.jobs = strtoull(optarg, NULL, 10);
+			break;
+		case 'w':
+			plan.wait = 1;
+			break;
+		case 'x':
+			plan.backlog = 1;
+			break;
+		default:
+			exit(64);
 		}
 	}
 	if (argc - optind != 2)
@@ -110,7 +121,8 @@ int main(int argc, char **argv)
 		if (t > response)
 			response = t;
 		late += t > plan.period;
-		for (at += plan.period; !plan.backlog && at < now(CLOCK_MONOTONIC); at += plan.period)
+		for (at += plan.period; !plan.backlog && at < now(CLOCK_MONOTONIC);
+		     at += plan.period)
 			skipped++;
 	}
 	printf("%llu %llu %llu %llu %llu\n", (unsigned long long)jobs, (unsigned long long)late,

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs a program of tests/vm in a kernel of the lab, in virtual time, over lines of JSON."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+
+
+def run(program, jobs, shift, timeout, kernel="rt"):
+    """One boot: the guest's PROGRAM JOBS RESULTS. Whatever answers there are, and an error or None."""
+    out = os.path.join(TOP, "build/vm")
+    os.makedirs(out, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix="bench.") as folder:
+        with open(f"{folder}/jobs", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(job) + "\n" for job in jobs)
+        done = subprocess.run(
+            ["./dev", "vm", kernel, "--virtual-time", "--shift", str(shift), "--timeout", str(timeout),
+             "--out", folder, "--", f"tests/vm/{program}", f"{folder}/jobs", f"{folder}/results"],
+            cwd=TOP, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        answers = []
+        if os.path.exists(f"{folder}/results"):
+            with open(f"{folder}/results", encoding="utf-8") as file:
+                answers = [json.loads(line) for line in file if line.endswith("\n")]
+    return answers, done.stderr if done.returncode else None
+
+
+def run_batches(program, batches, shift, timeout, machines=1):
+    """Every batch in a boot of its own, `machines` at once. All answers; errors go to stderr."""
+    batches, answers, errors = list(batches), [], []
+    lock = threading.Lock()
+
+    def work():
+        while True:
+            with lock:
+                if not batches:
+                    return
+                batch = batches.pop(0)
+            got, error = run(program, batch, shift, timeout)
+            with lock:
+                answers.extend(got)
+                if error:
+                    errors.append(error)
+                    print(error, file=sys.stderr, flush=True)
+
+    workers = [threading.Thread(target=work) for _ in range(machines)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return answers, errors

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Random sets of streams "(T,C,x/y,phase) ...", and what dwcs.h makes of them (predict.c)."""
+
+import json
+import os
+import random
+import subprocess
+from fractions import Fraction
+from typing import NamedTuple
+
+BUILD = os.environ.get("QOS_BUILD", "build")
+
+
+class Stream(NamedTuple):
+    period: int
+    cost: int
+    x: int
+    y: int
+    phase: int
+
+    def demand(self):
+        return Fraction(self.cost, self.period)
+
+    def least(self):
+        """What of it must be served."""
+        return self.demand() * (self.y - self.x) / self.y
+
+    def scaled(self, unit):
+        return Stream(self.period * unit, self.cost * unit, self.x, self.y, self.phase * unit)
+
+    def __str__(self):
+        return f"({self.period},{self.cost},{self.x}/{self.y},{self.phase})"
+
+
+def text(streams):
+    return " ".join(map(str, streams))
+
+
+def demand(streams):
+    return float(sum(stream.demand() for stream in streams))
+
+
+def least(streams):
+    return float(sum(stream.least() for stream in streams))
+
+
+def draw(rng, period_max, cost_max):
+    """One set of 2 to 16 streams, half of the sets with one period for all."""
+    n = rng.choice([2, 3, 4, 5, 6, 8, 10, 12, 16])
+    period_max = max(period_max, 3 * n)
+    equal = rng.randint(n, period_max) if rng.random() < 0.5 else None
+    streams = []
+    for _ in range(n):
+        period = equal or rng.randint(2, period_max)
+        y = rng.randint(1, 5)
+        streams.append(Stream(period, rng.randint(1, min(cost_max, period)), rng.randint(0, y - 1),
+                              y, rng.randrange(period)))
+    return streams
+
+
+# (name, is it one?): demand is what all streams ask for, least what their windows cannot do without.
+# An admitted set keeps its windows in the simulator.
+KINDS = [
+    ("light", lambda d, u, kept: d <= 0.9 and kept),
+    ("admitted", lambda d, u, kept: d > 1.0 and u <= 0.9 and kept),
+    ("not admitted", lambda d, u, kept: d > 1.0 and u <= 1.0 and not kept),
+    ("overload", lambda d, u, kept: 1.05 <= u <= 1.5),
+]
+
+
+class Oracle:
+    """predict.c, as a coprocess. Slots are `slot` units long; of each `interval` of time somebody
+    else takes `taken`."""
+
+    def __init__(self, slot, horizon, interval=0, taken=0):
+        self.slot = slot
+        self.rest = f"{horizon} {interval},{taken}"
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen([f"{BUILD}/tests/predict"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def ask(self, streams, ordering="fin"):
+        scaled = text(stream.scaled(self.slot) for stream in streams)
+        self.process.stdin.write(f"{ordering} {self.rest} {scaled}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())["streams"]
+
+    def keeps(self, streams, ordering="fin"):
+        return not any(stream["violations"] for stream in self.ask(streams, ordering))
+
+
+def make(oracle, seed, number, period_max=20, cost_max=6):
+    """`number` sets, a list of (kind, streams): of every five three are admitted ones."""
+    rng = random.Random(seed)
+    turns = ["admitted", "light", "admitted", "overload", "admitted", "not admitted"]
+    kinds, found = dict(KINDS), []
+    while len(found) < number:
+        kind = turns[len(found) % len(turns)]
+        streams = draw(rng, period_max, cost_max)
+        asked, needed = demand(streams), least(streams)
+        if not any(kinds[kind](asked, needed, kept) for kept in (True, False)):
+            continue
+        if kind == "overload" or kinds[kind](asked, needed, oracle.keeps(streams)):
+            found.append((kind, streams))
+    return found

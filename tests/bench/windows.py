@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Windows kept by the module, by SCHED_DEADLINE and by SCHED_FIFO, for the same random sets of threads
+that skip when late, beside an endless SCHED_OTHER process; on a stock RT kernel, in virtual time.
+
+  windows.py [--sets N] [--seed S] [--seconds N] [--arms A,B] [--shift N] [--machines N] [--json]
+
+Every set runs for `--seconds` under each arm: `module` (fin), `deadline` (SCHED_DEADLINE with C and T
+of each thread, sched_rt_runtime_us = -1, so that all are admitted), `fifo` (SCHED_FIFO, deadline
+monotonic). The fair server is off. Times are slots of 2 ms; what a job needs is C slots less what
+admission charges for its dispatch, so that the charged C is C slots. The simulator has besides what the
+module's cap leaves to others, 0.5 of each 10 ms, as a most urgent stream of its own; both other arms
+have no cap.
+
+Kinds of sets: light (total demand <= 0.9), admitted (demand > 1, the simulator keeps every window),
+not admitted (demand > 1, U <= 1, and it does not), overload (U 1.05 to 1.5).
+
+Bounds: the module keeps every window of the sets that the simulator keeps; under overload each stream's
+share of bad windows is within 2 points of the simulator's.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+import lab
+import sets
+
+SLOT_US, SHAVE_US, RUNTIME_US = 2000, 200, 120
+INTERVAL_US, TAKEN_US = 10000, 500
+BATCH = 8
+ARMS = ("module", "deadline", "fifo")
+
+
+def options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sets", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--shift", type=int, default=3)
+    parser.add_argument("--machines", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def jobs_of(chosen, args):
+    given = {"seconds": args.seconds, "slot_us": SLOT_US, "shave_us": SHAVE_US, "load": 1,
+             "runtime_us": RUNTIME_US, "interval_us": INTERVAL_US,
+             "cap_ppm": 1000000 - TAKEN_US * 1000000 // INTERVAL_US}
+    for number, (_, streams) in enumerate(chosen):
+        for arm in args.arms.split(","):
+            yield {"set": sets.text(streams), "number": number, "arm": arm, "options": given}
+
+
+def share(stream):
+    return stream["violations"] / stream["windows"] if stream["windows"] else 0.0
+
+
+def row_of(answer, kind, streams, predicted):
+    got = answer["streams"]
+    violations = sum(stream["violations"] for stream in got)
+    expected = sum(stream["violations"] for stream in predicted)
+    return {
+        "set": answer["set"], "kind": kind, "u": round(sets.least(streams), 4),
+        "demand": round(sets.demand(streams), 4), "arm": answer["arm"],
+        "windows": sum(stream["windows"] for stream in got), "violations": violations,
+        "kept": violations == 0, "predicted": expected,
+        "off": round(max(abs(share(a) - share(b)) for a, b in zip(got, predicted)), 4),
+        "worst": round(max(map(share, got)), 4),
+        "refused": sum(stream["error"] != 0 for stream in got),
+    }
+
+
+def is_good(row):
+    """Only the module has anything to keep."""
+    if row["arm"] != "module":
+        return True
+    if row["kind"] == "overload":
+        return row["off"] <= 0.02
+    return row["kept"] or row["predicted"] > 0
+
+
+def print_table(rows, args):
+    print(f"virtual time, {2 ** args.shift} ns an instruction; {args.seconds} s each, seed {args.seed}\n")
+    print(f"{'kind':14} {'arm':9} {'sets':>5} {'kept':>5} {'windows':>8} {'bad':>7} "
+          f"{'simulator':>9} {'worst set off':>13} {'refused':>7}")
+    for kind, _ in sets.KINDS:
+        for arm in args.arms.split(","):
+            some = [row for row in rows if row["kind"] == kind and row["arm"] == arm]
+            if some:
+                print(f"{kind:14} {arm:9} {len(some):5} {sum(r['kept'] for r in some):5} "
+                      f"{sum(r['windows'] for r in some):8} {sum(r['violations'] for r in some):7} "
+                      f"{sum(r['predicted'] for r in some):9} {max(r['off'] for r in some):13.2%} "
+                      f"{sum(r['refused'] for r in some):7}")
+    for row in rows:
+        if not is_good(row):
+            print(f"MISSED  {row['kind']} {row['set']}: {row['violations']} of {row['windows']} bad, "
+                  f"simulator {row['predicted']}, {row['off']:.1%} off")
+
+
+def measure(args, chosen, oracle):
+    jobs = list(jobs_of(chosen, args))
+    size = BATCH * len(args.arms.split(","))
+    batches = [jobs[i:i + size] for i in range(0, len(jobs), size)]
+    timeout = 300 + size * args.seconds * 20
+    answers, errors = lab.run_batches("windows_guest.py", batches, args.shift, timeout, args.machines)
+    rows = []
+    for answer in sorted(answers, key=lambda a: a["number"]):
+        kind, streams = chosen[answer["number"]]
+        rows.append(row_of(answer, kind, streams, oracle.ask(streams)))
+    return rows, errors or len(answers) < len(jobs)
+
+
+def main():
+    args = options()
+    if os.geteuid() != 0:
+        sys.exit("bench windows: needs root")
+    oracle = sets.Oracle(SLOT_US, args.seconds * 1000000, INTERVAL_US, TAKEN_US)
+    chosen = sets.make(oracle, args.seed, args.sets)
+    rows, failed = measure(args, chosen, oracle)
+    if args.json:
+        print(json.dumps({"bench": "windows", "seed": args.seed, "seconds": args.seconds,
+                          "rows": rows}))
+    else:
+        print_table(rows, args)
+    sys.exit(1 if failed or not all(map(is_good, rows)) else 0)
+
+
+main()
