@@ -35,10 +35,11 @@ def switches(pid):
 
 
 def changing_calls(qosd, action):
-    """How many calls that change the kernel's state the daemon makes during `action`."""
+    """How many calls that change the kernel's state the daemon makes during `action`. The tracer is
+    asked twice a call, so it must not wait behind other load, or qosctl gives up."""
     trace = os.path.join(qosd.dir, "trace")
     # pylint: disable=consider-using-with
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", trace, "-e", "trace=" + CALLS,
+    tracer = subprocess.Popen(["chrt", "--fifo", "5", "strace", "-f", "-qq", "-o", trace, "-e", "trace=" + CALLS,
                                "-p", str(qosd.daemon.pid)], stderr=subprocess.DEVNULL)
     time.sleep(1.0)
     action()
