@@ -80,12 +80,13 @@ class Instance:
 
     # the daemon
 
-    def start(self, ready=True):
-        """Starts qosd; with ready, returns when it answers."""
+    def start(self, ready=True, under=()):
+        """Starts qosd; with ready, returns when it answers. `under`: a tool and its options that end
+        in qosd itself, such as strace -D."""
         with open(self.log, "ab") as log:
             # pylint: disable=consider-using-with
             self.daemon = subprocess.Popen(
-                [QOSD, "--config", self.config, "--contracts", self.contracts,
+                [*under, QOSD, "--config", self.config, "--contracts", self.contracts,
                  "--run-dir", self.run_dir, "--pin-dir", self.pin_dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if ready:
