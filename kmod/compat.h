@@ -6,6 +6,7 @@
 #pragma once
 
 #include <linux/hrtimer.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/version.h>
 
@@ -23,6 +24,20 @@
 #else
 #define QOS_GENL_OPS const struct genl_ops
 #endif
+
+/* A policy points to its range; older ones say that they might change it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define QOS_RANGE const struct netlink_range_validation
+#else
+#define QOS_RANGE struct netlink_range_validation
+#endif
+
+/* Words that last as long as the module; NL_SET_ERR_MSG() takes only a literal. */
+static inline void qos_refuse(struct netlink_ext_ack *extack, const char *why)
+{
+	if (extack)
+		extack->_msg = why;
+}
 
 static inline void qos_hrtimer_setup(struct hrtimer *timer,
 				     enum hrtimer_restart (*expired)(struct hrtimer *timer))

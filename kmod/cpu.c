@@ -23,11 +23,25 @@ static void choose(struct qos_cpu *cpu, u64 now)
 	struct dwcs_stream *picked = dwcs_pick(&cpu->queue, now);
 	struct qos_thread *thread = picked ? container_of(picked, struct qos_thread, dwcs) : NULL;
 
+	if (thread && cpu->lean && qos_request_is_spare(thread))
+		thread = NULL;
 	cpu->dirty = false;
 	qos_count(cpu, PICKS);
 	if (thread != cpu->chosen)
 		qos_count(cpu, CHOICES);
 	cpu->chosen = thread;
+}
+
+/* When pace-keeping may have to begin or to end. */
+static u64 next_pace(const struct qos_cpu *cpu, const struct qos_thread *running)
+{
+	s64 credit = qos_request_pace(cpu, cpu->since_ns);
+
+	if (cpu->lean)
+		return cpu->since_ns + max_t(s64, -credit, 0) + qos_config.pace_slack_ns;
+	if (!running || running->level < QOS_DWCS_LEVEL_READY || !qos_request_is_spare(running))
+		return U64_MAX;
+	return cpu->since_ns + max_t(s64, credit + qos_config.pace_slack_ns, 0) + 1000;
 }
 
 static u64 next_timer(const struct qos_cpu *cpu)
@@ -41,6 +55,8 @@ static u64 next_timer(const struct qos_cpu *cpu)
 		at = min_t(u64, at, ktime_to_ns(grid->expires));
 	if (cpu->capped)
 		at = min(at, cpu->cap_end_ns);
+	if (cpu->threads_n)
+		at = min(at, next_pace(cpu, running));
 	if (!running)
 		return at;
 	if (running->current_request && !qos_request_exhausted(running))
@@ -364,6 +380,7 @@ void qos_cpu_order(struct qos_cpu *cpu, enum dwcs_ordering ordering)
 		if (thread->parked && qos_is_runnable(thread))
 			qos_request_unpark(thread);
 	}
+	qos_levels_place_all(cpu);
 	leave(cpu, flags, decide(cpu, now));
 }
 

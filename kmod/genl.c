@@ -26,22 +26,22 @@ static struct genl_family qos_family;
 
 /* --- policies --- */
 
-static const struct netlink_range_validation range_lease = { .max = 3600 * (u64)NSEC_PER_SEC };
-static const struct netlink_range_validation range_interval = {
+static QOS_RANGE range_lease = { .max = 3600 * (u64)NSEC_PER_SEC };
+static QOS_RANGE range_interval = {
 	.min = 10 * NSEC_PER_MSEC,
 	.max = 2 * (u64)NSEC_PER_SEC,
 };
-static const struct netlink_range_validation range_period = {
+static QOS_RANGE range_period = {
 	.min = QOS_DWCS_PERIOD_MIN_NS,
 	.max = QOS_DWCS_PERIOD_MAX_NS,
 };
-static const struct netlink_range_validation range_time = {
+static QOS_RANGE range_time = {
 	.min = 1,
 	.max = QOS_DWCS_PERIOD_MAX_NS,
 };
-static const struct netlink_range_validation range_cap = { .min = 10000, .max = 950000 };
-static const struct netlink_range_validation range_prefix = { .max = QOS_DWCS_TABLE_BITS_MAX };
-static const struct netlink_range_validation range_cycle = { .min = 1, .max = QOS_DWCS_TABLE_BITS_MAX };
+static QOS_RANGE range_cap = { .min = 10000, .max = 950000 };
+static QOS_RANGE range_prefix = { .max = QOS_DWCS_TABLE_BITS_MAX };
+static QOS_RANGE range_cycle = { .min = 1, .max = QOS_DWCS_TABLE_BITS_MAX };
 
 #define NAME { .type = NLA_NUL_STRING, .len = QOS_DWCS_NAME_LEN - 1 }
 
@@ -130,15 +130,17 @@ static const struct nla_policy table_policy[QOS_DWCS_TABLE_A_MAX + 1] = {
 
 /* --- helpers --- */
 
-static int missing(struct netlink_ext_ack *extack, const char *what)
+static int absent(struct netlink_ext_ack *extack, const char *why)
 {
-	NL_SET_ERR_MSG_FMT(extack, "the attribute %s is missing", what);
+	qos_refuse(extack, why);
 	return -EINVAL;
 }
 
+#define missing(extack, what) absent(extack, "missing: " what)
+
 static int refuse(struct netlink_ext_ack *extack, struct nlattr *attr, const char *why)
 {
-	NL_SET_ERR_MSG_FMT(extack, "%s", why);
+	qos_refuse(extack, why);
 	NL_SET_BAD_ATTR(extack, attr);
 	return -EINVAL;
 }
@@ -230,7 +232,7 @@ static int config_set(struct sk_buff *skb, struct genl_info *info)
 	config.telemetry_ns = u64_or(a[QOS_DWCS_CONFIG_A_TELEMETRY], config.telemetry_ns);
 	if (a[QOS_DWCS_CONFIG_A_ARM])
 		config.arm = nla_get_u8(a[QOS_DWCS_CONFIG_A_ARM]);
-	config.cap_ns = div_u64(config.cap_interval_ns * config.cap_ppm, 1000000);
+	qos_config_cap(&config);
 	error = config_check(&config, info);
 	if (error)
 		return error;
@@ -311,10 +313,10 @@ static bool name_is_good(const char *name)
 	return !*c;
 }
 
-static int name_take(char *name, struct nlattr *attr, const char *what, struct netlink_ext_ack *extack)
+static int name_take(char *name, struct nlattr *attr, struct netlink_ext_ack *extack)
 {
 	if (!attr)
-		return missing(extack, what);
+		return missing(extack, "the attribute NAME");
 	nla_strscpy(name, attr, QOS_DWCS_NAME_LEN);
 	if (!name_is_good(name))
 		return refuse(extack, attr, "a name is [a-z][a-z0-9_-]*");
@@ -390,7 +392,7 @@ static int stream_take(struct qos_stream *stream, struct nlattr *nest, struct ne
 	    !a[QOS_DWCS_STREAM_A_X] || !a[QOS_DWCS_STREAM_A_Y])
 		return missing(extack, "ID, PERIOD, RUNTIME, X or Y of a stream");
 	stream->id = nla_get_u32(a[QOS_DWCS_STREAM_A_ID]);
-	error = name_take(stream->name, a[QOS_DWCS_STREAM_A_NAME], "STREAM_A_NAME", extack);
+	error = name_take(stream->name, a[QOS_DWCS_STREAM_A_NAME], extack);
 	error = error ?: period_take(&stream->params, a, extack);
 	error = error ?: times_take(stream, a, extack);
 	return error ?: rules_take(stream, a, extack);
@@ -412,7 +414,7 @@ static int contract_take(struct qos_contract *contract, struct genl_info *info)
 	struct nlattr **a = info->attrs, *attr;
 	int error, rest, n = 0;
 
-	error = name_take(contract->name, a[QOS_DWCS_CONTRACT_A_NAME], "CONTRACT_A_NAME", info->extack);
+	error = name_take(contract->name, a[QOS_DWCS_CONTRACT_A_NAME], info->extack);
 	if (error)
 		return error;
 	contract->on_expiry = u32_or(a[QOS_DWCS_CONTRACT_A_ON_EXPIRY], QOS_DWCS_EXPIRY_HOLD);
@@ -501,12 +503,12 @@ static int contract_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* --- streams --- */
 
-static struct qos_stream *stream_of(struct nlattr *attr, const char *name, struct genl_info *info)
+static struct qos_stream *stream_of(struct nlattr *attr, struct genl_info *info)
 {
 	struct qos_stream *stream;
 
 	if (!attr) {
-		missing(info->extack, name);
+		missing(info->extack, "the stream's id");
 		return ERR_PTR(-EINVAL);
 	}
 	stream = qos_stream_find(nla_get_u32(attr));
@@ -518,7 +520,7 @@ static struct qos_stream *stream_of(struct nlattr *attr, const char *name, struc
 
 static int stream_get(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_STREAM_A_ID], "STREAM_A_ID", info);
+	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_STREAM_A_ID], info);
 
 	return IS_ERR(stream) ? PTR_ERR(stream) :
 				reply(info, QOS_DWCS_CMD_STREAM_GET, qos_put_stream, stream);
@@ -526,7 +528,7 @@ static int stream_get(struct sk_buff *skb, struct genl_info *info)
 
 static int stream_set(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_STREAM_A_ID], "STREAM_A_ID", info);
+	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_STREAM_A_ID], info);
 	struct nlattr *attr = info->attrs[QOS_DWCS_STREAM_A_RUNTIME];
 	u64 runtime;
 
@@ -615,7 +617,7 @@ full:
 static int attach(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr **a = info->attrs;
-	struct qos_stream *stream = stream_of(a[QOS_DWCS_THREAD_A_STREAM], "THREAD_A_STREAM", info);
+	struct qos_stream *stream = stream_of(a[QOS_DWCS_THREAD_A_STREAM], info);
 
 	if (IS_ERR(stream))
 		return PTR_ERR(stream);
@@ -704,7 +706,7 @@ static int table_set_for(struct qos_thread *thread, struct genl_info *info)
 
 static int table_set(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_TABLE_A_STREAM], "TABLE_A_STREAM", info);
+	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_TABLE_A_STREAM], info);
 	struct qos_thread *thread;
 
 	if (IS_ERR(stream))

@@ -5,7 +5,8 @@
  *   ARMED  band + 1  asleep and going to win when it wakes up: it then preempts with nobody's help
  *   FIRST  band      the chosen one
  *   READY  band - 1  has a budget, but was not chosen; or asleep and not going to win
- *   OTHER            SCHED_OTHER: used up its budget and runs on; or everything, when the cap is reached
+ *   OTHER            SCHED_OTHER: used up its budget and runs on; or does spare work while the CPU is
+ *		      ahead of its pace (request.c); or everything, when the cap is reached
  *
  * A change costs more than a choice, so as few are made as possible. What counts is that the chosen one
  * stands strictly above every other runnable managed thread of its CPU, not on which of the three levels:
@@ -38,6 +39,9 @@ static bool is_asleep(const struct qos_thread *thread)
 static u8 must_be(const struct qos_thread *thread)
 {
 	if (qos_is_runnable(thread) && is_exhausted(thread))
+		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER :
+							       QOS_DWCS_LEVEL_NONE;
+	if (qos_is_runnable(thread) && thread->cpu->lean && qos_request_is_spare(thread))
 		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER :
 							       QOS_DWCS_LEVEL_NONE;
 	if (thread->level == QOS_DWCS_LEVEL_NONE)
@@ -78,6 +82,19 @@ void qos_levels_place(struct qos_thread *thread)
 		timerqueue_add(&cpu->grids, &thread->grid);
 	if (thread->in_sleepers)
 		timerqueue_add(&cpu->sleepers, &thread->grid);
+}
+
+/* What all depends on changed. As long as the number of runnable threads, and as rare as keep_pace(). */
+void qos_levels_place_all(struct qos_cpu *cpu)
+{
+	struct qos_thread *thread, *next;
+	LIST_HEAD(all);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cpu->runnable); i++)
+		list_splice_tail_init(&cpu->runnable[i], &all);
+	list_for_each_entry_safe(thread, next, &all, in_level)
+		qos_levels_place(thread);
 }
 
 /* If `thread` released its next request at `at`, would it go before the chosen one, served until then? */
@@ -173,16 +190,28 @@ static bool next_chosen(struct qos_cpu *cpu, struct qos_thread **thread, u8 *lev
 	return true;
 }
 
+/* What put a thread on the list may have passed. */
+static bool next_todo(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
+{
+	struct qos_thread *t;
+
+	while ((t = list_first_entry_or_null(&cpu->todo, struct qos_thread, in_todo))) {
+		*thread = t;
+		*level = must_be(t);
+		if (*level != QOS_DWCS_LEVEL_NONE)
+			return true;
+		list_del_init(&t->in_todo);
+	}
+	return false;
+}
+
 /* The next change to make, if any. Asked until there is none. */
 bool qos_levels_next(struct qos_cpu *cpu, u64 now, struct qos_thread **thread, u8 *level)
 {
 	if (cpu->capped)
 		return next_capped(cpu, thread, level);
-	*thread = list_first_entry_or_null(&cpu->todo, struct qos_thread, in_todo);
-	if (*thread) {
-		*level = must_be(*thread);
-		return !WARN_ON_ONCE(*level == QOS_DWCS_LEVEL_NONE);
-	}
+	if (next_todo(cpu, thread, level))
+		return true;
 	if (!cpu->chosen)
 		return false;
 	return next_chosen(cpu, thread, level) ||

@@ -18,9 +18,16 @@ struct qos_config qos_config = {
 	.band_last = 40,
 	.cap_ppm = 900000,
 	.cap_interval_ns = NSEC_PER_SEC,
-	.cap_ns = NSEC_PER_SEC / 10 * 9,
 	.arm = true,
 };
+
+/* What follows from cap and interval. */
+void qos_config_cap(struct qos_config *config)
+{
+	config->cap_ns = div_u64(config->cap_interval_ns * config->cap_ppm, 1000000);
+	config->pace_ppm = config->cap_ppm / 20 * 19;
+	config->pace_slack_ns = div_u64(config->cap_interval_ns, 50);
+}
 
 DEFINE_MUTEX(qos_mutex);
 u32 qos_generation;
@@ -77,6 +84,7 @@ static int __init qos_init(void)
 	error = qos_selftest();
 	if (error)
 		return error;
+	qos_config_cap(&qos_config);
 	qos_cpus_init();
 	error = qos_worker_start();
 	if (error)

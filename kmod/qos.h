@@ -288,6 +288,7 @@ struct qos_cpu {
 	u64 cap_end_ns;
 	u64 cap_used_ns;
 	bool capped;
+	bool lean; /* ahead of the pace: no spare work in the band */
 
 	/* the rest of the machinery */
 	struct hrtimer timer;
@@ -320,12 +321,15 @@ struct qos_config {
 	u32 band_last;
 	u32 cap_ppm;
 	u64 cap_interval_ns;
-	u64 cap_ns; /* of each interval */
+	u64 cap_ns;	   /* of each interval */
+	u32 pace_ppm;	   /* of spare work */
+	u64 pace_slack_ns; /* how far ahead of it is too far */
 	u64 telemetry_ns;
 	bool arm;
 };
 
 extern struct qos_config qos_config;
+void qos_config_cap(struct qos_config *config);
 extern struct mutex qos_mutex;
 extern u32 qos_generation;
 
@@ -357,6 +361,8 @@ void qos_request_park(struct qos_thread *thread);
 void qos_request_unpark(struct qos_thread *thread);
 void qos_request_overrun(struct qos_thread *thread, u64 now);
 u64 qos_request_grid_next(const struct qos_thread *thread);
+bool qos_request_is_spare(const struct qos_thread *thread);
+s64 qos_request_pace(const struct qos_cpu *cpu, u64 now);
 bool qos_request_exhausted(const struct qos_thread *thread);
 
 /* --- levels.c: what level each thread should have. Under the CPU's lock. --- */
@@ -366,6 +372,7 @@ static inline bool qos_is_runnable(const struct qos_thread *thread)
 }
 
 void qos_levels_place(struct qos_thread *thread);
+void qos_levels_place_all(struct qos_cpu *cpu);
 void qos_levels_remove(struct qos_thread *thread);
 bool qos_levels_next(struct qos_cpu *cpu, u64 now, struct qos_thread **thread, u8 *level);
 

@@ -349,6 +349,12 @@ void qos_request_overrun(struct qos_thread *thread, u64 now)
 
 /* --- time goes on --- */
 
+/* Nobody's window needs what it does now: its quota is met, its window lost, or it has no request. */
+bool qos_request_is_spare(const struct qos_thread *thread)
+{
+	return !thread->dwcs.pos[DWCS_MUST] && !thread->dwcs.pos[DWCS_RANK];
+}
+
 static void cap_roll(struct qos_cpu *cpu, u64 now)
 {
 	if (now < cpu->cap_end_ns)
@@ -356,6 +362,35 @@ static void cap_roll(struct qos_cpu *cpu, u64 now)
 	cpu->cap_end_ns = now + qos_config.cap_interval_ns;
 	cpu->cap_used_ns = 0;
 	cpu->capped = false;
+}
+
+/*
+ * Threads that together ask for more than the CPU has would use up the cap each time, and then everything
+ * stands still until the interval ends, what is needed for the windows too. So spare work keeps a pace, a
+ * bit below the cap: who is behind it may do spare work in the band, ahead of it only what windows need.
+ */
+s64 qos_request_pace(const struct qos_cpu *cpu, u64 now)
+{
+	u64 elapsed = qos_config.cap_interval_ns - min(qos_config.cap_interval_ns, cpu->cap_end_ns - now);
+
+	return (s64)div_u64(elapsed * qos_config.pace_ppm, 1000000) - (s64)cpu->cap_used_ns;
+}
+
+static void keep_pace(struct qos_cpu *cpu, u64 now)
+{
+	s64 credit = qos_request_pace(cpu, now);
+
+	if (!cpu->capped && cpu->cap_used_ns >= qos_config.cap_ns) {
+		cpu->capped = true;
+		qos_count(cpu, CAPPED);
+	}
+	if (cpu->lean ? credit < 0 : credit >= -(s64)qos_config.pace_slack_ns)
+		return;
+	cpu->lean = !cpu->lean;
+	cpu->dirty = true;
+	if (cpu->lean)
+		qos_count(cpu, LEAN);
+	qos_levels_place_all(cpu);
 }
 
 /* The running thread is served up to `to`, which is behind no deadline or grid point. */
@@ -435,8 +470,5 @@ void qos_request_advance(struct qos_cpu *cpu, u64 now)
 	}
 	serve(cpu, now);
 	cap_roll(cpu, now);
-	if (!cpu->capped && cpu->cap_used_ns >= qos_config.cap_ns) {
-		cpu->capped = true;
-		qos_count(cpu, CAPPED);
-	}
+	keep_pace(cpu, now);
 }

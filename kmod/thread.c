@@ -13,6 +13,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "qos.h"
 
 #define HASH_BITS_TASKS 12
@@ -104,7 +105,7 @@ static int check(struct qos_stream *stream, struct task_struct *task, u64 start,
 	}
 	if (!why)
 		return 0;
-	NL_SET_ERR_MSG_FMT(extack, "%s", why);
+	qos_refuse(extack, why);
 	return error;
 }
 

@@ -40,7 +40,7 @@
  *	force from each thread's next request on. Drops the stream's table (event UNPROVEN) if C grows.
  * ATTACH (do): THREAD_A_TID, STREAM, CPU; START (optional: ESRCH if the tid is another thread's by now).
  *	Policy, nice, priority and affinity are recorded, the thread is pinned to CPU and scheduled. Refused:
- *	kernel threads, SCHED_DEADLINE, threads attached already (EEXIST), CPUs out of its cpuset.
+ *	kernel threads, SCHED_DEADLINE, threads attached already (EEXIST), CPUs out of its affinity.
  *	The tid is one of the caller's PID namespace.
  * DETACH (do): THREAD_A_TID. The thread is given back.
  * THREAD_GET (do: THREAD_A_TID; dump) -> THREAD_A_*.
@@ -71,7 +71,9 @@
  *
  * Priorities: a thread that is managed is SCHED_FIFO in [BAND_LAST - 2, BAND_LAST], or SCHED_OTHER as an
  * overrun demands; qos_dwcs(4) has the whole map. All managed threads of a CPU together get at most CAP of
- * each CAP_INTERVAL there, whatever they ask for; for the rest of the interval they are SCHED_OTHER.
+ * each CAP_INTERVAL there, whatever they ask for; for the rest of the interval they are SCHED_OTHER. What no
+ * window needs (its quota is met, it is lost already, an overrun that is allowed) is SCHED_OTHER earlier: as
+ * soon as the managed time of the interval is 2 % of it ahead of 95 % of the cap, pro rata.
  *
  * Mandatory requests
  * ------------------
@@ -291,6 +293,7 @@ enum qos_dwcs_cpu_count_attr {
 	QOS_DWCS_CPU_COUNT_A_ARMED,	     /* of these: of sleepers, ahead of their wakeup */
 	QOS_DWCS_CPU_COUNT_A_OVERRUNS,
 	QOS_DWCS_CPU_COUNT_A_CAPPED,	/* intervals in which the cap came into force */
+	QOS_DWCS_CPU_COUNT_A_LEAN,	/* times that spare work had to leave the band for the cap's sake */
 	QOS_DWCS_CPU_COUNT_A_MANAGED,	/* ns that managed threads ran in the band */
 	QOS_DWCS_CPU_COUNT_A_DRIFTS,
 	QOS_DWCS_CPU_COUNT_A_GAVE_UP,	/* too much to catch up with: grids were anchored anew */
