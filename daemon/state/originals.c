@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -229,6 +230,41 @@ int qos_originals_record(struct qos_originals *originals, pid_t tid,
 		return r;
 	*ret_key = key;
 	return 0;
+}
+
+/* An affinity that nobody has set yet is the thread's own, as it is now. */
+static void follow_affinity(struct qos_original *original, const struct qos_sched_record *now)
+{
+	const size_t size = sizeof(now->cpus);
+
+	if (!memcmp(original->own.cpus, original->before.cpus, size) &&
+	    !memcmp(original->own.cpus, original->set.cpus, size))
+		memcpy(original->own.cpus, now->cpus, size);
+}
+
+int qos_originals_lend(struct qos_originals *originals, const struct qos_original_key *key,
+		       uint32_t priority, const struct qos_cpus *cpus)
+{
+	struct qos_original original = {};
+	struct qos_sched_record now = {};
+	int r;
+
+	r = qos_originals_get_key(originals, key, &original);
+	if (r == 0)
+		r = qos_originals_check_alive(key);
+	if (r == 0)
+		r = qos_originals_look((pid_t)key->tid, &now);
+	if (r < 0)
+		return r;
+	follow_affinity(&original, &now);
+	original.before = original.set = original.own;
+	original.set.policy = SCHED_FIFO;
+	original.set.priority = priority;
+	original.set.flags = QOS_SCHED_RESET_ON_FORK;
+	original.set.runtime_ns = original.set.deadline_ns = original.set.period_ns = 0;
+	memcpy(original.set.cpus, cpus->word, sizeof(original.set.cpus));
+	original.drifted = 0;
+	return qos_originals_put(originals, key, &original, BPF_EXIST);
 }
 
 /* All keys at once: records are dropped on the way, and get_next_key starts over at a lost one. */

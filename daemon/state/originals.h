@@ -65,6 +65,12 @@ int qos_originals_change(struct qos_originals *originals, const struct qos_origi
 			 const struct qos_sched_attr *attr, const struct qos_cpus *cpus, bool force,
 			 const char **ret_call);
 
+/* Notes that the kernel's module sets the recorded thread from now on: to SCHED_FIFO of at most this
+ * priority, and to these CPUs. Changes nothing; a restore without the module then knows what came
+ * from it. 0, -ESRCH, -ENOENT. */
+int qos_originals_lend(struct qos_originals *originals, const struct qos_original_key *key,
+		       uint32_t priority, const struct qos_cpus *cpus);
+
 /* Where the thread would run without qosd. 0, -ESRCH, -ENOENT. */
 int qos_originals_own_affinity(struct qos_originals *originals, const struct qos_original_key *key,
 			       struct qos_cpus *ret);

@@ -9,6 +9,7 @@ RANKS = {
 }
 # Files of daemon/ itself are rank 7, the supervisor and its parts, but for these. config reads
 # documents of contract/, which knows nothing of it.
+KMOD = {"kmod/dwcs.h": 1, "kmod/uapi/qos_dwcs.h": 1}  # shared with the module; the rest is the kernel's
 TOP = {"config": 2.5, "bus": 8, "bus_methods": 8, "bus_parts": 8, "main": 8}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 GENERATED = (".skel.h", "vmlinux.h")
@@ -17,6 +18,8 @@ GENERATED = (".skel.h", "vmlinux.h")
 def rank(name):
     """Rank of a source file, or None where the rule does not reach (tests)."""
     directory = os.path.dirname(name)
+    if name in KMOD:
+        return KMOD[name]
     if directory == "daemon":
         return TOP.get(os.path.basename(name).split(".")[0], 7)
     return RANKS.get(directory)
