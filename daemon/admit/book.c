@@ -86,7 +86,9 @@ struct qos_seat qos_book_seat(const struct qos_entry *entry, size_t i)
 	const struct qos_stream_grant *grant = &entry->grant.streams[i];
 	struct qos_seat seat = {.policy = grant->policy};
 
-	if (grant->policy == QOS_POLICY_FIFO)
+	if (grant->policy == QOS_POLICY_DWCS)
+		seat.policy = QOS_POLICY_FIFO;
+	if (seat.policy == QOS_POLICY_FIFO)
 		seat.cpu = qos_cpus_next(&grant->cpus, 0);
 	return seat;
 }

@@ -11,7 +11,8 @@
 #include "admit/feasible.h"
 #include "admit/grant.h"
 
-/* Where a stream stands; cpu only with QOS_POLICY_FIFO. NONE: nowhere (yet). */
+/* Where a stream stands; cpu only with QOS_POLICY_FIFO, which stands for QOS_POLICY_DWCS too: who is
+ * pinned to a CPU is the module's if it is there. NONE: nowhere (yet). */
 struct qos_seat {
 	enum qos_policy policy;
 	unsigned int cpu;

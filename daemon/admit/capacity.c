@@ -146,6 +146,10 @@ void qos_capacity_of(const struct qos_host *host, const struct qos_config *confi
 	ret->dl_period_max_ns = host->dl_period_max_ns;
 	ret->deadline = qos_host_has(host, QOS_FEATURE_DEADLINE);
 	ret->fifo = qos_host_has(host, QOS_FEATURE_RT);
+	ret->dwcs =
+		config->cpu_manager != QOS_MANAGER_NATIVE && qos_host_has(host, QOS_FEATURE_MODULE);
+	if (config->cpu_manager == QOS_MANAGER_MODULE)
+		ret->deadline = ret->fifo = false;
 	find_cap(host, config, ret);
 	find_quotas(host, ret);
 	add_foreign(host, ret);

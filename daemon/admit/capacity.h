@@ -46,6 +46,7 @@ struct qos_capacity {
 	uint64_t dl_period_max_ns;
 	bool deadline; /* SCHED_DEADLINE can be used */
 	bool fifo;
+	bool dwcs; /* the module can be used, and is preferred */
 };
 
 void qos_capacity_of(const struct qos_host *host, const struct qos_config *config,

@@ -12,9 +12,10 @@ enum qos_policy {
 	QOS_POLICY_NONE,     /* manage: observe */
 	QOS_POLICY_DEADLINE, /* SCHED_DEADLINE on all CPUs that are not isolated */
 	QOS_POLICY_FIFO,     /* SCHED_FIFO on `cpus` (one CPU), `priority` */
+	QOS_POLICY_DWCS,     /* by the module on `cpus` (one CPU), `ordering` */
 };
 
-extern const char *const qos_policy_names[]; /* none deadline fifo */
+extern const char *const qos_policy_names[]; /* none deadline fifo dwcs */
 
 struct qos_stream_grant {
 	/* Reserved, never below the contract's `runtime` while supply lasts; 0 if observed. */
@@ -24,6 +25,7 @@ struct qos_stream_grant {
 	enum qos_policy policy;
 	struct qos_cpus cpus; /* where it may run */
 	uint32_t priority;    /* SCHED_FIFO: within the band; else 0 */
+	uint32_t ordering;    /* of the CPU under the module: enum dwcs_ordering */
 	enum qos_guarantee guarantee;
 	const char *test;     /* static name of what says so: "gfb", "edf-demand", "rta", "none" */
 	uint64_t response_ns; /* proven bound on the response time of a job; 0: only the deadline */

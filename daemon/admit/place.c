@@ -9,9 +9,25 @@
  */
 #include "admit/place.h"
 
+#include <linux/types.h>
+
 #include "admit/judge.h"
+#include "dwcs.h"
 
 #define GRAIN_NS 10000U /* grants are searched this finely, or to 1 % */
+
+/* Can the module serve it? Its own bounds, of kmod/uapi/qos_dwcs.h. */
+static bool is_for_module(const struct qos_book *book, const struct qos_cpu_stream *stream)
+{
+	return book->capacity->dwcs && stream->job != QOS_JOB_PROBES &&
+	       stream->period.ns >= 100000 && stream->period.ns <= 500000000000 &&
+	       stream->window.y <= DWCS_Y_MAX;
+}
+
+static bool may_be_pinned(const struct qos_book *book, const struct qos_cpu_stream *stream)
+{
+	return book->capacity->fifo || is_for_module(book, stream);
+}
 
 /* Puts a stream on a seat, with nothing promised yet. */
 static void sit(struct qos_book *book, struct qos_entry *entry, size_t i,
@@ -21,6 +37,9 @@ static void sit(struct qos_book *book, struct qos_entry *entry, size_t i,
 	struct qos_hold hold = entry->holds[i];
 
 	grant.policy = seat->policy;
+	if (seat->policy == QOS_POLICY_FIFO && is_for_module(book, &entry->contract->cpu[i]))
+		grant.policy = QOS_POLICY_DWCS;
+	grant.ordering = DWCS_FIN_GUARD;
 	grant.guarantee = QOS_BEST_EFFORT;
 	grant.test = "none";
 	grant.priority = 0;
@@ -110,7 +129,7 @@ static bool try_fifo(struct qos_book *book, struct qos_entry *entry, size_t i,
 	struct qos_cpus choice = qos_place_choice(book, &entry->contract->cpu[i]);
 	uint64_t need = qos_book_demand(book, entry, i).util_ppb;
 
-	if (!book->capacity->fifo)
+	if (!may_be_pinned(book, &entry->contract->cpu[i]))
 		return false;
 	for (;;) {
 		struct qos_seat seat = {.policy = QOS_POLICY_FIFO};
@@ -138,7 +157,10 @@ static bool may_go_back(const struct qos_book *book, const struct qos_entry *ent
 	case QOS_POLICY_DEADLINE:
 		return qos_place_may_deadline(book, entry, i);
 	case QOS_POLICY_FIFO:
-		return book->capacity->fifo && qos_cpus_has(&choice, before->cpu);
+		return may_be_pinned(book, &entry->contract->cpu[i]) &&
+		       qos_cpus_has(&choice, before->cpu);
+	case QOS_POLICY_DWCS:
+		return false; /* no seat has it */
 	}
 	return false;
 }
@@ -167,8 +189,9 @@ bool qos_place_stream(struct qos_book *book, struct qos_entry *entry, size_t i)
 {
 	if (entry->contract->cpu[i].manage == QOS_MANAGE_OBSERVE)
 		return true;
-	if (try_before(book, entry, i, QOS_PROVEN) || try_deadline(book, entry, i, QOS_PROVEN) ||
-	    try_fifo(book, entry, i, QOS_PROVEN))
+	if (try_before(book, entry, i, QOS_PROVEN) ||
+	    (book->capacity->dwcs && try_fifo(book, entry, i, QOS_PROVEN)) ||
+	    try_deadline(book, entry, i, QOS_PROVEN) || try_fifo(book, entry, i, QOS_PROVEN))
 		return true;
 	if (entry->contract->accept > QOS_BEST_EFFORT)
 		return false;

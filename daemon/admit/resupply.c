@@ -117,9 +117,24 @@ static void fix_floors(struct qos_entry *entry)
 	}
 }
 
-static size_t bring_back(struct qos_book *book, struct qos_entry **order, size_t n,
+/* The module came: it is better than what they have. */
+static void forget_seats(struct qos_book *book, struct qos_entry *entry)
+{
+	for (size_t i = 0; i < entry->grant.n_streams; i++) {
+		struct qos_hold hold = entry->holds[i];
+
+		hold.before = (struct qos_seat){.policy = QOS_POLICY_NONE};
+		qos_book_set(book, entry, i, &entry->grant.streams[i], &hold);
+	}
+}
+
+static size_t bring_back(struct qos_book *book, struct qos_entry **order, size_t n, bool anew,
 			 const char **out)
 {
+	for (size_t k = 0; anew && k < n; k++)
+		forget_seats(book, order[k]);
+	if (anew)
+		return sit_down_one_by_one(book, order, n, out);
 	if (go_back(book, order, n))
 		return 0;
 	for (size_t k = 0; k < n; k++)
@@ -131,6 +146,7 @@ static size_t bring_back(struct qos_book *book, struct qos_entry **order, size_t
 
 size_t qos_resupply(struct qos_book *book, const struct qos_capacity *capacity, const char **out)
 {
+	bool anew = capacity->dwcs && !book->capacity->dwcs;
 	size_t n = book->n_entries, n_out;
 	_cleanup_free_ struct qos_entry **order = calloc(n + 1, sizeof(*order));
 
@@ -144,7 +160,7 @@ size_t qos_resupply(struct qos_book *book, const struct qos_capacity *capacity, 
 	for (size_t k = 0; k < n; k++)
 		stand_up(book, order[k]);
 	qos_book_supply(book, capacity);
-	n_out = bring_back(book, order, n, out);
+	n_out = bring_back(book, order, n, anew, out);
 	for (size_t k = 0; k < n - n_out; k++)
 		raise_all(book, order[k], QOS_SHARE_BASE);
 	for (size_t k = 0; k < n - n_out; k++)
