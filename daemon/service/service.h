@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A CPU service manager: what carries out a grant. One struct of operations, one implementation a
- * file (cpu_native.c; later cpu_module.c). The supervisor knows only this.
+ * file (cpu_native.c, cpu_module.c); route.c gives each stream to the one that its grant names. The
+ * supervisor knows only this.
  */
 #pragma once
 
@@ -21,6 +22,13 @@ struct qos_service_stream {
 	const struct qos_stream_grant *grant;
 	enum qos_drift on_drift;
 	uint64_t sample_cost_ns; /* as struct qos_host has it */
+};
+
+/* All streams of one contract that are scheduled, whichever manager has them. */
+struct qos_service_contract {
+	const struct qos_contract *contract; /* borrowed, like all here */
+	const struct qos_service_stream *streams;
+	size_t n_streams;
 };
 
 /* Outcomes of attach, detach and verify. */
@@ -44,6 +52,14 @@ struct qos_service_counts {
 
 struct qos_service_ops {
 	const char *name;
+	/* Before any attach, and after every change: the contract's streams are these, with these
+	 * grants. Those that are not the manager's own it leaves out; threads of streams that it had and
+	 * that are not there any more are given back. 0, or -errno with words in diag: all is as
+	 * before. NULL: the manager learns all from attach. */
+	int (*set)(struct qos_service *service, const struct qos_service_contract *contract,
+		   struct qos_diag *diag);
+	/* The contract is gone. NULL: likewise. */
+	void (*unset)(struct qos_service *service, const char *contract);
 	/* Puts a thread under its stream's grant; the original is recorded before. Idempotent.
 	 * 0, QOS_SERVICE_E_*, or -errno with words in diag. After -errno and E_NO_DEADLINE the
 	 * thread is as it was before qosd and is not managed. */
@@ -71,6 +87,9 @@ struct qos_service_ops {
 	void (*counts)(struct qos_service *service, struct qos_service_counts *ret);
 	/* Is the thread held below its grant now, because its request used up its budget? */
 	bool (*is_demoted)(struct qos_service *service, pid_t tid);
+	/* What the manager itself counted of a stream; *ret stays as it is if it knows nothing of it.
+	 * NULL: it counts nothing. */
+	void (*read)(struct qos_service *service, uint32_t stream, struct qos_stream_stats *ret);
 	/* Frees the manager; the threads stay as they are (a restart adopts them). */
 	void (*free)(struct qos_service *service);
 };

@@ -98,6 +98,19 @@ void *qos_table_remove(struct qos_table *table, uint32_t key)
 	return value;
 }
 
+/* What moves into a gap comes from behind it, so it is looked at next. */
+void qos_table_remove_all(struct qos_table *table, const void *value)
+{
+	for (size_t i = 0; i < table->size;) {
+		if (table->slots[i].value && table->slots[i].value == value) {
+			table->n--;
+			close_gap(table, i);
+		} else {
+			i++;
+		}
+	}
+}
+
 void *qos_table_next(const struct qos_table *table, size_t *pos)
 {
 	while (*pos < table->size) {

@@ -28,6 +28,9 @@ int qos_table_set(struct qos_table *table, uint32_t key, void *value);
 /* Takes the value out and returns it; NULL if there was none. */
 void *qos_table_remove(struct qos_table *table, uint32_t key);
 
+/* Takes out every entry with this value. */
+void qos_table_remove_all(struct qos_table *table, const void *value);
+
 /* The next value in no order; start with *pos = 0; NULL at the end. Setting or removing on the way
  * is not allowed: values could be seen twice or not at all. */
 void *qos_table_next(const struct qos_table *table, size_t *pos);

@@ -85,12 +85,38 @@ static void test_random(void **state)
 	qos_table_reset(&table);
 }
 
+static void test_remove_all(void **state)
+{
+	unsigned int seed = 11;
+	char mine, others;
+
+	for (int round = 0; round < 300; round++) {
+		void *model[KEYS] = {};
+		struct qos_table table = {};
+		size_t n = 0;
+
+		for (int i = 0; i < rand_r(&seed) % KEYS; i++) {
+			uint32_t key = (uint32_t)rand_r(&seed) % KEYS;
+			bool is_mine = rand_r(&seed) % 2;
+
+			n += !is_mine - (model[key] != NULL);
+			model[key] = is_mine ? NULL : &others;
+			assert_int_equal(
+				qos_table_set(&table, key * 7919, is_mine ? &mine : &others), 0);
+		}
+		qos_table_remove_all(&table, &mine);
+		check_all(&table, model, n);
+		qos_table_reset(&table);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_set_replaces),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_remove_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

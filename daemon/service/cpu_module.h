@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module qos_dwcs as a CPU service manager: contracts, streams and threads go to the kernel over
+ * netlink, and go on there without us. What the module says by itself is heard elsewhere
+ * (daemon/module.c) and handed in here.
+ */
+#pragma once
+
+#include "kern/genl_dwcs.h"
+#include "service/service.h"
+
+struct qos_originals;
+
+/* Takes over what the module holds from an earlier daemon, by name; what is not set again is dropped by
+ * qos_cpu_module_prune. Borrows both, which must outlive it. band_last: the highest priority that the
+ * module may give. 0 or -errno. */
+int qos_cpu_module_new(struct qos_genl *genl, struct qos_originals *originals, uint32_t band_last,
+		       struct qos_service **ret);
+
+/* The id under which the module knows this stream from an earlier daemon, or 0; the largest id. */
+uint32_t qos_cpu_module_known(struct qos_service *service, const char *contract,
+			      const char *stream);
+uint32_t qos_cpu_module_last_id(struct qos_service *service);
+
+/* Deletes the contracts that nobody has set since. */
+void qos_cpu_module_prune(struct qos_service *service);
+
+/* Telemetry of one stream. */
+void qos_cpu_module_report(struct qos_service *service, const struct qos_dwcs_report *report);
+
+/* The module tells that somebody else changed the thread: what the contract says is done. */
+void qos_cpu_module_drift(struct qos_service *service, pid_t tid);
+
+/* Asks the module for everything: counters are what it says, and threads that it does not have any
+ * more are told by verify. *ret_forgotten: it does not know all contracts; they are to be set again.
+ * 0 or -errno. */
+int qos_cpu_module_resync(struct qos_service *service, bool *ret_forgotten);
+
+/* The module is gone, and has given all threads back: only the records are left to be put in order. */
+void qos_cpu_module_abandon(struct qos_service *service);
