@@ -26,8 +26,10 @@ int qos_live_new(const char *file, const char *path, struct qos_live **ret)
 
 void qos_live_drop_streams(struct qos_live *live)
 {
-	for (size_t i = 0; i < live->n_streams; i++)
+	for (size_t i = 0; i < live->n_streams; i++) {
 		free(live->streams[i].before);
+		free(live->streams[i].kept);
+	}
 	free(TAKE_PTR(live->streams));
 	live->n_streams = 0;
 }

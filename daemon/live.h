@@ -45,7 +45,9 @@ struct qos_live_stream {
 	uint64_t unmeasured_told_ns; /* and that a thread could not be measured */
 	struct qos_law_state law;
 	struct qos_live_before *before;
-	uint64_t run_before_ns; /* taskstats at the last turn, where there is no monitor */
+	uint64_t run_before_ns;	       /* taskstats at the last turn, where there is no monitor */
+	struct qos_stream_stats *kept; /* counted by modules that are gone; NULL: nothing */
+	bool unproven;		       /* what its proof rests on is gone */
 };
 
 enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY };

@@ -20,6 +20,7 @@
 
 #include "bus.h"
 #include "kern/sched.h"
+#include "module.h"
 #include "state/store.h"
 #include "supervisor.h"
 #include "util/clock.h"
@@ -46,6 +47,24 @@ static int on_monitor(sd_event_source *source, int fd, uint32_t revents, void *d
 	struct daemon *daemon = data;
 
 	qos_supervisor_events(daemon->supervisor);
+	return 0;
+}
+
+static int on_module(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_module_dispatch(daemon->supervisor);
+	return 0;
+}
+
+static int on_lease(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_module_renew(daemon->supervisor);
+	sd_event_source_set_time_relative(source, daemon->supervisor->config.lease_ns / 3000);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
 }
 
@@ -146,6 +165,21 @@ static int take_lock(const char *run_dir)
 	return TAKE_FD(fd);
 }
 
+/* What the kernel says goes before all else. */
+static int add_important(struct daemon *daemon, int fd, sd_event_io_handler_t handler)
+{
+	sd_event_source *source = NULL;
+	int r;
+
+	r = sd_event_add_io(daemon->event, &source, fd, EPOLLIN, handler, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_floating(source, 1);
+	sd_event_source_unref(source);
+	return r;
+}
+
 static int add_sources(struct daemon *daemon)
 {
 	static const int stops[] = {SIGTERM, SIGINT};
@@ -159,17 +193,14 @@ static int add_sources(struct daemon *daemon)
 		r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
 					       daemon->supervisor->config.slow_loop_ns / 1000, 0,
 					       on_turn, daemon);
-	if (r >= 0 && daemon->supervisor->monitor) {
-		sd_event_source *source = NULL;
-
-		r = sd_event_add_io(event, &source, qos_monitor_fd(daemon->supervisor->monitor),
-				    EPOLLIN, on_monitor, daemon);
-		if (r >= 0)
-			r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
-		if (r >= 0)
-			r = sd_event_source_set_floating(source, 1);
-		sd_event_source_unref(source);
-	}
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
+					       daemon->supervisor->config.lease_ns / 3000, 0,
+					       on_lease, daemon);
+	if (r >= 0 && daemon->supervisor->monitor)
+		r = add_important(daemon, qos_monitor_fd(daemon->supervisor->monitor), on_monitor);
+	if (r >= 0 && qos_module_fd(daemon->supervisor) >= 0)
+		r = add_important(daemon, qos_module_fd(daemon->supervisor), on_module);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "module.h"
 #include "tell.h"
 #include "util/clock.h"
 
@@ -340,6 +341,7 @@ int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json)
 
 	supervisor->panicked = true;
 	qos_threads_release_all(supervisor);
+	qos_module_flush(supervisor);
 	if (supervisor->originals)
 		failed = qos_originals_restore_all(supervisor->originals);
 	qos_tell(supervisor, QOS_HISTORY_PANIC, NULL, NULL, NULL,

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "module.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -93,6 +94,9 @@ static int make_streams(struct qos_supervisor *supervisor, struct qos_live *live
 				stream->id = old->streams[k].id;
 		}
 		if (!stream->id)
+			stream->id = qos_module_stream_id(supervisor, contract->name,
+							  contract->cpu[i].name);
+		if (!stream->id)
 			stream->id = ++supervisor->next_stream;
 		live->n_streams++;
 	}
@@ -111,6 +115,15 @@ static bool waits_for_cpu(const struct qos_supervisor *supervisor,
 			return true;
 		if (contract->cpu[i].where == QOS_WHERE_ISOLATED &&
 		    !qos_cpus_count(&supervisor->host->isolated))
+			return true;
+	}
+	return false;
+}
+
+static bool schedules(const struct qos_contract *contract)
+{
+	for (size_t i = 0; i < contract->n_cpu; i++) {
+		if (contract->cpu[i].manage == QOS_MANAGE_SCHEDULE)
 			return true;
 	}
 	return false;
@@ -151,6 +164,10 @@ static void describe(const struct qos_supervisor *supervisor, struct qos_live *l
 		qos_live_set_state(live, QOS_LIVE_IN_FORCE, NULL);
 	else if (live->contract && waits_for_cpu(supervisor, live->contract))
 		qos_live_set_state(live, QOS_LIVE_WAITING, "its CPUs are not online");
+	else if (live->contract && qos_module_awaited(supervisor) && schedules(live->contract))
+		qos_live_set_state(live, QOS_LIVE_WAITING,
+				   "managers.cpu names the module qos_dwcs: %s",
+				   qos_module_awaited(supervisor));
 	else if (may_return(live, draft))
 		qos_live_set_state(live, QOS_LIVE_WAITING,
 				   "the machine has too little to give now: %s", bare(why));
@@ -235,7 +252,7 @@ static bool same_text(const char *a, const char *b)
 
 /* What threads and monitor have now goes with the stream, but not as applied: so whatever the new
  * version says is carried out, and those that shrink are known. */
-static void inherit_stream(struct qos_live_stream *stream, const struct qos_live_stream *old)
+static void inherit_stream(struct qos_live_stream *stream, struct qos_live_stream *old)
 {
 	const struct qos_cpu_stream *wish = qos_live_wish(stream), *was = qos_live_wish(old);
 
@@ -244,6 +261,7 @@ static void inherit_stream(struct qos_live_stream *stream, const struct qos_live
 	stream->overrun_told_ns = old->overrun_told_ns;
 	stream->applied = old->applied;
 	stream->applied_period_ns = old->applied_period_ns;
+	stream->kept = TAKE_PTR(old->kept);
 	stream->probes_attached = old->probes_attached && wish->job == was->job &&
 				  same_text(wish->job_begin, was->job_begin) &&
 				  same_text(wish->job_end, was->job_end);
@@ -282,6 +300,9 @@ static void retire(struct qos_supervisor *supervisor, struct qos_live *old,
 		if (supervisor->monitor)
 			qos_monitor_stream_remove(supervisor->monitor, stream->id);
 	}
+	if (supervisor->service && supervisor->service->ops->unset && old->n_streams &&
+	    (!new || !new->n_streams || strcmp(new->contract->name, old->contract->name)))
+		supervisor->service->ops->unset(supervisor->service, old->contract->name);
 }
 
 static void enter_streams(struct qos_supervisor *supervisor, struct qos_live *live)

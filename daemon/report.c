@@ -13,7 +13,9 @@
 
 #include "adapt/hist.h"
 #include "contract/print.h"
+#include "module.h"
 #include "report_stream.h"
+#include "stats.h"
 #include "util/clock.h"
 
 static json_t *text_or_null(const char *text)
@@ -48,8 +50,7 @@ static void sum_up(struct qos_supervisor *supervisor, const struct qos_live *liv
 	*ret_threads = 0;
 	for (size_t i = 0; i < live->n_streams; i++) {
 		*ret_threads += live->streams[i].n_managed;
-		if (!supervisor->monitor ||
-		    qos_monitor_stream_read(supervisor->monitor, live->streams[i].id, &stats) < 0)
+		if (!qos_stats_read(supervisor, &live->streams[i], &stats))
 			continue;
 		ret->jobs += stats.jobs;
 		ret->late += stats.late;
@@ -111,6 +112,11 @@ static void add_diag(json_t *list, const struct qos_diag *diag)
 	}
 }
 
+static void add_warning(void *data, const char *text, const char *hint)
+{
+	add_problem(data, "warning", NULL, text, hint);
+}
+
 static const char *const live_hints[] = {
 	[QOS_LIVE_WAITING] = "it comes into force by itself when the machine has what it needs",
 	[QOS_LIVE_REFUSED] = "qosctl show names the ways out that were tried",
@@ -126,6 +132,7 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 			    "qosctl reload puts the contracts in force again");
 	add_diag(list, &supervisor->diag);
 	add_diag(list, &supervisor->reload_diag);
+	qos_module_problems(supervisor, add_warning, list);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 		const char *name = live->contract ? live->contract->name : live->file;
@@ -237,22 +244,29 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 	json_t *briefs = report_briefs(supervisor);
 	json_t *problems = report_problems(supervisor);
 	uint64_t violations = count_violations(briefs);
+	bool has_module = qos_module_in_charge(supervisor);
 	const char *monitor = supervisor->monitor     ? "bpf"
 			      : supervisor->taskstats ? "taskstats"
 						      : "none";
 
 	add_drift(supervisor, problems);
 	return json_pack(
-		"{si ss ss so sI s{ss ss} ss s{ss sb} so so so}", "schema", 1, "version",
+		"{si ss ss so sI s{ss ss?} so ss s{ss sb} so so so}", "schema", 1, "version",
 		QOS_VERSION, "state", state_word(supervisor, problems), "problems", problems,
 		"uptime_s", (json_int_t)uptime_s(supervisor), "managers", "cpu",
-		supervisor->service ? supervisor->service->ops->name : "none", "better",
-		"module qos_dwcs would enforce windows and keep contracts without the daemon; "
-		"this version does not have it",
-		"monitor", monitor, "telemetry", "netlink",
-		supervisor->taskstats ? "taskstats" : "none", "bpf", supervisor->monitor != NULL,
-		"capacity", report_capacity(supervisor), "counts",
-		report_counts(supervisor, violations), "contracts", briefs);
+		has_module	      ? "module"
+		: supervisor->service ? supervisor->service->ops->name
+				      : "none",
+		"better",
+		has_module ? NULL
+			   : "the module qos_dwcs would schedule by windows, and keep contracts "
+			     "without the daemon",
+		"module", qos_module_json(supervisor), "monitor", monitor, "telemetry", "netlink",
+		has_module		? "qos_dwcs"
+		: supervisor->taskstats ? "taskstats"
+					: "none",
+		"bpf", supervisor->monitor != NULL, "capacity", report_capacity(supervisor),
+		"counts", report_counts(supervisor, violations), "contracts", briefs);
 }
 
 /* --- show --- */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "adapt/hist.h"
+#include "stats.h"
 #include "util/file.h"
 
 /* A bucket's upper edge may lie above the largest value that was seen: 0 means not known. */
@@ -18,11 +19,11 @@ static double us_of(const uint32_t *buckets, uint32_t ppm, uint64_t max_ns)
 	return (double)(max_ns && ns > max_ns ? max_ns : ns) / 1e3;
 }
 
-static json_t *report_stats(struct qos_supervisor *supervisor, uint32_t id)
+static json_t *report_stats(struct qos_supervisor *supervisor, const struct qos_live_stream *stream)
 {
 	struct qos_stream_stats s;
 
-	if (!supervisor->monitor || qos_monitor_stream_read(supervisor->monitor, id, &s) < 0)
+	if (!qos_stats_read(supervisor, stream, &s))
 		return json_null();
 	return json_pack(
 		"{sI sI sI sI sI sI sI sI sI s{sf sf sf} s{sf sf} s{sf sf} s{sf sf sf}}", "jobs",
@@ -136,9 +137,12 @@ json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_li
 {
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
 	const struct qos_stream_grant *grant = &stream->applied;
+	enum qos_guarantee guarantee = grant->guarantee;
 	char cpus[QOS_CPUS_TEXT_MAX], window[32];
 	json_t *report;
 
+	if (stream->unproven && guarantee > QOS_SIMULATED)
+		guarantee = QOS_SIMULATED;
 	snprintf(window, sizeof(window), "%u/%u", wish->window.x, wish->window.y);
 	report = json_pack(
 		"{ss ss ss ss si sI sI ss so ss ss so si so so so so}", "stream", wish->name,
@@ -146,12 +150,12 @@ json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_li
 		"cpus", qos_cpus_print(cpus, sizeof(cpus), &grant->cpus), "priority",
 		(int)grant->priority, "period_ns", (json_int_t)wish->period.ns, "deadline_ns",
 		(json_int_t)wish->deadline_ns, "window", window, "runtime",
-		report_runtime(wish, grant), "guarantee", qos_guarantee_names[grant->guarantee],
-		"test", grant->test ? grant->test : "none", "response_bound_ns",
+		report_runtime(wish, grant), "guarantee", qos_guarantee_names[guarantee], "test",
+		grant->test ? grant->test : "none", "response_bound_ns",
 		grant->response_ns ? json_integer((json_int_t)grant->response_ns) : json_null(),
 		"unmanaged_threads", (int)stream->n_unmanaged, "threads",
 		report_threads(supervisor, stream->id), "override",
-		report_override(supervisor, stream), "stats", report_stats(supervisor, stream->id),
+		report_override(supervisor, stream), "stats", report_stats(supervisor, stream),
 		"netlink", report_netlink(supervisor, stream->id));
 	return report;
 }

@@ -13,7 +13,10 @@
 
 #include "admit/enforce.h"
 #include "kern/probe.h"
+#include "module.h"
 #include "service/enforcer.h"
+#include "service/route.h"
+#include "tell.h"
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -61,6 +64,10 @@ int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **re
 		host->feature[QOS_FEATURE_RT] = QOS_OFF;
 	if (!supervisor->service)
 		host->feature[QOS_FEATURE_DEADLINE] = QOS_OFF;
+	if (qos_module_in_charge(supervisor))
+		host->feature[QOS_FEATURE_MODULE] = QOS_PRESENT;
+	else if (host->feature[QOS_FEATURE_MODULE] == QOS_PRESENT)
+		host->feature[QOS_FEATURE_MODULE] = QOS_OFF;
 	*ret = host;
 	return 0;
 }
@@ -112,9 +119,12 @@ static void open_kernel(struct qos_supervisor *supervisor)
 	if (r == 0 && supervisor->monitor)
 		r = qos_enforcer_new(TAKE_PTR(supervisor->service), supervisor->monitor,
 				     supervisor->config.band_last + 1, &supervisor->service);
+	if (r == 0)
+		r = qos_route_new(TAKE_PTR(supervisor->service), &supervisor->service);
 	if (r < 0)
 		qos_diag_add(diag, QOS_WARNING, NULL,
 			     "no thread can be managed: what it was before could not be kept");
+	qos_module_open(supervisor);
 }
 
 static int open_state(struct qos_supervisor *supervisor)
@@ -162,6 +172,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	if (!supervisor)
 		return;
 	qos_threads_release_all(supervisor);
+	qos_module_close(supervisor);
 	if (supervisor->originals) {
 		qos_originals_restore_all(supervisor->originals);
 		qos_originals_unpin(supervisor->originals);
@@ -215,7 +226,8 @@ struct qos_live *qos_supervisor_find(const struct qos_supervisor *supervisor, co
 static bool same_grant(const struct qos_stream_grant *a, const struct qos_stream_grant *b)
 {
 	return a->granted_ns == b->granted_ns && a->policy == b->policy &&
-	       a->priority == b->priority && qos_cpus_equal(&a->cpus, &b->cpus);
+	       a->priority == b->priority && a->ordering == b->ordering &&
+	       qos_cpus_equal(&a->cpus, &b->cpus);
 }
 
 static struct qos_stream_config stream_config(const struct qos_supervisor *supervisor,
@@ -262,6 +274,7 @@ static void apply(struct qos_supervisor *supervisor, struct qos_live_stream *str
 	stream->applied = *grant;
 	stream->applied_period_ns = qos_live_wish(stream)->period.ns;
 	stream->is_applied = true;
+	stream->unproven = false;
 	config = stream_config(supervisor, stream);
 	if (supervisor->monitor) {
 		r = qos_monitor_stream_set(supervisor->monitor, stream->id, &config);
@@ -324,8 +337,60 @@ static void reconcile_pass(struct qos_supervisor *supervisor, bool shrinking)
 	}
 }
 
+/* All streams of a contract that the ledger has, before their threads. */
+static void set_contract(struct qos_supervisor *supervisor, const struct qos_live *live,
+			 const struct qos_grant *grant)
+{
+	_cleanup_free_ struct qos_service_stream *streams = NULL;
+	struct qos_service_contract contract = {.contract = live->contract};
+	struct qos_diag diag = QOS_DIAG_INIT;
+	int r;
+
+	streams = calloc(live->n_streams, sizeof(*streams));
+	if (!streams)
+		return;
+	contract.streams = streams;
+	for (size_t k = 0; k < live->n_streams; k++)
+		streams[contract.n_streams++] = qos_thread_service(
+			supervisor, &live->streams[k], &grant->streams[live->streams[k].index]);
+	r = supervisor->service->ops->set(supervisor->service, &contract, &diag);
+	if (r < 0)
+		qos_tell(supervisor, QOS_HISTORY_KERNEL, live->contract->name, NULL, NULL,
+			 "it cannot be set: %s",
+			 diag.n_entries ? diag.entries[0].text : strerror(-r));
+	qos_diag_reset(&diag);
+}
+
+static bool differs(const struct qos_live *live, const struct qos_grant *grant)
+{
+	for (size_t k = 0; k < live->n_streams; k++) {
+		const struct qos_live_stream *stream = &live->streams[k];
+
+		if (!stream->is_applied ||
+		    !same_grant(&grant->streams[stream->index], &stream->applied))
+			return true;
+	}
+	return false;
+}
+
+static void set_contracts(struct qos_supervisor *supervisor)
+{
+	if (!supervisor->service || !supervisor->service->ops->set)
+		return;
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		const struct qos_live *live = supervisor->lives[i];
+		const struct qos_grant *grant = NULL;
+
+		if (live->state == QOS_LIVE_IN_FORCE && live->n_streams)
+			grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
+		if (grant && differs(live, grant))
+			set_contract(supervisor, live, grant);
+	}
+}
+
 void qos_supervisor_reconcile(struct qos_supervisor *supervisor)
 {
+	set_contracts(supervisor);
 	reconcile_pass(supervisor, true);
 	reconcile_pass(supervisor, false);
 }
@@ -368,6 +433,7 @@ int qos_supervisor_start(struct qos_supervisor *supervisor, struct qos_reload_su
 	if (r < 0)
 		return r;
 	qos_supervisor_scan(supervisor);
+	qos_module_prune(supervisor);
 	if (supervisor->originals)
 		qos_originals_each(supervisor->originals, restore_orphan, supervisor);
 	return 0;

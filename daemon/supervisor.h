@@ -8,6 +8,7 @@
  *     threads.c  threads of the machine -> streams
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic
+ *     module.c   the kernel's module: comes, goes, takes charge
  *     report.c   all of it as JSON
  *     tell.c     what happened: journal, history, bus
  *
@@ -75,6 +76,7 @@ struct qos_supervisor {
 	struct qos_taskstats *taskstats; /* NULL: none */
 	struct qos_originals *originals; /* NULL: nothing may be changed */
 	struct qos_service *service;	 /* NULL: likewise */
+	struct qos_module *module;	 /* module.c; NULL: nobody would tell if it came */
 	struct qos_overrides *overrides;
 	struct qos_live **lives; /* by file name */
 	size_t n_lives;
@@ -147,6 +149,10 @@ void qos_supervisor_events(struct qos_supervisor *supervisor);
 /* threads.c, for the others of this rank. */
 void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
 void qos_threads_release_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
+/* What the service manager has to know of a stream under this grant; both are borrowed. */
+struct qos_service_stream qos_thread_service(const struct qos_supervisor *supervisor,
+					     const struct qos_live_stream *stream,
+					     const struct qos_stream_grant *grant);
 void qos_threads_release_all(struct qos_supervisor *supervisor);
 void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event);
 void qos_threads_verify(struct qos_supervisor *supervisor);

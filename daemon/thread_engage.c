@@ -47,14 +47,14 @@ static void set_managed(struct qos_live_stream *stream, struct qos_thread *threa
 	thread->managed = managed;
 }
 
-/* What the service manager has to know of a stream. */
-static struct qos_service_stream service_stream(const struct qos_supervisor *supervisor,
-						const struct qos_live_stream *stream)
+struct qos_service_stream qos_thread_service(const struct qos_supervisor *supervisor,
+					     const struct qos_live_stream *stream,
+					     const struct qos_stream_grant *grant)
 {
 	return (struct qos_service_stream){
 		.id = stream->id,
 		.wish = qos_live_wish(stream),
-		.grant = &stream->applied,
+		.grant = grant,
 		.on_drift = stream->live->contract->on_drift,
 		.sample_cost_ns = supervisor->sample_cost_ns,
 	};
@@ -133,7 +133,8 @@ static int fall_back(struct qos_supervisor *supervisor, struct qos_live_stream *
 
 static int schedule(struct qos_supervisor *supervisor, struct qos_live_stream *stream, pid_t tid)
 {
-	struct qos_service_stream service = service_stream(supervisor, stream);
+	struct qos_service_stream service =
+		qos_thread_service(supervisor, stream, &stream->applied);
 	struct qos_diag diag = QOS_DIAG_INIT;
 	int r;
 

@@ -2,8 +2,8 @@
 /*
  * The slow loop: telemetry -> window -> law -> admission -> action, once a turn. A stream is
  * adapted if its contract gives `range` and has no rules, and no person set it. What a job used
- * comes from the monitor; where there is none, from the TASKSTATS family over netlink, as the mean
- * of a turn (a poorer signal, but a signal).
+ * comes from the telemetry of the module that schedules it, else from the monitor; where there is none,
+ * from the TASKSTATS family over netlink, as the mean of a turn (a poorer signal, but a signal).
  */
 #include "supervisor.h"
 
@@ -11,6 +11,8 @@
 
 #include "adapt/hist.h"
 #include "kern/probe.h"
+#include "module.h"
+#include "stats.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -25,16 +27,16 @@ static bool is_adaptive(const struct qos_supervisor *supervisor,
 				   "runtime");
 }
 
-/* The window since the last turn, from the monitor. False: no window yet. */
-static bool signal_of_monitor(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
-			      struct qos_law_signal *ret)
+/* The window since the last turn, as it was counted. False: no window yet. */
+static bool signal_of_counters(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			       struct qos_law_signal *ret)
 {
 	uint32_t window[QOS_HIST_BUCKETS];
 	struct qos_stream_stats now;
 	struct qos_live_before *before = stream->before;
 	bool first = !before;
 
-	if (qos_monitor_stream_read(supervisor->monitor, stream->id, &now) < 0)
+	if (!qos_stats_read(supervisor, stream, &now))
 		return false;
 	if (first)
 		before = stream->before = calloc(1, sizeof(*before));
@@ -95,10 +97,8 @@ static void tell_overruns(struct qos_supervisor *supervisor, struct qos_live_str
 	struct qos_stream_stats stats;
 	char budget[QOS_UNIT_MAX];
 
-	if (!supervisor->monitor || !stream->n_managed ||
-	    now_ns - stream->overrun_told_ns < TELL_EVERY_NS ||
-	    qos_monitor_stream_read(supervisor->monitor, stream->id, &stats) < 0 ||
-	    stats.overruns <= stream->overruns_told)
+	if (!stream->n_managed || now_ns - stream->overrun_told_ns < TELL_EVERY_NS ||
+	    !qos_stats_read(supervisor, stream, &stats) || stats.overruns <= stream->overruns_told)
 		return;
 	qos_tell_of(supervisor, QOS_HISTORY_OVERRUN, stream, NULL,
 		    "%llu requests more needed more than the runtime of %s (overrun: %s)",
@@ -120,8 +120,11 @@ static void adapt_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 
 	if (!is_adaptive(supervisor, stream))
 		return;
-	if (supervisor->monitor)
-		has_signal = signal_of_monitor(supervisor, stream, &signal);
+	if (stream->applied.policy == QOS_POLICY_DWCS)
+		has_signal = qos_module_is_heard(supervisor) &&
+			     signal_of_counters(supervisor, stream, &signal);
+	else if (supervisor->monitor)
+		has_signal = signal_of_counters(supervisor, stream, &signal);
 	else if (supervisor->taskstats)
 		has_signal = signal_of_netlink(supervisor, stream, &signal);
 	if (!has_signal ||
@@ -144,8 +147,8 @@ static bool differs(const struct qos_capacity *a, const struct qos_capacity *b)
 	if (!qos_cpus_equal(&a->online, &b->online) ||
 	    !qos_cpus_equal(&a->isolated, &b->isolated) ||
 	    !qos_cpus_equal(&a->disturbed, &b->disturbed) || a->deadline != b->deadline ||
-	    a->fifo != b->fifo || a->cap_ppb != b->cap_ppb || a->n_dl_foreign != b->n_dl_foreign ||
-	    is_noticed(a->dl_foreign_ppb, b->dl_foreign_ppb))
+	    a->fifo != b->fifo || a->dwcs != b->dwcs || a->cap_ppb != b->cap_ppb ||
+	    a->n_dl_foreign != b->n_dl_foreign || is_noticed(a->dl_foreign_ppb, b->dl_foreign_ppb))
 		return true;
 	for (size_t cpu = 0; cpu < QOS_CPUS_MAX; cpu++) {
 		if (is_noticed(a->foreign_ppb[cpu], b->foreign_ppb[cpu]))
@@ -207,6 +210,7 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 	if (supervisor->panicked)
 		return;
 	follow_supply(supervisor);
+	qos_module_turn(supervisor);
 	qos_threads_verify(supervisor);
 	if (supervisor->monitor)
 		qos_monitor_rest(supervisor->monitor);
