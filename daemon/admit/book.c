@@ -41,6 +41,9 @@ static uint64_t charge(const struct qos_book *book, const struct qos_entry *entr
 	uint64_t one =
 		reserved + 2 * book->capacity->overhead_ns + qos_enforcement_ns(reserved, cost);
 
+	/* the module cuts from a hard timer, which is dispatch cost */
+	if (grant->policy == QOS_POLICY_DWCS)
+		return reserved + 2 * book->capacity->overhead_ns;
 	if (wish->overrun != QOS_OVERRUN_ALLOW || grant->policy != QOS_POLICY_FIFO)
 		return one;
 	budget = qos_budget_ns(wish, grant, cost, book->capacity->cap_ppb);
@@ -53,6 +56,15 @@ static uint64_t fixed_ns(const struct qos_sporadic *task, uint64_t util_ppb)
 	unsigned __int128 left = (unsigned __int128)util_ppb * task->late;
 
 	return task->c + (uint64_t)((left + QOS_PPB - 1) / QOS_PPB);
+}
+
+/* The module reserves what must be served; the rest of the requests goes into spare time. */
+static uint64_t reserved_ppb(uint64_t util_ppb, const struct qos_stream_grant *grant,
+			     const struct qos_window *window)
+{
+	if (grant->policy != QOS_POLICY_DWCS || !window->y)
+		return util_ppb;
+	return (util_ppb * (window->y - window->x) + window->y - 1) / window->y;
 }
 
 struct qos_demand qos_book_demand(const struct qos_book *book, const struct qos_entry *entry,
@@ -71,7 +83,8 @@ struct qos_demand qos_book_demand(const struct qos_book *book, const struct qos_
 			 .late = one < end ? end - one : 0,
 			 .others_c = (n - 1) * one},
 		.one_ns = one,
-		.one_util_ppb = qos_feasible_ppb(one, wish->period.ns),
+		.one_util_ppb = reserved_ppb(qos_feasible_ppb(one, wish->period.ns),
+					     &entry->grant.streams[i], &wish->window),
 		.density_ppb = n * density,
 		.one_density_ppb = density,
 	};

@@ -24,6 +24,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "admit/judge_windows.h"
+
 #define EXACT_MAX 32 /* tasks: so few are analysed exactly at once */
 
 /* One SCHED_FIFO stream of a CPU while that CPU is judged. */
@@ -33,6 +35,7 @@ struct rank {
 	struct qos_demand demand;
 	uint32_t priority;
 	enum qos_guarantee guarantee;
+	const char *test; /* what says so */
 	uint64_t response_ns;
 };
 
@@ -128,19 +131,22 @@ static enum qos_guarantee floor_of(const struct qos_entry *entry, size_t i)
 {
 	enum qos_guarantee floor = entry->holds[i].floor, accept = entry->contract->accept;
 
+	/* Under the module all of a CPU have one proof or none: to keep whatever somebody had would
+	 * let the first comer shut others out for more than he asked. */
+	if (entry->grant.streams[i].policy == QOS_POLICY_DWCS)
+		return accept;
 	return floor > accept ? floor : accept;
 }
 
 /* Gives one stream what was found for it. False: that is less than its floor. */
-static bool award(struct qos_book *book, struct qos_entry *entry, size_t i, const char *test,
-		  const struct rank *rank)
+static bool award(struct qos_book *book, struct qos_entry *entry, size_t i, const struct rank *rank)
 {
 	struct qos_stream_grant grant = entry->grant.streams[i];
 
 	if (rank->guarantee < floor_of(entry, i))
 		return false;
 	grant.guarantee = rank->guarantee;
-	grant.test = rank->guarantee == QOS_PROVEN ? test : "none";
+	grant.test = rank->guarantee > QOS_BEST_EFFORT ? rank->test : "none";
 	grant.priority = rank->priority;
 	grant.response_ns = rank->response_ns;
 	if (grant.guarantee == entry->grant.streams[i].guarantee &&
@@ -155,8 +161,8 @@ static bool award(struct qos_book *book, struct qos_entry *entry, size_t i, cons
 /* The SCHED_DEADLINE set is proven or not as a whole. */
 static bool award_deadline(struct qos_book *book, bool proven)
 {
-	const struct rank rank = {.guarantee = proven ? QOS_PROVEN : QOS_BEST_EFFORT};
-	const char *test = book->n_general == 1 ? "edf-demand" : "gfb";
+	const struct rank rank = {.guarantee = proven ? QOS_PROVEN : QOS_BEST_EFFORT,
+				  .test = book->n_general == 1 ? "edf-demand" : "gfb"};
 
 	if (proven && book->sums.n_dl_proven == book->sums.n_dl)
 		return true;
@@ -165,7 +171,7 @@ static bool award_deadline(struct qos_book *book, bool proven)
 
 		for (size_t i = 0; i < entry->grant.n_streams; i++) {
 			if (entry->grant.streams[i].policy == QOS_POLICY_DEADLINE &&
-			    !award(book, entry, i, test, &rank))
+			    !award(book, entry, i, &rank))
 				return false;
 		}
 	}
@@ -198,6 +204,7 @@ static void gather(const struct qos_book *book, unsigned int cpu, struct judged_
 			judged->ranks[judged->n++] =
 				(struct rank){.entry = entry,
 					      .stream = i,
+					      .test = "rta",
 					      .demand = qos_book_demand(book, entry, i)};
 		}
 	}
@@ -283,6 +290,50 @@ static void judge_ranks(const struct qos_book *book, bool has_above, struct judg
 	}
 }
 
+static bool is_dwcs(const struct rank *rank)
+{
+	return rank->entry->grant.streams[rank->stream].policy == QOS_POLICY_DWCS;
+}
+
+/* Is the CPU the module's alone? Where it is shared with native FIFO, neither's analysis holds. */
+enum sharing { NATIVE, MODULE, SHARED };
+
+static enum sharing sharing_of(const struct judged_cpu *judged)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < judged->n; i++)
+		n += is_dwcs(&judged->ranks[i]);
+	return n == 0 ? NATIVE : (n == judged->n ? MODULE : SHARED);
+}
+
+/* SCHED_DEADLINE goes before all of the band, so nothing holds below it. */
+static void judge_module(struct qos_book *book, unsigned int cpu, bool has_above,
+			 struct judged_cpu *judged)
+{
+	bool disturbed = has_above || qos_cpus_has(&book->capacity->disturbed, cpu);
+	_cleanup_free_ struct qos_windows_stream *streams = calloc(judged->n + 1, sizeof(*streams));
+	enum qos_guarantee guarantee;
+	const char *test;
+
+	if (!streams) {
+		book->error = -ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < judged->n; i++) {
+		const struct rank *rank = &judged->ranks[i];
+
+		streams[i].wish = &rank->entry->contract->cpu[rank->stream];
+		streams[i].cost_ns = rank->demand.one_ns;
+	}
+	guarantee = qos_judge_windows(book, streams, judged->n, disturbed, &test);
+	for (size_t i = 0; i < judged->n; i++) {
+		judged->ranks[i].guarantee = guarantee;
+		judged->ranks[i].test = test;
+		judged->ranks[i].priority = 0;
+	}
+}
+
 static bool settle_cpu(struct qos_book *book, unsigned int cpu, bool dl_proven)
 {
 	bool general = qos_cpus_has(&book->general, cpu);
@@ -302,10 +353,13 @@ static bool settle_cpu(struct qos_book *book, unsigned int cpu, bool dl_proven)
 	give_priorities(book->capacity, &judged);
 	if (has_above)
 		judged.n_above = deadline_tasks(book, tasks + judged.n);
-	if ((dl_proven || !has_above) && may_prove(book, cpu, &judged))
+	if (sharing_of(&judged) == MODULE)
+		judge_module(book, cpu, has_above, &judged);
+	else if (sharing_of(&judged) == NATIVE && (dl_proven || !has_above) &&
+		 may_prove(book, cpu, &judged))
 		judge_ranks(book, has_above, &judged);
 	for (size_t i = 0; i < judged.n; i++) {
-		if (!award(book, ranks[i].entry, ranks[i].stream, "rta", &ranks[i]))
+		if (book->error || !award(book, ranks[i].entry, ranks[i].stream, &ranks[i]))
 			return false;
 	}
 	return true;

@@ -39,7 +39,7 @@ static void sit(struct qos_book *book, struct qos_entry *entry, size_t i,
 	grant.policy = seat->policy;
 	if (seat->policy == QOS_POLICY_FIFO && is_for_module(book, &entry->contract->cpu[i]))
 		grant.policy = QOS_POLICY_DWCS;
-	grant.ordering = DWCS_FIN_GUARD;
+	grant.ordering = DWCS_FIN;
 	grant.guarantee = QOS_BEST_EFFORT;
 	grant.test = "none";
 	grant.priority = 0;
@@ -127,7 +127,10 @@ static bool try_fifo(struct qos_book *book, struct qos_entry *entry, size_t i,
 		     enum qos_guarantee least)
 {
 	struct qos_cpus choice = qos_place_choice(book, &entry->contract->cpu[i]);
-	uint64_t need = qos_book_demand(book, entry, i).util_ppb;
+	/* What the module would reserve is less, and only known on the seat. */
+	uint64_t need = is_for_module(book, &entry->contract->cpu[i])
+				? 0
+				: qos_book_demand(book, entry, i).util_ppb;
 
 	if (!may_be_pinned(book, &entry->contract->cpu[i]))
 		return false;
@@ -183,6 +186,17 @@ bool qos_place_back(struct qos_book *book, struct qos_entry *entry, size_t i)
 	return true;
 }
 
+/* Windows that are simulated only are better kept than a proof that leaves no room for others: below
+ * SCHED_DEADLINE the module could promise nothing. */
+static bool try_module(struct qos_book *book, struct qos_entry *entry, size_t i)
+{
+	if (try_fifo(book, entry, i, QOS_PROVEN))
+		return true;
+	return entry->contract->accept <= QOS_SIMULATED &&
+	       (try_before(book, entry, i, QOS_SIMULATED) ||
+		try_fifo(book, entry, i, QOS_SIMULATED));
+}
+
 /* What cannot be proven is pinned if possible: there it harms one CPU's proofs, and not the whole
  * SCHED_DEADLINE set's. */
 bool qos_place_stream(struct qos_book *book, struct qos_entry *entry, size_t i)
@@ -190,7 +204,7 @@ bool qos_place_stream(struct qos_book *book, struct qos_entry *entry, size_t i)
 	if (entry->contract->cpu[i].manage == QOS_MANAGE_OBSERVE)
 		return true;
 	if (try_before(book, entry, i, QOS_PROVEN) ||
-	    (book->capacity->dwcs && try_fifo(book, entry, i, QOS_PROVEN)) ||
+	    (book->capacity->dwcs && try_module(book, entry, i)) ||
 	    try_deadline(book, entry, i, QOS_PROVEN) || try_fifo(book, entry, i, QOS_PROVEN))
 		return true;
 	if (entry->contract->accept > QOS_BEST_EFFORT)

@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "admit/judge_windows.h"
+#include "admit/prove.h"
 #include "dwcs.h"
 #include "kern/probe.h"
 #include "kern/proc.h"
@@ -313,6 +315,25 @@ static int detach(struct qos_service *service, pid_t tid)
 	return drifted ? QOS_SERVICE_E_DRIFT : 0;
 }
 
+/* What admission's proof of windows rests on: the pattern of mandatory requests. A claim that ended
+ * (an overrun) is made again with the next grant. */
+static void claim(struct module *module, const struct qos_service_stream *stream,
+		  struct qos_diag *diag)
+{
+	const struct qos_window *window = &stream->wish->window;
+	uint8_t bits[(DWCS_Y_MAX + 7) / 8] = {};
+	struct qos_dwcs_table table = {
+		.mode = QOS_DWCS_TABLE_NONE, .cycle = window->y ? window->y : 1, .bits = bits};
+
+	if (strcmp(stream->grant->test, QOS_WINDOWS_TEST_PROVEN) == 0)
+		table.mode = QOS_DWCS_TABLE_SPORADIC;
+	for (uint32_t j = 0; j < table.cycle; j++) {
+		if (!window->y || qos_prove_pattern(window->x, window->y, j))
+			bits[j / 8] |= (uint8_t)(1U << j % 8);
+	}
+	qos_dwcs_set_table(module->genl, stream->id, &table, diag);
+}
+
 /* The thread is as it should be already, or is brought there. */
 static int engage(struct module *module, struct thread *thread,
 		  const struct qos_service_stream *stream, struct qos_diag *diag)
@@ -321,8 +342,10 @@ static int engage(struct module *module, struct thread *thread,
 				    .cpu = qos_cpus_next(&stream->grant->cpus, 0)};
 	int r;
 
-	if (thread->attached && thread->stream == want.stream && thread->cpu == want.cpu)
+	if (thread->attached && thread->stream == want.stream && thread->cpu == want.cpu) {
+		claim(module, stream, diag);
 		return 0;
+	}
 	set_ordering(module, want.cpu, stream->grant->ordering, diag);
 	r = attach_to(module, thread, &want, diag);
 	if (r < 0)
@@ -330,6 +353,7 @@ static int engage(struct module *module, struct thread *thread,
 	thread->attached = true;
 	thread->stream = want.stream;
 	thread->cpu = want.cpu;
+	claim(module, stream, diag);
 	return thread->drifted && stream->on_drift == QOS_DRIFT_YIELD
 		       ? qos_cpu_module_yield(module, thread)
 		       : 0;
