@@ -2,11 +2,12 @@
 /*
  * What kmod/dwcs.h itself makes of sets whose jobs take their whole C: for each line of standard input,
  *
- *   ORDERING HORIZON INTERVAL,TAKEN (T,C,x/y,phase) ...
+ *   ORDERING HORIZON INTERVAL,TAKEN,OFFSET EARLY,SWITCH (T,C,x/y,phase) ...
  *
  * a line {"streams": [{"requests": ..., "served": ..., "windows": ..., "violations": ...}, ...]}. One unit
  * of time throughout. TAKEN of each INTERVAL is somebody else's, at its end: what the cap leaves to the
- * rest of the machine. Counts requests whose deadline is within HORIZON, as tests/vm/crowd.c does.
+ * rest of the machine; the first ends at OFFSET. Jobs end EARLY before their C; before another stream
+ * than the last one is served, SWITCH passes. Counts requests whose deadline is within HORIZON, as tests/vm/crowd.c does.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@
 #define TEXT_MAX    65536
 
 struct line {
-	uint64_t horizon, interval, taken;
+	uint64_t horizon, interval, taken, offset, early, change;
 	unsigned int n;
 	struct dwcs_stream stream[STREAMS_MAX];
 	uint64_t next[STREAMS_MAX]; /* release */
@@ -89,22 +90,44 @@ static uint64_t next_release(uint64_t now)
 	return least;
 }
 
+/* What the running job has to get yet; the interval's own is no job. */
+static uint64_t wants(const struct dwcs_stream *s)
+{
+	return s == &line.stream[0] ? s->left : s->left - line.early;
+}
+
+/* Lets time go on, to `until` at most; returns the new time. */
+static uint64_t spend(struct dwcs_stream *s, uint64_t *change, uint64_t now, uint64_t until)
+{
+	uint64_t amount = until - now;
+
+	if (s && *change) {
+		amount = *change < amount ? *change : amount;
+		*change -= amount;
+		return now + amount;
+	}
+	if (!s)
+		return until;
+	amount = wants(s) < amount ? wants(s) : amount;
+	dwcs_serve(&queue, s, amount);
+	if (wants(s) == 0)
+		settle((unsigned int)(s - line.stream), true);
+	return now + amount;
+}
+
 static void run(void)
 {
-	uint64_t now = 0, next, left;
+	const struct dwcs_stream *last = NULL;
+	uint64_t now = 0, change = 0;
 	struct dwcs_stream *s;
 
 	while (now < line.horizon) {
 		catch_up(now);
 		s = dwcs_pick(&queue, now);
-		next = next_release(now);
-		left = s && now + s->left < next ? s->left : next - now;
-		if (s) {
-			dwcs_serve(&queue, s, left);
-			if (s->left == 0)
-				settle((unsigned int)(s - line.stream), true);
-		}
-		now += left;
+		if (s && s != last && s != &line.stream[0])
+			change = line.change;
+		last = s;
+		now = spend(s, &change, now, next_release(now));
 	}
 	catch_up(now);
 }
@@ -129,7 +152,7 @@ static bool parse_streams(const char *text)
 					  .id = line.n};
 		dwcs_reset(s);
 		line.next[line.n] = phase;
-		if (!dwcs_check(s))
+		if (!dwcs_check(s) || cost <= line.early)
 			return false;
 	}
 	return line.n > 1 && text[strspn(text, " \n")] == 0;
@@ -145,7 +168,7 @@ static void init_queue(enum dwcs_ordering ordering)
 	line.stream[0] = (struct dwcs_stream){
 		.period = line.interval, .deadline = line.taken, .cost = line.taken};
 	dwcs_reset(&line.stream[0]);
-	line.next[0] = line.interval - line.taken;
+	line.next[0] = line.offset - line.taken;
 }
 
 static bool parse(const char *text)
@@ -154,12 +177,12 @@ static bool parse(const char *text)
 	int i, length;
 
 	memset(&line, 0, sizeof(line));
-	if (sscanf(text, "%31s %lu %lu,%lu%n", ordering, &line.horizon, &line.interval, &line.taken,
-		   &length) != 4)
+	if (sscanf(text, "%31s %lu %lu,%lu,%lu %lu,%lu%n", ordering, &line.horizon, &line.interval,
+		   &line.taken, &line.offset, &line.early, &line.change, &length) != 7)
 		return false;
 	for (i = 0; i < DWCS_ORDERINGS && strcmp(names[i], ordering) != 0; i++)
 		;
-	if (i == DWCS_ORDERINGS || line.taken > line.interval)
+	if (i == DWCS_ORDERINGS || line.taken > line.interval || line.taken > line.offset)
 		return false;
 	init_queue((enum dwcs_ordering)i);
 	return parse_streams(text + length);

@@ -74,19 +74,34 @@ class Oracle:
 
     def __init__(self, slot, horizon, interval=0, taken=0):
         self.slot = slot
-        self.rest = f"{horizon} {interval},{taken}"
+        self.interval, self.taken, self.horizon = interval, taken, horizon
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen([f"{BUILD}/tests/predict"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
-    def ask(self, streams, ordering="fin"):
-        scaled = text(stream.scaled(self.slot) for stream in streams)
-        self.process.stdin.write(f"{ordering} {self.rest} {scaled}\n")
+    def ask(self, streams, ordering="fin", offset=None, less=0, early=0, switch=0):
+        """`less`: of C; the other ones as in predict.c."""
+        scaled = (stream.scaled(self.slot) for stream in streams)
+        scaled = text(stream._replace(cost=stream.cost - less) for stream in scaled)
+        self.process.stdin.write(
+            f"{ordering} {self.horizon} {self.interval},{self.taken},{offset or self.interval} "
+            f"{early},{switch} {scaled}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["streams"]
 
     def keeps(self, streams, ordering="fin"):
+        """Every window, as admission charges: C and its dispatch in full."""
         return not any(stream["violations"] for stream in self.ask(streams, ordering))
+
+    def range(self, streams, variants):
+        """(least, most) share of bad windows of each stream over what nobody knows exactly: where the
+        cap's interval begins, how early a job ends, what a switch costs."""
+        runs = [[share(stream) for stream in self.ask(streams, **variant)] for variant in variants]
+        return [(min(some), max(some)) for some in zip(*runs)]
+
+
+def share(stream):
+    return stream["violations"] / stream["windows"] if stream["windows"] else 0.0
 
 
 def make(oracle, seed, number, period_max=20, cost_max=6):
