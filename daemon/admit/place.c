@@ -186,15 +186,17 @@ bool qos_place_back(struct qos_book *book, struct qos_entry *entry, size_t i)
 	return true;
 }
 
-/* Windows that are simulated only are better kept than a proof that leaves no room for others: below
+/* With the module there a stream is its own if the contract takes what it can promise: windows that are
+ * only simulated are better kept than a proof that leaves no room for others, since below
  * SCHED_DEADLINE the module could promise nothing. */
 static bool try_module(struct qos_book *book, struct qos_entry *entry, size_t i)
 {
-	if (try_fifo(book, entry, i, QOS_PROVEN))
-		return true;
-	return entry->contract->accept <= QOS_SIMULATED &&
-	       (try_before(book, entry, i, QOS_SIMULATED) ||
-		try_fifo(book, entry, i, QOS_SIMULATED));
+	enum qos_guarantee accept = entry->contract->accept;
+
+	return is_for_module(book, &entry->contract->cpu[i]) &&
+	       (try_fifo(book, entry, i, QOS_PROVEN) ||
+		(accept <= QOS_SIMULATED && try_fifo(book, entry, i, QOS_SIMULATED)) ||
+		(accept == QOS_BEST_EFFORT && try_fifo(book, entry, i, QOS_BEST_EFFORT)));
 }
 
 /* What cannot be proven is pinned if possible: there it harms one CPU's proofs, and not the whole
@@ -203,8 +205,7 @@ bool qos_place_stream(struct qos_book *book, struct qos_entry *entry, size_t i)
 {
 	if (entry->contract->cpu[i].manage == QOS_MANAGE_OBSERVE)
 		return true;
-	if (try_before(book, entry, i, QOS_PROVEN) ||
-	    (book->capacity->dwcs && try_module(book, entry, i)) ||
+	if (try_before(book, entry, i, QOS_PROVEN) || try_module(book, entry, i) ||
 	    try_deadline(book, entry, i, QOS_PROVEN) || try_fifo(book, entry, i, QOS_PROVEN))
 		return true;
 	if (entry->contract->accept > QOS_BEST_EFFORT)

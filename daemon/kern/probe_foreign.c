@@ -80,6 +80,12 @@ static void keep(struct qos_host *host, const struct qos_foreign *foreign)
 		*least = *foreign;
 }
 
+/* Its dispatchers are what `cpu.overhead` stands for. */
+static bool is_of_module(const char *comm)
+{
+	return strncmp(comm, "qos_dwcs", strlen("qos_dwcs")) == 0;
+}
+
 static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
 		const struct qos_proc_stat *stat)
 {
@@ -89,7 +95,8 @@ static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
 		.priority = (int)attr->priority,
 		.used_ppm = used_ppm(stat, scan->now_ticks),
 	};
-	if (stat->kernel_thread && foreign.used_ppm < QOS_NEGLIGIBLE_PPM)
+	if (stat->kernel_thread &&
+	    (foreign.used_ppm < QOS_NEGLIGIBLE_PPM || is_of_module(stat->comm)))
 		return;
 	memcpy(foreign.comm, stat->comm, sizeof(foreign.comm));
 	if (attr->policy == SCHED_DEADLINE) {
