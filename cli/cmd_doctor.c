@@ -12,6 +12,7 @@
 #include "client.h"
 #include "judge.h"
 #include "kern/probe.h"
+#include "kern/probe_module.h"
 
 static bool counts_as_missing(const struct qos_feature_advice *advice, enum qos_feature_state state)
 {
@@ -41,6 +42,16 @@ static json_t *report_features(const struct qos_host *host, size_t *ret_missing,
 						advice->cost, "remedy", advice->remedy));
 	}
 	return array;
+}
+
+/* A module can be missing in more ways than a feature can be off. */
+static void explain_module(json_t *features)
+{
+	const struct qos_probe_module_advice *advice = qos_probe_module_advice(qos_probe_module());
+	json_t *module = json_array_get(features, QOS_FEATURE_MODULE);
+
+	json_object_set_new(module, "found", json_string(advice->found));
+	json_object_set_new(module, "remedy", json_string(advice->remedy));
 }
 
 static json_t *report_capacity(const struct qos_host *host, const struct qos_capacity *capacity)
@@ -114,6 +125,7 @@ static json_t *report(const struct qos_cli *cli, const struct qos_judge *judge)
 	json_t *features = report_features(judge->host, &missing, &unknown);
 	const char *verdict = "This machine has all that qosd needs.";
 
+	explain_module(features);
 	if (missing)
 		verdict = "This machine lacks something that qosd needs.";
 	else if (unknown)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * panic: everything back as it was. The daemon does it if it answers, else the pinned records of
- * what threads were do: they need no daemon, and are there after any crash. But not behind a daemon
+ * panic: everything back as it was. The daemon does it if it answers, else the module gives back what it
+ * has, and then the pinned records of what threads were do: neither needs a daemon, and they are there
+ * after any crash. But not behind a daemon
  * that lives, only does not answer: it would take what we restore for drift, or for lost.
  */
 #include "cli.h"
@@ -14,6 +15,7 @@
 #include <sys/file.h>
 
 #include "client.h"
+#include "kern/genl_dwcs.h"
 #include "state/originals.h"
 
 static int count(void *data, pid_t tid, const struct qos_original *original)
@@ -68,26 +70,40 @@ static int fail_busy(const struct qos_cli *cli)
 			    "behind it");
 }
 
-/* Without the daemon. The pin stays if a thread could not be restored, for another try. */
-static int restore(const struct qos_cli *cli)
+/* What the module has, it gives back; before the records, which would take what it set for drift. Its
+ * threads are recorded too, so they are counted there. *ret_n: those that it had. */
+static int flush_module(const struct qos_cli *cli, json_int_t *ret_n)
+{
+	_cleanup_genl_ struct qos_genl *genl = NULL;
+	struct qos_dwcs_info info = {};
+	int r = qos_dwcs_connect(&genl);
+
+	*ret_n = 0;
+	if (r < 0 || !qos_genl_is_there(genl))
+		return QOS_EXIT_OK;
+	r = qos_dwcs_info(genl, &info);
+	if (r == 0)
+		r = qos_dwcs_flush(genl);
+	if (r < 0)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "sudo rmmod qos_dwcs gives all back too",
+				    "the module qos_dwcs: %s", strerror(-r));
+	*ret_n = info.threads;
+	return QOS_EXIT_OK;
+}
+
+/* From the records. The pin stays if a thread could not be restored, for another try. */
+static int restore_recorded(const struct qos_cli *cli, json_int_t flushed)
 {
 	_cleanup_originals_ struct qos_originals *originals = NULL;
-	_cleanup_close_ int lock = -1;
 	struct qos_diag diag = QOS_DIAG_INIT;
 	json_int_t n = 0;
 	int r;
 
-	if (geteuid() != 0)
-		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "sudo qosctl panic",
-				    "qosd does not answer, and without it only root can restore");
-	lock = take_lock(cli->socket);
-	if (lock == -EBUSY)
-		return fail_busy(cli);
 	r = qos_originals_open(cli->pin_dir, false, &diag, &originals);
 	if (r == 0)
 		r = qos_originals_lock(originals, NULL);
 	if (r == -ENOENT)
-		r = report(cli, 0, 0);
+		r = report(cli, flushed, 0);
 	else if (r == -EBUSY)
 		r = fail_busy(cli);
 	else if (r < 0)
@@ -103,6 +119,24 @@ static int restore(const struct qos_cli *cli)
 	if (r == 0)
 		qos_originals_unpin(originals);
 	return report(cli, n - r, r);
+}
+
+/* Without the daemon. */
+static int restore(const struct qos_cli *cli)
+{
+	_cleanup_close_ int lock = -1;
+	json_int_t flushed;
+	int r, status;
+
+	if (geteuid() != 0)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "sudo qosctl panic",
+				    "qosd does not answer, and without it only root can restore");
+	lock = take_lock(cli->socket);
+	if (lock == -EBUSY)
+		return fail_busy(cli);
+	status = flush_module(cli, &flushed);
+	r = restore_recorded(cli, flushed);
+	return r ? r : status;
 }
 
 int qos_cmd_panic(struct qos_cli *cli)

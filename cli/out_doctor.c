@@ -40,6 +40,7 @@ static void print_feature(const struct qos_out *out, const json_t *feature)
 	if (present || out->quiet)
 		return;
 	print_advice(out, "what:", qos_json_text(feature, "what", ""));
+	print_advice(out, "found:", qos_json_text(feature, "found", ""));
 	print_advice(out, "cost:", qos_json_text(feature, "cost", ""));
 	print_advice(out, "remedy:", qos_json_text(feature, "remedy", ""));
 }

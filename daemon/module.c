@@ -198,8 +198,8 @@ void qos_module_open(struct qos_supervisor *supervisor)
 	if (r < 0) {
 		qos_diag_add(&supervisor->diag, QOS_WARNING, NULL,
 			     "the module qos_dwcs cannot be used: %s",
-			     qos_errno_advice("genl", -r)->cause);
-		qos_diag_hint(&supervisor->diag, "%s", qos_errno_advice("genl", -r)->remedy);
+			     qos_errno_advice("genl(qos_dwcs)", -r)->cause);
+		qos_diag_hint(&supervisor->diag, "%s", qos_errno_advice("genl(qos_dwcs)", -r)->remedy);
 		free(module);
 		return;
 	}

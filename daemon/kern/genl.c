@@ -92,7 +92,7 @@ int qos_genl_outcome(const struct nlmsghdr *message, const char **ret_words)
 
 static void complain(struct qos_diag *diag, const char *words, int error)
 {
-	const struct qos_errno_advice *advice = qos_errno_advice("genl", error);
+	const struct qos_errno_advice *advice = qos_errno_advice("genl(qos_dwcs)", error);
 
 	if (!diag)
 		return;
@@ -234,8 +234,7 @@ static int take_groups(struct found *found)
 	struct nlattr *attr, *group[CTRL_ATTR_MCAST_GRP_MAX + 1];
 	int remaining, r = 0;
 
-	nla_for_each_nested(attr, (struct nlattr *)found->groups, remaining)
-	{
+	nla_for_each_nested(attr, (struct nlattr *)found->groups, remaining) {
 		if (nla_parse_nested(group, CTRL_ATTR_MCAST_GRP_MAX, attr, NULL) < 0 ||
 		    !group[CTRL_ATTR_MCAST_GRP_NAME] || !group[CTRL_ATTR_MCAST_GRP_ID] ||
 		    nla_len(group[CTRL_ATTR_MCAST_GRP_ID]) != sizeof(uint32_t))

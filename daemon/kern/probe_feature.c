@@ -25,6 +25,7 @@
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
+#include "kern/probe_module.h"
 #include "kern/sched.h"
 #include "util/file.h"
 
@@ -47,7 +48,7 @@ static enum qos_feature_state probe_uprobes(void)
 
 static enum qos_feature_state probe_module(void)
 {
-	return exists("/sys/module/qos_dwcs");
+	return qos_probe_module_advice(qos_probe_module())->state;
 }
 
 static enum qos_feature_state probe_sched_ext(void)
