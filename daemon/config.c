@@ -49,6 +49,7 @@ void qos_config_default(struct qos_config *ret)
 		.band_last = 40,
 		.overhead_ns = 20 * US,
 		.blocking_ns = 50 * US,
+		.monitor = true,
 		.cpu_manager = QOS_MANAGER_AUTO,
 		.lease_ns = 30 * S,
 		.slow_loop_ns = 1 * S,
@@ -179,6 +180,18 @@ static void read_manager(struct reader *in, const struct setting *setting,
 		refuse(in, setting, node, "no such manager");
 }
 
+static void read_monitor(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+
+	if (!text)
+		return;
+	in->config->monitor = !strcmp(text, "bpf");
+	if (!in->config->monitor && strcmp(text, "none") != 0)
+		refuse(in, setting, node, "no such monitor");
+}
+
 static void read_section(struct reader *in, const struct setting *settings, size_t n,
 			 const struct qos_node *map);
 static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node);
@@ -191,6 +204,7 @@ static const struct setting root_settings[] = {
 	{"version", read_version, 0, VERSION, VERSION, "the only version so far is 1"},
 	{"cpu", read_cpu, .hint = "a map of cap, band, overhead, blocking"},
 	{"managers", read_managers, .hint = "a map such as `{cpu: auto}`"},
+	{"monitor", read_monitor, .hint = "bpf or none"},
 	{"lease", read_duration, AT(lease_ns), 1 * S, 3600 * S, "a duration from 1s to 1h"},
 	{"slow-loop", read_duration, AT(slow_loop_ns), 500 * MS, 60 * S,
 	 "a duration from 500ms to 60s"},

@@ -2,6 +2,7 @@
 /* The daemon's own settings: /etc/qosd/qosd.yaml, qosd.yaml(5). Every key has a default. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "contract/doc.h"
@@ -18,6 +19,7 @@ struct qos_config {
 	uint64_t
 		overhead_ns; /* cpu.overhead: worst dispatch and switch, charged twice a job; 20us */
 	uint64_t blocking_ns;	      /* cpu.blocking: longest stretch without preemption; 50us */
+	bool monitor;		      /* monitor: bpf | none; default bpf */
 	enum qos_manager cpu_manager; /* managers.cpu: auto | module | native */
 	uint64_t lease_ns;	      /* lease: 30s, the module's */
 	uint64_t slow_loop_ns;	      /* slow-loop: 500ms..60s, default 1s */

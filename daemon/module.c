@@ -199,7 +199,8 @@ void qos_module_open(struct qos_supervisor *supervisor)
 		qos_diag_add(&supervisor->diag, QOS_WARNING, NULL,
 			     "the module qos_dwcs cannot be used: %s",
 			     qos_errno_advice("genl(qos_dwcs)", -r)->cause);
-		qos_diag_hint(&supervisor->diag, "%s", qos_errno_advice("genl(qos_dwcs)", -r)->remedy);
+		qos_diag_hint(&supervisor->diag, "%s",
+			      qos_errno_advice("genl(qos_dwcs)", -r)->remedy);
 		free(module);
 		return;
 	}
@@ -305,6 +306,15 @@ static bool serves_any(struct qos_supervisor *supervisor)
 	return false;
 }
 
+/* What a claim rested on is there again with the next request: it is made anew, not too often. */
+static void claim_again(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
+{
+	if (!stream->unproven)
+		return;
+	stream->unproven = false;
+	qos_threads_apply_stream(supervisor, stream);
+}
+
 static void listen_for_telemetry(struct qos_module *module)
 {
 	struct qos_supervisor *supervisor = module->supervisor;
@@ -334,6 +344,7 @@ void qos_module_turn(struct qos_supervisor *supervisor)
 		return;
 	listen_for_telemetry(module);
 	if (supervisor->turns % LOOK_EVERY == 0) {
+		each_stream(supervisor, claim_again);
 		generation = module->info.generation;
 		if (qos_dwcs_info(module->genl, &module->info) == 0)
 			module->missed |= generation != module->info.generation;

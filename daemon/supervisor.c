@@ -100,11 +100,12 @@ static void open_kernel(struct qos_supervisor *supervisor)
 	int r;
 
 	check_ptrace(diag);
-	r = qos_monitor_new(diag, &supervisor->monitor);
+	r = supervisor->config.monitor ? qos_monitor_new(diag, &supervisor->monitor) : -ENOENT;
 	if (r < 0)
 		qos_diag_add(diag, QOS_WARNING, NULL,
-			     "no monitor: jobs are not measured, new threads are found only at "
-			     "reload, nothing runs under SCHED_FIFO");
+			     "no monitor%s: jobs are not measured, new threads are found only at "
+			     "reload, nothing runs under SCHED_FIFO",
+			     supervisor->config.monitor ? "" : " (monitor: none)");
 	r = qos_taskstats_new(&supervisor->taskstats);
 	if (r < 0) {
 		const struct qos_errno_advice *advice = qos_errno_advice("taskstats", -r);

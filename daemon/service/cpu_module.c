@@ -317,8 +317,8 @@ static int detach(struct qos_service *service, pid_t tid)
 
 /* What admission's proof of windows rests on: the pattern of mandatory requests. A claim that ended
  * (an overrun) is made again with the next grant. */
-static void claim(struct module *module, const struct qos_service_stream *stream,
-		  struct qos_diag *diag)
+static void claim(struct module *module, struct thread *thread,
+		  const struct qos_service_stream *stream, struct qos_diag *diag)
 {
 	const struct qos_window *window = &stream->wish->window;
 	uint8_t bits[(DWCS_Y_MAX + 7) / 8] = {};
@@ -327,6 +327,9 @@ static void claim(struct module *module, const struct qos_service_stream *stream
 
 	if (strcmp(stream->grant->test, QOS_WINDOWS_TEST_PROVEN) == 0)
 		table.mode = QOS_DWCS_TABLE_SPORADIC;
+	else if (!thread->claimed || stream->wish->max_threads != 1)
+		return;
+	thread->claimed = table.mode != QOS_DWCS_TABLE_NONE;
 	for (uint32_t j = 0; j < table.cycle; j++) {
 		if (!window->y || qos_prove_pattern(window->x, window->y, j))
 			bits[j / 8] |= (uint8_t)(1U << j % 8);
@@ -343,7 +346,7 @@ static int engage(struct module *module, struct thread *thread,
 	int r;
 
 	if (thread->attached && thread->stream == want.stream && thread->cpu == want.cpu) {
-		claim(module, stream, diag);
+		claim(module, thread, stream, diag);
 		return 0;
 	}
 	set_ordering(module, want.cpu, stream->grant->ordering, diag);
@@ -351,9 +354,10 @@ static int engage(struct module *module, struct thread *thread,
 	if (r < 0)
 		return r;
 	thread->attached = true;
+	thread->claimed = true; /* for all we know, from an earlier daemon */
 	thread->stream = want.stream;
 	thread->cpu = want.cpu;
-	claim(module, stream, diag);
+	claim(module, thread, stream, diag);
 	return thread->drifted && stream->on_drift == QOS_DRIFT_YIELD
 		       ? qos_cpu_module_yield(module, thread)
 		       : 0;

@@ -26,6 +26,7 @@ struct thread {
 	uint32_t cpu;
 	uint8_t on_drift; /* enum qos_drift */
 	bool attached;
+	bool claimed; /* it may have a table */
 	bool drifted;
 	bool is_seen;
 };

@@ -69,6 +69,9 @@ static void test_managers(void **state)
 	assert_int_equal(config.cpu_manager, QOS_MANAGER_NATIVE);
 	assert_int_equal(parse("managers: {cpu: module}", NULL, &config), 0);
 	assert_int_equal(config.cpu_manager, QOS_MANAGER_MODULE);
+	assert_true(config.monitor);
+	assert_int_equal(parse("monitor: none", NULL, &config), 0);
+	assert_false(config.monitor);
 }
 
 static void test_bounds(void **state)
@@ -143,6 +146,8 @@ static void test_refusals(void **state)
 		{"managers:\n  cpu: {}\n", "q.yaml:2:8: error: cpu: a single value is expected "
 					   "here\n"
 					   "  hint: auto, module or native\n"},
+		{"monitor: perf\n", "q.yaml:1:10: error: monitor: no such monitor\n"
+				    "  hint: bpf or none\n"},
 		{"lease: soon\n", "q.yaml:1:8: error: lease: not a value of this form\n"
 				  "  hint: a duration from 1s to 1h\n"},
 		{"slow-loop: 1ms\n", "q.yaml:1:12: error: slow-loop: out of bounds\n"
