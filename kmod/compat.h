@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one place that knows kernel versions. Supported: PREEMPT_RT 6.1 and 6.12; what is newer is made
- * to build on a best effort.
+ * The one place that knows kernel versions, as a module outside of the kernel must (checkpatch
+ * warns of each LINUX_VERSION_CODE). Supported: PREEMPT_RT 6.1 and 6.12; what is newer is
+ * made to build on a best effort.
  */
 #pragma once
 
@@ -54,7 +55,7 @@ static inline void qos_hrtimer_setup(struct hrtimer *timer,
 static inline bool qos_task_waits_for_lock(const struct task_struct *task)
 {
 #ifdef CONFIG_RT_MUTEXES
-	return task->pi_blocked_on != NULL;
+	return task->pi_blocked_on;
 #else
 	return false;
 #endif

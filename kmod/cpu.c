@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One CPU: its events come in here, from the scheduler's probes, the timer and the control path; what
- * follows from them is decided here, and whoever has to act is woken.
+ * One CPU: its events come in here, from the scheduler's probes, the timer and the control path;
+ * what follows from them is decided here, and whoever has to act is woken.
  *
- * Every way in is the same: take the lock, let time go on to now, do what happened, decide, let the lock go,
- * kick. The dispatcher cannot be woken under a run-queue lock, so probes do it by way of a hard interrupt:
- * irq_work on the CPU itself, a call to it from any other, since the timer can be set by its own CPU only.
+ * Every way in is the same: take the lock, let time go on to now, do what happened, decide, let the
+ * lock go, kick. The dispatcher cannot be woken under a run-queue lock, so probes do it by way of a
+ * hard interrupt: irq_work on the CPU itself, a call to it from any other, since the timer can be
+ * set by its own CPU only.
  *
- * The timer is set for the earliest of: the running thread's end of budget, the next deadline, the next grid
- * point of a runnable thread, the end of what the cap allows, the end of the cap's interval. It is never
- * moved later, for setting it costs more than an expiry with nothing to do now and then.
+ * The timer is set for the earliest of: the running thread's end of budget, the next deadline, the
+ * next grid point of a runnable thread, the end of what the cap allows, the end of the cap's
+ * interval. It is never moved later, for setting it costs more than an expiry with nothing to do
+ * now and then.
  */
 #include <linux/slab.h>
 
@@ -108,6 +110,7 @@ static void kick(struct qos_cpu *cpu)
 
 /* Interrupts stay off until the end: still on the CPU for which decide() judged. */
 static void leave(struct qos_cpu *cpu, unsigned long flags, bool kicks)
+	__releases(&cpu->lock)
 {
 	raw_spin_unlock(&cpu->lock);
 	if (kicks)
@@ -118,8 +121,10 @@ static void leave(struct qos_cpu *cpu, unsigned long flags, bool kicks)
 /* Hard interrupt on the CPU itself. */
 static void wake(struct qos_cpu *cpu)
 {
-	if (READ_ONCE(cpu->kicked) && cpu->dispatcher)
-		wake_up_process(cpu->dispatcher);
+	struct task_struct *dispatcher = READ_ONCE(cpu->dispatcher);
+
+	if (READ_ONCE(cpu->kicked) && dispatcher)
+		wake_up_process(dispatcher);
 	if (READ_ONCE(cpu->tells)) {
 		WRITE_ONCE(cpu->tells, false);
 		qos_event_wake();
@@ -212,9 +217,10 @@ void qos_cpu_switch(struct qos_thread *out, struct qos_thread *in, enum qos_doin
 }
 
 /*
- * sched_wakeup, not sched_waking: it comes under the run-queue lock, when the thread is queued, so it is
- * ordered with the thread's switches. sched_waking may come while the thread is still on its way to
- * sleep. (Only a thread that wakes itself before it slept comes here without that lock, and it is running.)
+ * sched_wakeup, not sched_waking: it comes under the run-queue lock, when the thread is queued, so
+ * it is ordered with the thread's switches. sched_waking may come while the thread is still on its
+ * way to sleep. (Only a thread that wakes itself before it slept comes here without that lock, and
+ * it is running.)
  */
 void qos_cpu_wakeup(struct qos_thread *thread)
 {
@@ -235,7 +241,10 @@ void qos_cpu_wakeup(struct qos_thread *thread)
 	leave(cpu, flags, kicks);
 }
 
-/* A thread leaves or gets another CPU than its own: its affinity was changed, or it is left alone. */
+/*
+ * A thread leaves or gets another CPU than its own: its affinity was changed, or it is left
+ * alone.
+ */
 void qos_cpu_stray(struct qos_thread *thread, enum qos_doing doing)
 {
 	struct qos_cpu *cpu = thread->cpu;
@@ -273,6 +282,7 @@ void qos_cpu_exec(struct qos_thread *thread)
 /* --- the control path --- */
 
 static unsigned long enter(struct qos_cpu *cpu, u64 *now)
+	__acquires(&cpu->lock)
 {
 	unsigned long flags;
 
@@ -283,8 +293,8 @@ static unsigned long enter(struct qos_cpu *cpu, u64 *now)
 }
 
 /*
- * The thread is scheduled from now on. It is hashed already, so every sleep and wakeup from here on is
- * seen; one that is found to be running is runnable, whatever else is on its way to us.
+ * The thread is scheduled from now on. It is hashed already, so every sleep and wakeup from here on
+ * is seen; one that is found to be running is runnable, whatever else is on its way to us.
  */
 void qos_cpu_begin(struct qos_thread *thread)
 {
@@ -325,7 +335,10 @@ void qos_cpu_end(struct qos_thread *thread)
 	leave(cpu, flags, decide(cpu, now));
 }
 
-/* New parameters. Anew: from the next request on, windows and grid included; else only the runtime. */
+/*
+ * New parameters. Anew: from the next request on, windows and grid included; else only the
+ * runtime.
+ */
 void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, bool anew)
 {
 	struct qos_cpu *cpu = thread->cpu;
@@ -412,7 +425,8 @@ static int queue_make(struct dwcs_queue *queue)
 	int i;
 
 	for (i = 0; i < DWCS_HEAPS; i++) {
-		queue->slot[i] = kvcalloc(QOS_DWCS_CPU_THREADS_MAX, sizeof(*queue->slot[i]), GFP_KERNEL);
+		queue->slot[i] =
+			kvcalloc(QOS_DWCS_CPU_THREADS_MAX, sizeof(*queue->slot[i]), GFP_KERNEL);
 		if (!queue->slot[i]) {
 			queue_free(queue);
 			return -ENOMEM;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dispatcher: one kernel thread a CPU, above all that it schedules, which alone sets policies there.
- * It asks levels.c for one change after the other until there is none. While it runs none of its threads
- * does, so its changes take effect as if they were made at once.
+ * The dispatcher: one kernel thread a CPU, above all that it schedules, which alone sets policies
+ * there. It asks levels.c for one change after the other until there is none. While it runs none of
+ * its threads does, so its changes take effect as if they were made at once.
  *
- * A level is noted before it is set. Another CPU that wakes a thread up in between sees what will be true
- * when that thread can run.
+ * A level is noted before it is set. Another CPU that wakes a thread up in between sees what will
+ * be true when that thread can run.
  */
 #include <linux/kthread.h>
 #include <uapi/linux/sched/types.h>
@@ -24,8 +24,10 @@ static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
 	cpu->acting = NULL;
 	WRITE_ONCE(cpu->kicked, false);
 	found = qos_levels_next(cpu, now, thread, level);
-	/* What somebody else changed meanwhile is theirs; without the run-queue lock this may miss a
-	 * change of this very moment, as if it had come just before. */
+	/*
+	 * What somebody else changed meanwhile is theirs; without the run-queue lock this may miss
+	 * a change of this very moment, as if it had come just before.
+	 */
 	while (found && qos_drift_seen(*thread, now))
 		found = qos_levels_next(cpu, now, thread, level);
 	if (found) {
@@ -101,6 +103,6 @@ void qos_dispatch_stop(struct qos_cpu *cpu)
 {
 	struct task_struct *task = cpu->dispatcher;
 
-	cpu->dispatcher = NULL;
+	WRITE_ONCE(cpu->dispatcher, NULL);
 	kthread_stop(task);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drift: the policy or the CPU of a managed thread is not what was set last, so a person, or the program
- * itself, changed it. Looked for when the thread is given a CPU, where the run-queue lock keeps policies
- * still, and before each change that the dispatcher makes.
+ * Drift: the policy or the CPU of a managed thread is not what was set last, so a person, or the
+ * program itself, changed it. Looked for when the thread is given a CPU, where the run-queue lock
+ * keeps policies still, and before each change that the dispatcher makes.
  *
- *   yield    the thread is scheduled no more, and left as it is; but a program that lowered a real-time
- *            priority which only we gave it does not keep it
+ *   yield    the thread is scheduled no more, and left as it is; but a program that lowered a
+ *            real-time priority which only we gave it does not keep it
  *   restore  the level is set again, the thread brought back to its CPU
- *   warn     it is left as it is until scheduling needs to set it; a thread on another CPU cannot be
- *            scheduled, so there it is yielded
+ *   warn     it is left as it is until scheduling needs to set it; a thread on another CPU cannot
+ *            be scheduled, so there it is yielded
  */
 #include <linux/cpu.h>
 

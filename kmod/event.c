@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Events on their way from where they happen to the family's groups: a ring for each CPU, and one
- * ordinary thread, the worker, which empties them. It also does what follows from events and must not be
- * done where they happen: it frees threads that ended, sets forked children right, sends telemetry.
+ * ordinary thread, the worker, which empties them. It also does what follows from events and must
+ * not be done where they happen: it frees threads that ended, sets forked children right, sends
+ * telemetry.
  *
- * An event that anything can cause by the thousand is told at most ten times a second a contract and
- * kind. What is left out is counted in the next that is told.
+ * An event that anything can cause by the thousand is told at most ten times a second a contract
+ * and kind. What is left out is counted in the next that is told.
  */
 #include <linux/kthread.h>
 
@@ -14,21 +15,29 @@
 static struct task_struct *worker;
 static bool work;
 
-/* Under the lock of the CPU. May it be told? Several CPUs may ask at once: who moves `next` on tells. */
+/*
+ * Under the lock of the CPU. May it be told? Several CPUs may ask at once: who moves `next` on
+ * tells.
+ */
 static bool may_tell(struct qos_rate *rate, u32 kind, u64 now)
 {
 	s64 next = atomic64_read(&rate->next);
 
-	if (kind == QOS_DWCS_EVENT_GONE || kind == QOS_DWCS_EVENT_EXEC || kind == QOS_DWCS_EVENT_UNPROVEN)
+	if (kind == QOS_DWCS_EVENT_GONE || kind == QOS_DWCS_EVENT_EXEC ||
+	    kind == QOS_DWCS_EVENT_UNPROVEN)
 		return true;
 	if ((s64)now >= next &&
-	    atomic64_cmpxchg(&rate->next, next, now + NSEC_PER_SEC / QOS_DWCS_EVENTS_SECOND) == next)
+	    atomic64_cmpxchg(&rate->next, next, now + NSEC_PER_SEC / QOS_DWCS_EVENTS_SECOND) ==
+		    next)
 		return true;
 	atomic_inc(&rate->muted);
 	return false;
 }
 
-/* The place for an event of that thread, to be filled; NULL: it is not to be told, or finds no room. */
+/*
+ * The place for an event of that thread, to be filled; NULL: it is not to be told, or finds no
+ * room.
+ */
 struct qos_event *qos_event_begin(struct qos_cpu *cpu, struct qos_thread *thread, u32 kind, u64 now)
 {
 	struct qos_contract *contract = thread->stream->contract;
@@ -37,6 +46,7 @@ struct qos_event *qos_event_begin(struct qos_cpu *cpu, struct qos_thread *thread
 
 	if (!ring || !may_tell(&contract->rates[kind], kind, now))
 		return NULL;
+	/* The place was read out: pairs with the release in qos_events_drain(). */
 	if (ring->head - smp_load_acquire(&ring->tail) >= QOS_RING) {
 		qos_count(cpu, RING_FULL);
 		return NULL;
@@ -55,6 +65,7 @@ struct qos_event *qos_event_begin(struct qos_cpu *cpu, struct qos_thread *thread
 
 void qos_event_end(struct qos_cpu *cpu)
 {
+	/* The event is whole: pairs with the acquire in qos_events_drain(). */
 	smp_store_release(&cpu->ring->head, cpu->ring->head + 1);
 	cpu->tells = true;
 }
@@ -66,8 +77,10 @@ void qos_events_drain(struct qos_cpu *cpu)
 
 	if (!ring)
 		return;
+	/* Pairs with the release in qos_event_end(). */
 	while (ring->tail != smp_load_acquire(&ring->head)) {
 		qos_genl_send_event(&ring->event[ring->tail % QOS_RING]);
+		/* Pairs with the acquire in qos_event_begin(). */
 		smp_store_release(&ring->tail, ring->tail + 1);
 	}
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Evidence of a violation: the last outcomes of the thread, and who ran on its CPU while its last request
- * was lost. Each CPU remembers the last stretches in which a managed thread ran; what lies between them,
- * other threads, interrupts or idleness, is told as a sum.
+ * Evidence of a violation: the last outcomes of the thread, and who ran on its CPU while its last
+ * request was lost. Each CPU remembers the last stretches in which a managed thread ran; what lies
+ * between them, other threads, interrupts or idleness, is told as a sum.
  *
- * Weakness: of a request that took longer than the stretches reach back, the first part is told as others'
- * time.
+ * Weakness: of a request that took longer than the stretches reach back, the first part is told as
+ * others' time.
  */
 #include "qos.h"
 
@@ -14,7 +14,8 @@ void qos_evidence_slice(struct qos_cpu *cpu, const struct qos_thread *thread, u6
 	struct qos_slice *last = &cpu->slices[(cpu->slices_n - 1) % QOS_SLICES];
 
 	/* An interruption by the dispatcher or an interrupt's thread does not begin a new one. */
-	if (cpu->slices_n && last->stream == thread->stream->id && cpu->slice_ns - last->to_ns < 2000) {
+	if (cpu->slices_n && last->stream == thread->stream->id &&
+	    cpu->slice_ns - last->to_ns < 2000) {
 		last->to_ns = to;
 		return;
 	}
@@ -44,7 +45,7 @@ static u64 add(struct qos_event *event, u32 stream, u64 ns)
 	if (i == QOS_INSTEAD_MAX - 1)
 		return 0;
 	if (i == event->instead_n)
-		event->instead[event->instead_n++] = (struct qos_instead){ .stream = stream };
+		event->instead[event->instead_n++] = (struct qos_instead){.stream = stream};
 	event->instead[i].ns += ns;
 	return ns;
 }
@@ -60,9 +61,11 @@ static void who_ran(struct qos_cpu *cpu, struct qos_event *event, u64 now)
 		managed += add(event, s->stream, overlap(s->from_ns, s->to_ns, from, to));
 	}
 	if (cpu->running)
-		managed += add(event, cpu->running->stream->id, overlap(cpu->slice_ns, now, from, to));
+		managed +=
+			add(event, cpu->running->stream->id, overlap(cpu->slice_ns, now, from, to));
 	if (to - from > managed)
-		event->instead[event->instead_n++] = (struct qos_instead){ .ns = to - from - managed };
+		event->instead[event->instead_n++] =
+			(struct qos_instead){.ns = to - from - managed};
 }
 
 /* The latest first. */
@@ -81,7 +84,8 @@ static void outcomes(const struct qos_thread *thread, struct qos_event *event)
 
 void qos_evidence_violation(struct qos_thread *thread, u32 lost, u64 from, u64 to, u64 now)
 {
-	struct qos_event *event = qos_event_begin(thread->cpu, thread, QOS_DWCS_EVENT_VIOLATION, now);
+	struct qos_event *event =
+		qos_event_begin(thread->cpu, thread, QOS_DWCS_EVENT_VIOLATION, now);
 
 	if (!event)
 		return;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * On PREEMPT_RT the expiry of timers, soft interrupts of timers, lazy irq_work and RCU callbacks of a CPU
- * are kernel threads of that CPU at SCHED_FIFO 1: far below what we schedule, which would keep them from
- * running. While a CPU has managed threads they stand above the band, below the dispatcher.
+ * On PREEMPT_RT the expiry of timers, soft interrupts of timers, lazy irq_work and RCU callbacks of
+ * a CPU are kernel threads of that CPU at SCHED_FIFO 1: far below what we schedule, which would
+ * keep them from running. While a CPU has managed threads they stand above the band, below the
+ * dispatcher.
  *
- * What is not bound to a CPU (the grace-period thread of RCU, workers) lives from what the cap leaves.
+ * What is not bound to a CPU (the grace-period thread of RCU, workers) lives from what the cap
+ * leaves.
  */
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -12,7 +14,7 @@
 
 #include "qos.h"
 
-static const char *const names[] = { "ktimers/%d", "irq_work/%d", "rcuc/%d" };
+static const char *const names[] = {"ktimers/%d", "irq_work/%d", "rcuc/%d"};
 
 struct helper {
 	struct task_struct *task;

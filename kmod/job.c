@@ -3,9 +3,10 @@
  * Jobs, the program's side of a thread: release to completion. The same rules as the BPF monitor's
  * (bpf/job.bpf.h):
  *
- *   wakeup  A sleep that may end a job ends it tentatively. A wakeup sooner than half a period after
- *           the release takes that back: the job goes on. Any later one is a new release and makes
- *           the completion final; when the sleep itself comes that late, it is final at once.
+ *   wakeup  A sleep that may end a job ends it tentatively. A wakeup sooner than half a period
+ *           after the release takes that back: the job goes on. Any later one is a new release
+ *           and makes the completion final; when the sleep itself comes that late, it is final at
+ *           once.
  *   period  Each request releases a job, unless the last one still runs; it completes with C of
  *           service or at a sleep.
  *

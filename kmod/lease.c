@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lease: a daemon that is gone does not keep the machine reserved for ever. A timer on the wheel is
- * precise enough, and its work may sleep.
+ * The lease: a daemon that is gone does not keep the machine reserved for ever. A timer on the
+ * wheel is precise enough, and its work may sleep.
  */
 #include <linux/workqueue.h>
 

@@ -5,21 +5,22 @@
  *   ARMED  band + 1  asleep and going to win when it wakes up: it then preempts with nobody's help
  *   FIRST  band      the chosen one
  *   READY  band - 1  has a budget, but was not chosen; or asleep and not going to win
- *   OTHER            SCHED_OTHER: used up its budget and runs on; or does spare work while the CPU is
- *		      ahead of its pace (request.c); or everything, when the cap is reached
+ *   OTHER            SCHED_OTHER: used up its budget and runs on; or does spare work while the CPU
+ *		      is ahead of its pace (request.c); or everything, when the cap is reached
  *
- * A change costs more than a choice, so as few are made as possible. What counts is that the chosen one
- * stands strictly above every other runnable managed thread of its CPU, not on which of the three levels:
- * who woke up at ARMED and won stays there, asleep too, and whom it preempted goes on at FIRST without a
- * change. A thread at OTHER that has a budget again is raised when it is chosen, not before.
+ * A change costs more than a choice, so as few are made as possible. What counts is that the chosen
+ * one stands strictly above every other runnable managed thread of its CPU, not on which of the
+ * three levels: who woke up at ARMED and won stays there, asleep too, and whom it preempted goes on
+ * at FIRST without a change. A thread at OTHER that has a budget again is raised when it is chosen,
+ * not before.
  *
- * A sleeper gets a level ahead of its wakeup only if it may wake up while the present choice still has
- * service to get; what it would do then is predicted by the orderings alone (wins()). A wrong
+ * A sleeper gets a level ahead of its wakeup only if it may wake up while the present choice still
+ * has service to get; what it would do then is predicted by the orderings alone (wins()). A wrong
  * prediction costs one change and the time until the dispatcher made it.
  *
- * A thread that sleeps is never left at OTHER: timers that it arms there expire later, and so does its
- * preemption. But once a period only, or a thread that overran and sleeps for moments would keep the
- * dispatcher busy. A thread that waits for a lock stays as it is.
+ * A thread that sleeps is never left at OTHER: timers that it arms there expire later, and so does
+ * its preemption. But once a period only, or a thread that overran and sleeps for moments would
+ * keep the dispatcher busy. A thread that waits for a lock stays as it is.
  */
 #include "qos.h"
 
@@ -39,11 +40,11 @@ static bool is_asleep(const struct qos_thread *thread)
 static u8 must_be(const struct qos_thread *thread)
 {
 	if (qos_is_runnable(thread) && is_exhausted(thread))
-		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER :
-							       QOS_DWCS_LEVEL_NONE;
+		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER
+							     : QOS_DWCS_LEVEL_NONE;
 	if (qos_is_runnable(thread) && thread->cpu->lean && qos_request_is_spare(thread))
-		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER :
-							       QOS_DWCS_LEVEL_NONE;
+		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER
+							     : QOS_DWCS_LEVEL_NONE;
 	if (thread->level == QOS_DWCS_LEVEL_NONE)
 		return QOS_DWCS_LEVEL_READY;
 	if (is_asleep(thread) && thread->level == QOS_DWCS_LEVEL_OTHER && !thread->raised)
@@ -59,7 +60,8 @@ void qos_levels_remove(struct qos_thread *thread)
 		timerqueue_del(&thread->cpu->grids, &thread->grid);
 	if (thread->in_sleepers)
 		timerqueue_del(&thread->cpu->sleepers, &thread->grid);
-	thread->in_grids = thread->in_sleepers = false;
+	thread->in_grids = false;
+	thread->in_sleepers = false;
 }
 
 /* What it does, its request or its level changed: puts it where it belongs. */
@@ -84,7 +86,10 @@ void qos_levels_place(struct qos_thread *thread)
 		timerqueue_add(&cpu->sleepers, &thread->grid);
 }
 
-/* What all depends on changed. As long as the number of runnable threads, and as rare as keep_pace(). */
+/*
+ * What all depends on changed. As long as the number of runnable threads, and as rare as
+ * keep_pace().
+ */
 void qos_levels_place_all(struct qos_cpu *cpu)
 {
 	struct qos_thread *thread, *next;
@@ -97,7 +102,10 @@ void qos_levels_place_all(struct qos_cpu *cpu)
 		qos_levels_place(thread);
 }
 
-/* If `thread` released its next request at `at`, would it go before the chosen one, served until then? */
+/*
+ * If `thread` released its next request at `at`, would it go before the chosen one, served until
+ * then?
+ */
 static bool wins(const struct qos_thread *thread, const struct qos_thread *chosen, u64 now, u64 at)
 {
 	const struct dwcs_queue *queue = &thread->cpu->queue;
@@ -185,8 +193,8 @@ static bool next_chosen(struct qos_cpu *cpu, struct qos_thread **thread, u8 *lev
 	if (chosen->level > top)
 		return false;
 	*thread = top == QOS_DWCS_LEVEL_ARMED ? other : chosen;
-	*level = top == QOS_DWCS_LEVEL_ARMED ? QOS_DWCS_LEVEL_READY :
-					       max_t(int, top + 1, QOS_DWCS_LEVEL_FIRST);
+	*level = top == QOS_DWCS_LEVEL_ARMED ? QOS_DWCS_LEVEL_READY
+					     : max_t(int, top + 1, QOS_DWCS_LEVEL_FIRST);
 	return true;
 }
 

@@ -2,9 +2,10 @@
 /*
  * qos_dwcs: Dynamic Window-Constrained Scheduling of threads on PREEMPT_RT kernels, as a module.
  *
- * uapi/qos_dwcs.h says what it does and how it is driven; dwcs.h is the algorithm; qos.h has the objects,
- * the locks and the list of the files. A stock kernel lets no module choose who runs, so the choice is made
- * here (request.c, cpu.c) and imposed by SCHED_FIFO priorities (levels.c, dispatch.c).
+ * uapi/qos_dwcs.h says what it does and how it is driven; dwcs.h is the algorithm; qos.h has the
+ * objects, the locks and the list of the files. A stock kernel lets no module choose who runs, so
+ * the choice is made here (request.c, cpu.c) and imposed by SCHED_FIFO priorities (levels.c,
+ * dispatch.c).
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -29,7 +30,7 @@ void qos_config_cap(struct qos_config *config)
 	config->pace_slack_ns = div_u64(config->cap_interval_ns, 50);
 }
 
-DEFINE_MUTEX(qos_mutex);
+DEFINE_MUTEX(qos_mutex); /* the control path, see qos.h */
 u32 qos_generation;
 
 static int hotplug;
@@ -112,7 +113,10 @@ stop_worker:
 	return error;
 }
 
-/* No command comes any more; then everything is given back; then nobody looks; then nothing is left. */
+/*
+ * No command comes any more; then everything is given back; then nobody looks; then nothing is
+ * left.
+ */
 static void __exit qos_exit(void)
 {
 	qos_genl_unregister();

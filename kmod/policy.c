@@ -66,7 +66,8 @@ bool qos_policy_is(const struct task_struct *task, u8 level)
 {
 	if (level == QOS_DWCS_LEVEL_OTHER)
 		return READ_ONCE(task->policy) == SCHED_NORMAL;
-	return READ_ONCE(task->policy) == SCHED_FIFO && READ_ONCE(task->rt_priority) == priority_of(level);
+	return READ_ONCE(task->policy) == SCHED_FIFO &&
+	       READ_ONCE(task->rt_priority) == priority_of(level);
 }
 
 static void set_origin(struct task_struct *task, const struct qos_origin *origin)

@@ -2,15 +2,15 @@
 /*
  * The scheduler's tracepoints. They are not exported to modules, so they are found by name.
  *
- * A probe runs with preemption off, sched_switch and sched_wakeup with the run-queue lock held as well. None
- * wakes, allocates, prints or sends.
+ * A probe runs with preemption off, sched_switch and sched_wakeup with the run-queue lock held as
+ * well. None wakes, allocates, prints or sends.
  *
- * fork: the child has SCHED_OTHER by RESET_ON_FORK, and its parent's affinity, which is one CPU. What it
- * should have is set by the worker. A child's child, born before that, inherits the wrong affinity again, so
- * children count as parents. And they, and threads that were given back, do so for a while after they were
- * set right: what a child inherits is copied long before the tracepoint tells of it.
- * Weakness: a fork that is preempted for longer than that stays pinned, and so does what finds more than
- * FAMILY_MAX others before it (counted as RING_FULL).
+ * fork: the child has SCHED_OTHER by RESET_ON_FORK, and its parent's affinity, which is one CPU.
+ * What it should have is set by the worker. A child's child, born before that, inherits the wrong
+ * affinity again, so children count as parents. And they, and threads that were given back, do so
+ * for a while after they were set right: what a child inherits is copied long before the tracepoint
+ * tells of it. Weakness: a fork that is preempted for longer than that stays pinned, and so does
+ * what finds more than FAMILY_MAX others before it (counted as RING_FULL).
  */
 #include <linux/binfmts.h>
 #include <linux/irq_work.h>
@@ -40,8 +40,10 @@ static void wake_worker(struct irq_work *work)
 
 static struct irq_work family_kick = IRQ_WORK_INIT_HARD(wake_worker);
 
-/* A signal may have kept the thread from the sleep that prev_state still tells of; __state is
- * TASK_RUNNING then. */
+/*
+ * A signal may have kept the thread from the sleep that prev_state still tells of; __state is
+ * TASK_RUNNING then.
+ */
 static enum qos_doing leaves_for(bool preempt, struct task_struct *task, unsigned int state)
 {
 	if (preempt || !state || !READ_ONCE(task->__state))
@@ -53,8 +55,8 @@ static enum qos_doing leaves_for(bool preempt, struct task_struct *task, unsigne
 	return QOS_DOES_SLEEP;
 }
 
-static void probe_switch(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
-			 unsigned int prev_state)
+static void probe_switch(void *data, bool preempt, struct task_struct *prev,
+			 struct task_struct *next, unsigned int prev_state)
 {
 	struct qos_thread *out = qos_thread_find(prev), *in = qos_thread_find(next);
 	enum qos_doing doing = QOS_DOES_WAIT;
@@ -104,7 +106,7 @@ static bool family_add(struct task_struct *task, struct qos_origin *origin, u64 
 	if (family_n == FAMILY_MAX)
 		return false;
 	refcount_inc(&origin->refs);
-	family[family_n] = (struct member){ get_task_struct(task), origin, until_ns };
+	family[family_n] = (struct member){get_task_struct(task), origin, until_ns};
 	WRITE_ONCE(family_n, family_n + 1);
 	return true;
 }
@@ -125,7 +127,8 @@ static void probe_fork(void *data, struct task_struct *parent, struct task_struc
 		irq_work_queue(&family_kick);
 }
 
-static void probe_exec(void *data, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
+		       struct linux_binprm *bprm)
 {
 	struct qos_thread *thread = qos_thread_find(task);
 
@@ -170,7 +173,8 @@ static bool family_next(struct member *member, u64 now)
 		if (member->until_ns)
 			family_remove(i);
 		else
-			family[i].until_ns = now + QOS_FAMILY_NS; /* a parent before it is set right */
+			family[i].until_ns =
+				now + QOS_FAMILY_NS; /* a parent before it is set right */
 	}
 	raw_spin_unlock_irqrestore(&family_lock, flags);
 	return found;
@@ -212,10 +216,10 @@ static struct {
 	void *probe;
 	struct tracepoint *point;
 } probes[] = {
-	{ "sched_switch", probe_switch },
-	{ "sched_wakeup", probe_wakeup },
-	{ "sched_process_fork", probe_fork },
-	{ "sched_process_exec", probe_exec },
+	{"sched_switch", probe_switch},
+	{"sched_wakeup", probe_wakeup},
+	{"sched_process_fork", probe_fork},
+	{"sched_process_exec", probe_exec},
 };
 
 static void find(struct tracepoint *point, void *data)
@@ -241,9 +245,9 @@ int qos_probes_register(void)
 
 	for_each_kernel_tracepoint(find, NULL);
 	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		error = probes[i].point ?
-				tracepoint_probe_register(probes[i].point, probes[i].probe, NULL) :
-				-ENOENT;
+		error = probes[i].point
+				? tracepoint_probe_register(probes[i].point, probes[i].probe, NULL)
+				: -ENOENT;
 		if (!error)
 			continue;
 		pr_err("no probe at the tracepoint %s: %d\n", probes[i].name, error);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What there is, as netlink attributes. Each function returns 0, or -EMSGSIZE when there is no room, and
- * then leaves what it began to its caller to cancel. All under qos_mutex; what the CPU's lock guards is
- * read without it, each value by itself.
+ * What there is, as netlink attributes. Each function returns 0, or -EMSGSIZE when there is no
+ * room, and then leaves what it began to its caller to cancel. All under qos_mutex; what the CPU's
+ * lock guards is read without it, each value by itself.
  */
 #include <linux/cpumask.h>
 #include <net/netlink.h>
@@ -20,7 +20,8 @@ static u64 rings_full(void)
 	int id;
 
 	for_each_possible_cpu(id)
-		sum += READ_ONCE(per_cpu_ptr(&qos_cpus, id)->counters.n[QOS_DWCS_CPU_COUNT_A_RING_FULL]);
+		sum += READ_ONCE(
+			per_cpu_ptr(&qos_cpus, id)->counters.n[QOS_DWCS_CPU_COUNT_A_RING_FULL]);
 	return sum;
 }
 
@@ -251,7 +252,8 @@ static int put_instead(struct sk_buff *skb, const struct qos_event *event)
 static int put_violation(struct sk_buff *skb, const struct qos_event *event)
 {
 	if (nla_put_u32(skb, QOS_DWCS_EVENT_A_LOST, event->lost) ||
-	    nla_put(skb, QOS_DWCS_EVENT_A_OUTCOMES, DIV_ROUND_UP(event->outcomes_n, 8), event->outcomes) ||
+	    nla_put(skb, QOS_DWCS_EVENT_A_OUTCOMES, DIV_ROUND_UP(event->outcomes_n, 8),
+		    event->outcomes) ||
 	    nla_put_u32(skb, QOS_DWCS_EVENT_A_OUTCOMES_N, event->outcomes_n) ||
 	    put_u64(skb, QOS_DWCS_EVENT_A_FROM, event->from_ns) ||
 	    put_u64(skb, QOS_DWCS_EVENT_A_TO, event->to_ns))

@@ -4,6 +4,8 @@
 
 #include "qos.h"
 
+extern struct genl_family qos_family; /* genl.c */
+
 /* All attribute spaces have their padding at the same number. */
 #define QOS_PUT_PAD QOS_DWCS_INFO_A_PAD
 

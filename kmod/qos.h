@@ -5,16 +5,18 @@
  * Locks, in the order in which they nest:
  *   cpus_read_lock()	no CPU comes or goes
  *   qos_mutex		the control path: which contracts, streams, threads there are. Sleeps.
- *   qos_cpu.act	a policy of one of the CPU's threads is being set: held by its dispatcher, and by
- *			the control path when it gives a thread back, so that neither undoes the
- *			other's work. Sleeps.
+ *   qos_cpu.act	a policy of one of the CPU's threads is being set: held by its dispatcher,
+ *			and by the control path when it gives a thread back, so that neither undoes
+ *			the other's work. Sleeps.
  *   (run-queue and pi_lock of the kernel, when a probe is called)
- *   qos_cpu.lock	raw leaf lock: requests, queue, levels, counters of that CPU. Under it nothing wakes,
- *			allocates, prints, sets a policy or sends; the hrtimer's own base lock is the only
- *			one taken below it, as the kernel's SCHED_DEADLINE does under its run-queue lock.
+ *   qos_cpu.lock	raw leaf lock: requests, queue, levels, counters of that CPU. Under it
+ *			nothing wakes, allocates, prints, sets a policy or sends; the hrtimer's own
+ *			base lock is the only one taken below it, as the kernel's SCHED_DEADLINE
+ *			does under its run-queue lock.
  *
- * Life of a thread: made, hashed and unhashed under qos_mutex. Probes find it by RCU and ask `managed` under
- * the CPU's lock; it is freed a grace period after `managed` was cleared and the hash has it no more.
+ * Life of a thread: made, hashed and unhashed under qos_mutex. Probes find it by RCU and ask
+ * `managed` under the CPU's lock; it is freed a grace period after `managed` was cleared and the
+ * hash has it no more.
  */
 #pragma once
 
@@ -43,13 +45,16 @@ struct sk_buff;
 
 #define QOS_FAMILY_NS (200 * NSEC_PER_MSEC) /* how long a child may be on its way, see probe.c */
 
-#define QOS_SLICES 128 /* a CPU's memory of who ran, for evidence; a power of two */
+#define QOS_SLICES	128 /* a CPU's memory of who ran, for evidence; a power of two */
 #define QOS_INSTEAD_MAX 8
-#define QOS_OUTCOMES ALIGN(QOS_DWCS_WINDOW_Y_MAX, 64)
+#define QOS_OUTCOMES	ALIGN(QOS_DWCS_WINDOW_Y_MAX, 64)
 
 /* --- counters --- */
 
-/* One thread's, or the sum of a stream's ended threads; as struct qos_stream_stats of bpf/qos_abi.h. */
+/*
+ * One thread's, or the sum of a stream's ended threads; as struct qos_stream_stats of
+ * bpf/qos_abi.h.
+ */
 struct qos_stats {
 	u64 jobs;
 	u64 late;
@@ -83,7 +88,7 @@ struct qos_counters {
 	u64 n[QOS_DWCS_CPU_COUNT_A_MAX + 1];
 };
 
-#define qos_count(cpu, name) ((cpu)->counters.n[QOS_DWCS_CPU_COUNT_A_##name]++)
+#define qos_count(cpu, name)		((cpu)->counters.n[QOS_DWCS_CPU_COUNT_A_##name]++)
 #define qos_count_add(cpu, name, value) ((cpu)->counters.n[QOS_DWCS_CPU_COUNT_A_##name] += (value))
 
 /* --- objects --- */
@@ -149,7 +154,7 @@ struct qos_table {
 	u64 round_ns; /* BUNDLE: grid point of the latest choice */
 	bool begun;   /* PHASES: request 0 was released */
 	bool on;
-	bool takes; /* BUNDLE: is of the latest choice */
+	bool takes;	      /* BUNDLE: is of the latest choice */
 	unsigned long bits[]; /* as the kernel's bitmaps */
 };
 
@@ -166,7 +171,7 @@ struct qos_origin {
 
 /* What a thread does since the last event. */
 enum qos_doing {
-	QOS_DOES_NEW,	/* attached asleep; no event seen yet */
+	QOS_DOES_NEW, /* attached asleep; no event seen yet */
 	QOS_DOES_RUN,
 	QOS_DOES_WAIT,	/* runnable, without the CPU */
 	QOS_DOES_SLEEP, /* in a sleep that may end a job */
@@ -217,8 +222,8 @@ struct qos_thread {
 	u32 outcomes_n;
 
 	/* the level: what was last set, and where that puts it */
-	u8 level; /* enum qos_dwcs_level */
-	bool raised; /* once asleep since the grid point: not again */
+	u8 level;		   /* enum qos_dwcs_level */
+	bool raised;		   /* once asleep since the grid point: not again */
 	struct list_head in_level; /* of the runnable ones */
 	struct list_head in_todo;
 	struct list_head in_dead;
@@ -276,9 +281,9 @@ struct qos_cpu {
 	struct timerqueue_head grids;	 /* runnable threads by their next grid point */
 	struct timerqueue_head sleepers; /* sleeping ones, likewise */
 	struct list_head runnable[QOS_DWCS_LEVEL_ARMED + 1]; /* by level */
-	struct list_head todo;	  /* whose level is wrong in any case */
-	struct list_head dead;	  /* ended, or drifted: for the worker */
-	struct list_head bundled; /* with a table of that kind */
+	struct list_head todo;				     /* whose level is wrong in any case */
+	struct list_head dead;				     /* ended, or drifted: for the worker */
+	struct list_head bundled;			     /* with a table of that kind */
 	struct qos_thread *running;
 	u64 since_ns; /* everything before is accounted for */
 	struct qos_thread *chosen;
@@ -298,7 +303,7 @@ struct qos_cpu {
 	struct irq_work kick;
 	call_single_data_t call; /* the same from another CPU */
 	struct task_struct *dispatcher;
-	struct mutex act;
+	struct mutex act; /* a policy is being set, see above */
 	struct qos_thread *acting;
 
 	struct qos_ring *ring;
@@ -444,7 +449,8 @@ void qos_lease_renew(void);
 void qos_lease_stop(void);
 
 /* --- event.c: from where they happen to the family's groups --- */
-struct qos_event *qos_event_begin(struct qos_cpu *cpu, struct qos_thread *thread, u32 kind, u64 now);
+struct qos_event *qos_event_begin(struct qos_cpu *cpu, struct qos_thread *thread, u32 kind,
+				  u64 now);
 void qos_event_end(struct qos_cpu *cpu);
 void qos_event_wake(void);
 void qos_events_drain(struct qos_cpu *cpu);
@@ -465,7 +471,7 @@ static inline int qos_selftest(void)
 }
 #endif
 
-/* --- genl.c, put.c: the family --- */
+/* --- send.c: the family --- */
 enum qos_group { QOS_GROUP_EVENTS, QOS_GROUP_TELEMETRY };
 int qos_genl_register(void);
 void qos_genl_unregister(void);

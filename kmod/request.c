@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The service model: a server for each thread on its grid of periods, with enforced C. Agrees with what
- * the BPF monitor counts (bpf/request.bpf.h), but that a wakeup near a grid point counts as at it: the
- * monitor anchors the grid at each wakeup that finds no request, so there a thread that woke a little
- * late once has all its later releases a little early, and short jobs between them open no request.
+ * The service model: a server for each thread on its grid of periods, with enforced C. Agrees with
+ * what the BPF monitor counts (bpf/request.bpf.h), but that a wakeup near a grid point counts as at
+ * it: the monitor anchors the grid at each wakeup that finds no request, so there a thread that
+ * woke a little late once has all its later releases a little early, and short jobs between them
+ * open no request.
  *
  *   grid      |---------D-----T---------D-----T            T = 16, D = 10, C = 4
  *   thread    rrrr..rrrrrrrrrrwwwwwwwwwwwwwwrr..           r runs, w waits, . sleeps
  *   request   1 served (4)    2 lost (0 at D)  sleeps at T: no third one
  *
- * A request is live from its release until it is settled: served as soon as it got C or its job ended
- * for good, else at its deadline: served if the thread has nothing to do then, lost otherwise. One whose
- * thread sleeps before that is parked: it waits for its deadline only, and goes on if the thread wakes up.
- * From its end to the next grid point a thread has no request. What is left of C it may still use, behind
- * all requests; without any left it is exhausted, and overruns if it runs on.
+ * A request is live from its release until it is settled: served as soon as it got C or its job
+ * ended for good, else at its deadline: served if the thread has nothing to do then, lost
+ * otherwise. One whose thread sleeps before that is parked: it waits for its deadline only, and
+ * goes on if the thread wakes up. From its end to the next grid point a thread has no request. What
+ * is left of C it may still use, behind all requests; without any left it is exhausted, and
+ * overruns if it runs on.
  *
- * Events come in time order: whoever handles one calls qos_request_advance() first, which serves the
- * running thread and handles, at their own times, the deadlines and grid points up to now.
+ * Events come in time order: whoever handles one calls qos_request_advance() first, which serves
+ * the running thread and handles, at their own times, the deadlines and grid points up to now.
  *
- * Exact rates: see bpf/request.bpf.h; grid point k lies at base + floor(k 10^12 / rate_mhz) for ever.
+ * Exact rates: see bpf/request.bpf.h; grid point k lies at base + floor(k 10^12 / rate_mhz) for
+ * ever.
  */
 #include <linux/math64.h>
 
@@ -115,7 +118,10 @@ static void settle(struct qos_thread *thread, bool served, u64 now)
 	qos_table_off(thread, QOS_DWCS_UNPROVEN_LOST, now);
 }
 
-/* n requests in a row are lost that were never released: in closed form, for a thread may sleep long. */
+/*
+ * n requests in a row are lost that were never released: in closed form, for a thread may sleep
+ * long.
+ */
 static void lose(struct qos_thread *thread, u64 n, u64 now)
 {
 	struct dwcs_stream *s = &thread->dwcs;
@@ -135,8 +141,8 @@ static void lose(struct qos_thread *thread, u64 n, u64 now)
 		dwcs_reset(s);
 		thread->stats.windows += whole;
 		thread->stats.violations += s->m ? whole : 0;
-		window_note(thread, DWCS_WINDOW_ENDED | (owed ? DWCS_WINDOW_BROKEN : 0), owed, from, now,
-			    now);
+		window_note(thread, DWCS_WINDOW_ENDED | (owed ? DWCS_WINDOW_BROKEN : 0), owed, from,
+			    now, now);
 	}
 	s->k -= n;
 }
@@ -199,7 +205,10 @@ void qos_request_anchor(struct qos_thread *thread, u64 now)
 	release(thread, now);
 }
 
-/* The live request goes without an outcome: the thread is not scheduled any more, or differently. */
+/*
+ * The live request goes without an outcome: the thread is not scheduled any more, or
+ * differently.
+ */
 void qos_request_drop(struct qos_thread *thread)
 {
 	dwcs_withdraw(&thread->cpu->queue, &thread->dwcs);
@@ -209,8 +218,8 @@ void qos_request_drop(struct qos_thread *thread)
 }
 
 /*
- * `silence: lost`: how many periods passed without a release. Releases jitter, so the gap since the last
- * one is rounded to whole periods.
+ * `silence: lost`: how many periods passed without a release. Releases jitter, so the gap since the
+ * last one is rounded to whole periods.
  */
 static u64 silent_periods(const struct qos_thread *thread, u64 now)
 {
@@ -302,7 +311,8 @@ void qos_request_enter(struct qos_thread *thread, u64 now)
 	if (!qos_is_runnable(thread)) /* its wakeup came before it was managed */
 		qos_request_wake(thread, now);
 	if (thread->woken_ns)
-		qos_stats_latency(&thread->stats, thread->params.latency_ns, now - thread->woken_ns);
+		qos_stats_latency(&thread->stats, thread->params.latency_ns,
+				  now - thread->woken_ns);
 	thread->woken_ns = 0;
 	thread->doing = QOS_DOES_RUN;
 	thread->cpu->running = thread;
@@ -349,7 +359,10 @@ void qos_request_overrun(struct qos_thread *thread, u64 now)
 
 /* --- time goes on --- */
 
-/* Nobody's window needs what it does now: its quota is met, its window lost, or it has no request. */
+/*
+ * Nobody's window needs what it does now: its quota is met, its window lost, or it has no
+ * request.
+ */
 bool qos_request_is_spare(const struct qos_thread *thread)
 {
 	return !thread->dwcs.pos[DWCS_MUST] && !thread->dwcs.pos[DWCS_RANK];
@@ -365,13 +378,15 @@ static void cap_roll(struct qos_cpu *cpu, u64 now)
 }
 
 /*
- * Threads that together ask for more than the CPU has would use up the cap each time, and then everything
- * stands still until the interval ends, what is needed for the windows too. So spare work keeps a pace, a
- * bit below the cap: who is behind it may do spare work in the band, ahead of it only what windows need.
+ * Threads that together ask for more than the CPU has would use up the cap each time, and then
+ * everything stands still until the interval ends, what is needed for the windows too. So spare
+ * work keeps a pace, a bit below the cap: who is behind it may do spare work in the band, ahead of
+ * it only what windows need.
  */
 s64 qos_request_pace(const struct qos_cpu *cpu, u64 now)
 {
-	u64 elapsed = qos_config.cap_interval_ns - min(qos_config.cap_interval_ns, cpu->cap_end_ns - now);
+	u64 elapsed =
+		qos_config.cap_interval_ns - min(qos_config.cap_interval_ns, cpu->cap_end_ns - now);
 
 	return (s64)div_u64(elapsed * qos_config.pace_ppm, 1000000) - (s64)cpu->cap_used_ns;
 }

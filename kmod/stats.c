@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counters and histograms of a thread. They are written under the lock of the thread's CPU and read
- * without it: a reader sees each counter whole, but not all at one moment. A stream's are the sum over
- * its threads and over those that it had. The layout of the histograms is that of the BPF monitor
- * (bpf/hist.bpf.h), so that a daemon need not know who counted.
+ * without it: a reader sees each counter whole, but not all at one moment. A stream's are the sum
+ * over its threads and over those that it had. The layout of the histograms is that of the BPF
+ * monitor (bpf/hist.bpf.h), so that a daemon need not know who counted.
  */
 #include <linux/log2.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Contracts and their streams. A contract is set whole: what is wanted is made apart, checked against
- * what is there, then taken over stream by stream; nothing can fail from then on. All under qos_mutex.
+ * Contracts and their streams. A contract is set whole: what is wanted is made apart, checked
+ * against what is there, then taken over stream by stream; nothing can fail from then on. All under
+ * qos_mutex.
  */
 #include <linux/netlink.h>
 #include <linux/slab.h>
@@ -78,7 +79,8 @@ static int check_streams(const struct qos_contract *wanted, const struct qos_con
 			if (other == stream)
 				break;
 			if (other->id == stream->id) {
-				NL_SET_ERR_MSG(extack, "two streams of the contract have the same id");
+				NL_SET_ERR_MSG(extack,
+					       "two streams of the contract have the same id");
 				return -EINVAL;
 			}
 		}

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mandatory requests: whether the request that a thread releases now is one. Admission made the table
- * and proved it (the tests T1, T2, T3: sporadic, bundle, phases); here it is followed, and given up as
- * soon as what it rests on is gone.
+ * Mandatory requests: whether the request that a thread releases now is one. Admission made the
+ * table and proved it (the tests T1, T2, T3: sporadic, bundle, phases); here it is followed, and
+ * given up as soon as what it rests on is gone.
  *
  * sporadic  by the place in the window, for any releases at least T apart
  * phases    by the number of the period since an agreed time; every period must see its release
- * bundle    streams of equal T that are released together: those that still owe, most urgent first, within
- *           a budget. Chosen once a period, at the first release of the bundle, when every request of the
- *           period before has its outcome; the choice uses counters, not timing.
+ * bundle    streams of equal T that are released together: those that still owe, most urgent first,
+ *           within a budget. Chosen once a period, at the first release of the bundle, when every
+ *           request of the period before has its outcome; the choice uses counters, not timing.
  */
 #include <linux/bitmap.h>
 #include <linux/math64.h>
@@ -78,7 +78,8 @@ static bool asks_phases(struct qos_thread *thread, u64 now)
 		return false; /* not yet */
 	n = div64_u64_rem(thread->grid_ns - table->epoch_ns, thread->params.period_ns, &rest);
 	if (rest || n != table->next) {
-		qos_table_off(thread, rest ? QOS_DWCS_UNPROVEN_ANCHOR : QOS_DWCS_UNPROVEN_SILENCE, now);
+		qos_table_off(thread, rest ? QOS_DWCS_UNPROVEN_ANCHOR : QOS_DWCS_UNPROVEN_SILENCE,
+			      now);
 		return false;
 	}
 	if (!n)
@@ -140,7 +141,8 @@ static bool asks_bundle(struct qos_thread *thread, u64 now)
 	struct qos_table *table = thread->table;
 
 	if (table->round_ns != thread->grid_ns) {
-		if (table->round_ns && thread->grid_ns - table->round_ns < thread->params.period_ns) {
+		if (table->round_ns &&
+		    thread->grid_ns - table->round_ns < thread->params.period_ns) {
 			qos_table_off(thread, QOS_DWCS_UNPROVEN_ANCHOR, now);
 			return false;
 		}
@@ -185,11 +187,14 @@ static int check_sporadic(const struct qos_thread *thread, const struct qos_tabl
 	const struct qos_params *params = &thread->params;
 
 	if (table->prefix || table->cycle != params->y) {
-		NL_SET_ERR_MSG(extack, "mode sporadic: the cycle is the window's y, and there is no prefix");
+		NL_SET_ERR_MSG(
+			extack,
+			"mode sporadic: the cycle is the window's y, and there is no prefix");
 		return -EINVAL;
 	}
 	if (bitmap_weight(table->bits, table->cycle) < params->y - params->x) {
-		NL_SET_ERR_MSG(extack, "mode sporadic: fewer requests are mandatory than the window needs");
+		NL_SET_ERR_MSG(extack,
+			       "mode sporadic: fewer requests are mandatory than the window needs");
 		return -EINVAL;
 	}
 	return 0;
@@ -199,7 +204,8 @@ static int check_phases(const struct qos_thread *thread, const struct qos_table 
 			struct netlink_ext_ack *extack)
 {
 	if (thread->params.rate_mhz) {
-		NL_SET_ERR_MSG(extack, "mode phases: the period must be in nanoseconds, not a rate");
+		NL_SET_ERR_MSG(extack,
+			       "mode phases: the period must be in nanoseconds, not a rate");
 		return -EINVAL;
 	}
 	if (table->epoch_ns <= ktime_get_ns()) {
@@ -218,9 +224,12 @@ static int check_bundle(const struct qos_thread *thread, const struct qos_table 
 	list_for_each_entry(t, &thread->cpu->threads, in_cpu) {
 		if (t == thread || !t->table || t->table->bundle != table->bundle)
 			continue;
-		if (t->params.period_ns != thread->params.period_ns || t->params.rate_mhz != thread->params.rate_mhz ||
+		if (t->params.period_ns != thread->params.period_ns ||
+		    t->params.rate_mhz != thread->params.rate_mhz ||
 		    t->table->budget_ns != table->budget_ns) {
-			NL_SET_ERR_MSG(extack, "mode bundle: period and budget of its streams must be equal");
+			NL_SET_ERR_MSG(
+				extack,
+				"mode bundle: period and budget of its streams must be equal");
 			return -EINVAL;
 		}
 		if (++n > QOS_DWCS_BUNDLE_MAX) {

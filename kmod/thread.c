@@ -2,9 +2,10 @@
 /*
  * Threads: found by the probes, attached and detached by the control path.
  *
- * The hash is by task pointer, which exec does not change as it does a tid, and the head of a bucket is
- * the filter: a task that is not managed costs one load of a word that is NULL, and no load from the task.
- * The task is held while it is in the hash, so that no other one gets its address.
+ * The hash is by task pointer, which exec does not change as it does a tid, and the head of a
+ * bucket is the filter: a task that is not managed costs one load of a word that is NULL, and no
+ * load from the task. The task is held while it is in the hash, so that no other one gets its
+ * address.
  */
 #include <linux/hashtable.h>
 #include <linux/netlink.h>
@@ -212,8 +213,8 @@ static void free_by_rcu(struct rcu_head *rcu)
 }
 
 /*
- * First it leaves the CPU's books, then its dispatcher's hands (the mutex), then the probes' sight. The
- * counters are final once it has left the books.
+ * First it leaves the CPU's books, then its dispatcher's hands (the mutex), then the probes' sight.
+ * The counters are final once it has left the books.
  */
 void qos_thread_detach(struct qos_thread *thread)
 {

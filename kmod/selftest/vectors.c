@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * At load, in debug builds: is dwcs.h the same here as in user space? Sets of streams whose fate under
- * each ordering is known (the tree's tests have the same ones, and many more) are run slot by slot; a
- * request that is not finished at its deadline is lost. A wrong verdict keeps the module from loading.
+ * At load, in debug builds: is dwcs.h the same here as in user space? Sets of streams whose fate
+ * under each ordering is known (the tree's tests have the same ones, and many more) are run slot by
+ * slot; a request that is not finished at its deadline is lost. A wrong verdict keeps the module
+ * from loading.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -23,16 +24,16 @@ struct vector {
 
 static const struct vector vectors[] = {
 	/* edf, dwcs, dwcs-skip, dwcs-window, vds, vds-skip, fin */
-	{ "V1", "0000000", 2, { { 6, 5, 3, 4, 0 }, { 2, 1, 0, 1, 0 } } },
-	{ "V2", "0000111", 2, { { 8, 4, 0, 3, 0 }, { 6, 5, 3, 4, 0 } } },
-	{ "V3", "0110001", 2, { { 3, 2, 1, 3, 1 }, { 2, 2, 2, 3, 0 } } },
-	{ "V4", "0010011", 2, { { 2, 2, 1, 3, 0 }, { 3, 1, 0, 3, 0 } } },
-	{ "V5", "0010001", 2, { { 3, 2, 1, 4, 0 }, { 8, 6, 2, 3, 0 } } },
-	{ "V6", "0110000", 2, { { 2, 2, 1, 3, 0 }, { 3, 1, 0, 1, 2 } } },
-	{ "V7", "0010000", 2, { { 6, 6, 3, 5, 3 }, { 6, 5, 2, 3, 5 } } },
-	{ "V8", "0000000", 2, { { 5, 4, 3, 4, 0 }, { 2, 2, 1, 2, 0 } } },
-	{ "V9", "0111111", 3, { { 4, 2, 0, 1, 0 }, { 2, 2, 4, 5, 0 }, { 5, 1, 0, 1, 0 } } },
-	{ "V10", "0111111", 2, { { 2, 1, 1, 5, 0 }, { 2, 2, 4, 5, 0 } } },
+	{"V1", "0000000", 2, {{6, 5, 3, 4, 0}, {2, 1, 0, 1, 0}}},
+	{"V2", "0000111", 2, {{8, 4, 0, 3, 0}, {6, 5, 3, 4, 0}}},
+	{"V3", "0110001", 2, {{3, 2, 1, 3, 1}, {2, 2, 2, 3, 0}}},
+	{"V4", "0010011", 2, {{2, 2, 1, 3, 0}, {3, 1, 0, 3, 0}}},
+	{"V5", "0010001", 2, {{3, 2, 1, 4, 0}, {8, 6, 2, 3, 0}}},
+	{"V6", "0110000", 2, {{2, 2, 1, 3, 0}, {3, 1, 0, 1, 2}}},
+	{"V7", "0010000", 2, {{6, 6, 3, 5, 3}, {6, 5, 2, 3, 5}}},
+	{"V8", "0000000", 2, {{5, 4, 3, 4, 0}, {2, 2, 1, 2, 0}}},
+	{"V9", "0111111", 3, {{4, 2, 0, 1, 0}, {2, 2, 4, 5, 0}, {5, 1, 0, 1, 0}}},
+	{"V10", "0111111", 2, {{2, 1, 1, 5, 0}, {2, 2, 4, 5, 0}}},
 };
 
 static void set_up(const struct vector *vector, struct dwcs_stream *streams)
@@ -52,7 +53,8 @@ static void set_up(const struct vector *vector, struct dwcs_stream *streams)
 }
 
 /* One slot. Returns DWCS_WINDOW_*, of all streams together. */
-static int slot(struct dwcs_queue *queue, const struct vector *vector, struct dwcs_stream *streams, u64 t)
+static int slot(struct dwcs_queue *queue, const struct vector *vector, struct dwcs_stream *streams,
+		u64 t)
 {
 	struct dwcs_stream *s;
 	int ended = 0;
@@ -76,7 +78,7 @@ static int slot(struct dwcs_queue *queue, const struct vector *vector, struct dw
 static bool keeps(const struct vector *vector, enum dwcs_ordering ordering)
 {
 	struct dwcs_stream streams[STREAMS_MAX], *slots[DWCS_HEAPS][STREAMS_MAX];
-	struct dwcs_queue queue = { .ordering = ordering };
+	struct dwcs_queue queue = {.ordering = ordering};
 	u32 t;
 	int i;
 
@@ -98,7 +100,8 @@ int qos_selftest(void)
 		for (ordering = 0; ordering < DWCS_ORDERINGS; ordering++) {
 			if (keeps(&vectors[i], ordering) == (vectors[i].keeps[ordering] == '1'))
 				continue;
-			pr_err("qos_dwcs: self-test: %s under ordering %d\n", vectors[i].name, ordering);
+			pr_err("qos_dwcs: self-test: %s under ordering %d\n", vectors[i].name,
+			       ordering);
 			failed++;
 		}
 	}

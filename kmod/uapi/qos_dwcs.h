@@ -6,20 +6,22 @@
  * General
  * -------
  * The family lives in the initial network namespace. What changes something needs CAP_NET_ADMIN and
- * CAP_SYS_NICE there; getting needs neither. Each command has its own set of attributes, named below as
- * CMD: attributes; any other one, one of the wrong type, length or range, and trailing bytes are
- * refused. Every refusal carries a sentence (NLMSGERR_ATTR_MSG; NETLINK_EXT_ACK must be on), and the
- * offending attribute where there is one. A change is checked whole, then made: a refused one changed
- * nothing. Numbers are in host byte order, u64 attributes may be preceded by padding (*_PAD, ignore),
- * nested attributes carry NLA_F_NESTED. Times are nanoseconds; points in time are CLOCK_MONOTONIC.
+ * CAP_SYS_NICE there; getting needs neither. Each command has its own set of attributes, named
+ * below as CMD: attributes; any other one, one of the wrong type, length or range, and trailing
+ * bytes are refused. Every refusal carries a sentence (NLMSGERR_ATTR_MSG; NETLINK_EXT_ACK must be
+ * on), and the offending attribute where there is one. A change is checked whole, then made: a
+ * refused one changed nothing. Numbers are in host byte order, u64 attributes may be preceded by
+ * padding (*_PAD, ignore), nested attributes carry NLA_F_NESTED. Times are nanoseconds; points in
+ * time are CLOCK_MONOTONIC.
  *
- * Contracts hold streams, streams have threads. A stream is what is asked for: C (runtime) of CPU time in
- * each period T, by the deadline D after its start, and of y requests in a row at most x may be lost.
- * Each thread of it is served for itself, on the one CPU it was attached to. A stream id is the caller's
- * choice, unique in the module, not 0.
+ * Contracts hold streams, streams have threads. A stream is what is asked for: C (runtime) of CPU
+ * time in each period T, by the deadline D after its start, and of y requests in a row at most x
+ * may be lost. Each thread of it is served for itself, on the one CPU it was attached to. A stream
+ * id is the caller's choice, unique in the module, not 0.
  *
- * Dumps (NLM_F_DUMP) are resumable, and carry NLM_F_DUMP_INTR if something was set, deleted, attached or
- * detached between two of their messages: then dump again. "generation" counts these changes.
+ * Dumps (NLM_F_DUMP) are resumable, and carry NLM_F_DUMP_INTR if something was set, deleted,
+ * attached or detached between two of their messages: then dump again. "generation" counts these
+ * changes.
  *
  * Commands
  * --------
@@ -29,82 +31,87 @@
  * CPU_GET (do: CPU_A_ID; dump) -> CPU_A_*: an online CPU, how it is scheduled, what happened there.
  * CPU_SET (do): CPU_A_ID, CPU_A_ORDERING. Requests that wait are ordered anew.
  * CONTRACT_SET (do): CONTRACT_A_NAME, ON_EXPIRY, ON_DRIFT, and a STREAM for each stream.
- *	Creates the contract or replaces it. A stream with an id that the contract has already keeps its
- *	threads and counters; its thread's windows start anew if anything but RUNTIME changed. Streams
- *	that are not named any more are deleted, their threads given back. NLM_F_EXCL: only create
- *	(EEXIST). A stream's table is dropped by any change of it.
+ *	Creates the contract or replaces it. A stream with an id that the contract has already keeps
+ *	its threads and counters; its thread's windows start anew if anything but RUNTIME changed.
+ *	Streams that are not named any more are deleted, their threads given back. NLM_F_EXCL: only
+ *	create (EEXIST). A stream's table is dropped by any change of it.
  * CONTRACT_GET (do: CONTRACT_A_NAME; dump) -> CONTRACT_A_* without statistics.
  * CONTRACT_DELETE (do): CONTRACT_A_NAME. Its threads are given back.
  * STREAM_GET (do: STREAM_A_ID; dump) -> STREAM_A_* with STATS.
- * STREAM_SET (do): STREAM_A_ID, STREAM_A_RUNTIME: the granted C, between RUNTIME_MIN and RUNTIME_MAX; in
- *	force from each thread's next request on. Drops the stream's table (event UNPROVEN) if C grows.
- * ATTACH (do): THREAD_A_TID, STREAM, CPU; START (optional: ESRCH if the tid is another thread's by now).
- *	Policy, nice, priority and affinity are recorded, the thread is pinned to CPU and scheduled. Refused:
- *	kernel threads, SCHED_DEADLINE, threads attached already (EEXIST), CPUs out of its affinity.
- *	The tid is one of the caller's PID namespace.
+ * STREAM_SET (do): STREAM_A_ID, STREAM_A_RUNTIME: the granted C, between RUNTIME_MIN and
+ *	RUNTIME_MAX; in force from each thread's next request on. Drops the stream's table (event
+ *	UNPROVEN) if C grows.
+ * ATTACH (do): THREAD_A_TID, STREAM, CPU; START (optional: ESRCH if the tid is another thread's by
+ *	now). Policy, nice, priority and affinity are recorded, the thread is pinned to CPU and
+ *	scheduled. Refused: kernel threads, SCHED_DEADLINE, threads attached already (EEXIST), CPUs
+ *	out of its affinity. The tid is one of the caller's PID namespace.
  * DETACH (do): THREAD_A_TID. The thread is given back.
  * THREAD_GET (do: THREAD_A_TID; dump) -> THREAD_A_*.
- * TABLE_SET (do): TABLE_A_STREAM and what its MODE needs: which requests are mandatory, see below. MODE
- *	none takes the table off.
- * LEASE_RENEW (do): no attributes. The lease starts anew with its whole length. After it expired this
- *	makes it live again, but gives nothing back that expiry took.
- * FLUSH (do): no attributes. Every thread is given back, every contract deleted: everything is as it was
- *	before the first command.
+ * TABLE_SET (do): TABLE_A_STREAM and what its MODE needs: which requests are mandatory, see below.
+ *	MODE none takes the table off.
+ * LEASE_RENEW (do): no attributes. The lease starts anew with its whole length. After it expired
+ *	this makes it live again, but gives nothing back that expiry took.
+ * FLUSH (do): no attributes. Every thread is given back, every contract deleted: everything is as
+ *	it was before the first command.
  *
- * "Given back": it gets the recorded policy, nice, priority and affinity, each unless somebody else changed
- * it since.
+ * "Given back": it gets the recorded policy, nice, priority and affinity, each unless somebody else
+ * changed it since.
  *
  * The life of a request
  * ---------------------
- * Every thread has a grid of periods. A request is released when the thread wakes up at or after the
- * next grid point, or at the grid point if the thread is runnable then. A wakeup within min(T/16,
- * 100 us) of a grid point counts as at it; a later one anchors the grid anew. So the grid keeps its phase
- * and is never denser than T in the long run. A request is served if the thread got C, or its job ended,
- * or it has nothing to do, by the deadline; else it is lost, and what it got is wasted.
- * A job runs from its release to its completion. With job "wakeup" it ends with a sleep in
- * TASK_INTERRUPTIBLE that is not for a lock; a wakeup sooner than half a period after the release takes
- * that back, the job goes on. With job "period" every request releases a job, which ends with C of
- * service or such a sleep.
- * A thread that used C and is still runnable overruns. "demote": it goes on under SCHED_OTHER until its
- * next grid point, or until it sleeps. "throttle": the same (nothing holds a thread without a policy of
- * its own back from an idle CPU). "allow": it goes on in the band, behind every request.
+ * Every thread has a grid of periods. A request is released when the thread wakes up at or after
+ * the next grid point, or at the grid point if the thread is runnable then. A wakeup within
+ * min(T/16, 100 us) of a grid point counts as at it; a later one anchors the grid anew. So the grid
+ * keeps its phase and is never denser than T in the long run. A request is served if the thread got
+ * C, or its job ended, or it has nothing to do, by the deadline; else it is lost, and what it got
+ * is wasted. A job runs from its release to its completion. With job "wakeup" it ends with a sleep
+ * in TASK_INTERRUPTIBLE that is not for a lock; a wakeup sooner than half a period after the
+ * release takes that back, the job goes on. With job "period" every request releases a job, which
+ * ends with C of service or such a sleep.
+ * A thread that used C and is still runnable overruns. "demote": it goes on under SCHED_OTHER until
+ * its next grid point, or until it sleeps. "throttle": the same (nothing holds a thread without a
+ * policy of its own back from an idle CPU). "allow": it goes on in the band, behind every request.
  *
- * Priorities: a thread that is managed is SCHED_FIFO in [BAND_LAST - 2, BAND_LAST], or SCHED_OTHER as an
- * overrun demands; qos_dwcs(4) has the whole map. All managed threads of a CPU together get at most CAP of
- * each CAP_INTERVAL there, whatever they ask for; for the rest of the interval they are SCHED_OTHER. What no
- * window needs (its quota is met, it is lost already, an overrun that is allowed) is SCHED_OTHER earlier: as
- * soon as the managed time of the interval is 2 % of it ahead of 95 % of the cap, pro rata.
+ * Priorities: a thread that is managed is SCHED_FIFO in [BAND_LAST - 2, BAND_LAST], or SCHED_OTHER
+ * as an overrun demands; qos_dwcs(4) has the whole map. All managed threads of a CPU together get
+ * at most CAP of each CAP_INTERVAL there, whatever they ask for; for the rest of the interval they
+ * are SCHED_OTHER. What no window needs (its quota is met, it is lost already, an overrun that is
+ * allowed) is SCHED_OTHER earlier: as soon as the managed time of the interval is 2 % of it ahead
+ * of 95 % of the cap, pro rata.
  *
  * Mandatory requests
  * ------------------
- * A table says which requests go before all others, by their deadlines alone. Who sets it claims that
- * all mandatory requests of the CPU are feasible by EDF, preemptively, with C each; a claim that the
- * module can show to be wrong is refused. Modes:
+ * A table says which requests go before all others, by their deadlines alone. Who sets it claims
+ * that all mandatory requests of the CPU are feasible by EDF, preemptively, with C each; a claim
+ * that the module can show to be wrong is refused. Modes:
  *   SPORADIC  bit j of BITS: request j of each window (from 0) is mandatory. CYCLE = y, PREFIX = 0.
  *   PHASES    request n at EPOCH + n T is mandatory by bit n, and from PREFIX + CYCLE on by bit
- *	       PREFIX + (n - PREFIX) mod CYCLE. EPOCH is the absolute time of request 0. T must be given
- *	       in ns, not as a rate. Windows start with request 0. A grid point with no release, a
- *	       release off the grid, or an overrun ends the claim.
- *   BUNDLE    the streams with the same BUNDLE id on one CPU, of equal T and phase. At each release of the
- *	       bundle those that still owe (m' > 0) are mandatory in order of k'/m' ascending (ties: larger
- *	       C) while the sum of C stays within BUDGET.
- * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN tells it,
- * once. BITS is a bitmap in bytes, bit 0 of byte 0 first.
+ *	       PREFIX + (n - PREFIX) mod CYCLE. EPOCH is the absolute time of request 0. T must be
+ *	       given in ns, not as a rate. Windows start with request 0. A grid point with no
+ *	       release, a release off the grid, or an overrun ends the claim.
+ *   BUNDLE    the streams with the same BUNDLE id on one CPU, of equal T and phase. At each release
+ *	       of the bundle those that still owe (m' > 0) are mandatory in order of k'/m' ascending
+ *	       (ties: larger C) while the sum of C stays within BUDGET.
+ * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN
+ * tells it, once. BITS is a bitmap in bytes, bit 0 of byte 0 first.
  *
  * The lease
  * ---------
- * CONFIG_A_LEASE > 0: the daemon promises to renew within that time. If it does not, each contract does as
- * its ON_EXPIRY says: hold (go on as it is), base (every stream's runtime becomes RUNTIME_BASE), release
- * (its threads are given back; contract, streams and counters stay). 0: no lease.
+ * CONFIG_A_LEASE > 0: the daemon promises to renew within that time. If it does not, each contract
+ * does as its ON_EXPIRY says: hold (go on as it is), base (every stream's runtime becomes
+ * RUNTIME_BASE), release (its threads are given back; contract, streams and counters stay). 0: no
+ * lease.
  *
  * Multicast group "events": EVENT messages, EVENT_A_*
  * ---------------------------------------------------
- * At most 10 a second a contract and kind; MUTED tells how many of the same were left out since. SEQ counts
- * all events of the module that were sent, so that a gap in it is a lost message. Always: KIND, SEQ, TIME.
- *   VIOLATION   a window broke. CONTRACT, STREAM, TID, CPU, LOST (requests of that window), OUTCOMES (the
- *	       last y requests as a bitmap, bit 0 the latest one, 1: served; OUTCOMES_N: how many there
- *	       are), FROM/TO (the last lost request), and an INSTEAD for each stream that ran on that CPU
- *	       meanwhile (its own time included, id 0: all the rest of the CPU's time, idle or not managed).
+ * At most 10 a second a contract and kind; MUTED tells how many of the same were left out since.
+ * SEQ counts all events of the module that were sent, so that a gap in it is a lost message.
+ * Always: KIND, SEQ, TIME.
+ *   VIOLATION   a window broke. CONTRACT, STREAM, TID, CPU, LOST (requests of that window),
+ *	       OUTCOMES (the last y requests as a bitmap, bit 0 the latest one, 1: served;
+ *	       OUTCOMES_N: how many there are), FROM/TO (the last lost request), and an INSTEAD for
+ *	       each stream that ran on that CPU meanwhile (its own time included, id 0: all the rest
+ *	       of the CPU's time, idle or not managed).
  *   OVERRUN     CONTRACT, STREAM, TID, CPU.
  *   DRIFT       somebody else changed a managed thread. CONTRACT, STREAM, TID, CPU, WHAT.
  *   GONE        a thread ended; STREAM, TID, CPU. Never muted.
@@ -115,11 +122,11 @@
  *
  * Multicast group "telemetry": TELEMETRY messages
  * -----------------------------------------------
- * Every CONFIG_A_TELEMETRY (0: never) a message for each stream: STREAM_A_* as STREAM_GET has them, and
- * STREAM_A_SEQ, which counts all telemetry messages; a gap in it is a lost one.
+ * Every CONFIG_A_TELEMETRY (0: never) a message for each stream: STREAM_A_* as STREAM_GET has them,
+ * and STREAM_A_SEQ, which counts all telemetry messages; a gap in it is a lost one.
  *
- * Limits are the QOS_DWCS_*_MAX below: how much of everything all callers together can make the module
- * hold (only the privileged can call). Too much: ENOSPC.
+ * Limits are the QOS_DWCS_*_MAX below: how much of everything all callers together can make the
+ * module hold (only the privileged can call). Too much: ENOSPC.
  */
 #ifndef _UAPI_QOS_DWCS_H
 #define _UAPI_QOS_DWCS_H
@@ -139,9 +146,9 @@
 #define QOS_DWCS_BUNDLE_MAX	 16 /* streams in a bundle */
 #define QOS_DWCS_EVENTS_SECOND	 10
 
-#define QOS_DWCS_PERIOD_MIN_NS	 100000ULL	 /* 100 us */
-#define QOS_DWCS_PERIOD_MAX_NS	 500000000000ULL /* 500 s */
-#define QOS_DWCS_WINDOW_Y_MAX	 1000
+#define QOS_DWCS_PERIOD_MIN_NS 100000ULL       /* 100 us */
+#define QOS_DWCS_PERIOD_MAX_NS 500000000000ULL /* 500 s */
+#define QOS_DWCS_WINDOW_Y_MAX  1000
 
 /* Histograms are laid out as in bpf/qos_abi.h: 8 linear steps a power of two from 2^10 to 2^36 ns. */
 #define QOS_DWCS_HIST_BUCKETS (2 + ((36 - 10) << 3))
@@ -183,8 +190,10 @@ enum qos_dwcs_ordering {
 
 enum qos_dwcs_on_expiry { QOS_DWCS_EXPIRY_HOLD, QOS_DWCS_EXPIRY_BASE, QOS_DWCS_EXPIRY_RELEASE };
 
-/* yield: it is left alone; restore: it is set back; warn: it is left alone until the next change that
- * scheduling needs, which sets it back. All are reported. */
+/*
+ * yield: it is left alone; restore: it is set back; warn: it is left alone until the next change
+ * that scheduling needs, which sets it back. All are reported.
+ */
 enum qos_dwcs_on_drift { QOS_DWCS_DRIFT_YIELD, QOS_DWCS_DRIFT_RESTORE, QOS_DWCS_DRIFT_WARN };
 
 enum qos_dwcs_overrun {
@@ -217,26 +226,26 @@ enum qos_dwcs_lease_state { QOS_DWCS_LEASE_OFF, QOS_DWCS_LEASE_LIVE, QOS_DWCS_LE
 enum qos_dwcs_info_attr {
 	QOS_DWCS_INFO_A_UNSPEC,
 	QOS_DWCS_INFO_A_PAD,
-	QOS_DWCS_INFO_A_VERSION,       /* u32, QOS_DWCS_VERSION */
-	QOS_DWCS_INFO_A_FEATURES,      /* u32, QOS_DWCS_FEATURE_* */
-	QOS_DWCS_INFO_A_GENERATION,    /* u32 */
-	QOS_DWCS_INFO_A_LEASE,	       /* u64 ns, 0: none */
-	QOS_DWCS_INFO_A_LEASE_STATE,   /* u32, enum qos_dwcs_lease_state */
-	QOS_DWCS_INFO_A_LEASE_LEFT,    /* u64 ns */
-	QOS_DWCS_INFO_A_BAND_FIRST,    /* u32 */
-	QOS_DWCS_INFO_A_BAND_LAST,     /* u32 */
-	QOS_DWCS_INFO_A_DISPATCHER,    /* u32: priority of the dispatchers */
-	QOS_DWCS_INFO_A_CAP_PPM,       /* u32: millionths of a CPU */
-	QOS_DWCS_INFO_A_CAP_INTERVAL,  /* u64 ns */
-	QOS_DWCS_INFO_A_TELEMETRY,     /* u64 ns, 0: off */
-	QOS_DWCS_INFO_A_CONTRACTS,     /* u32: there are */
-	QOS_DWCS_INFO_A_STREAMS,       /* u32 */
-	QOS_DWCS_INFO_A_THREADS,       /* u32 */
-	QOS_DWCS_INFO_A_CONTRACTS_MAX, /* u32 */
-	QOS_DWCS_INFO_A_STREAMS_MAX,   /* u32 */
-	QOS_DWCS_INFO_A_THREADS_MAX,   /* u32 */
+	QOS_DWCS_INFO_A_VERSION,	 /* u32, QOS_DWCS_VERSION */
+	QOS_DWCS_INFO_A_FEATURES,	 /* u32, QOS_DWCS_FEATURE_* */
+	QOS_DWCS_INFO_A_GENERATION,	 /* u32 */
+	QOS_DWCS_INFO_A_LEASE,		 /* u64 ns, 0: none */
+	QOS_DWCS_INFO_A_LEASE_STATE,	 /* u32, enum qos_dwcs_lease_state */
+	QOS_DWCS_INFO_A_LEASE_LEFT,	 /* u64 ns */
+	QOS_DWCS_INFO_A_BAND_FIRST,	 /* u32 */
+	QOS_DWCS_INFO_A_BAND_LAST,	 /* u32 */
+	QOS_DWCS_INFO_A_DISPATCHER,	 /* u32: priority of the dispatchers */
+	QOS_DWCS_INFO_A_CAP_PPM,	 /* u32: millionths of a CPU */
+	QOS_DWCS_INFO_A_CAP_INTERVAL,	 /* u64 ns */
+	QOS_DWCS_INFO_A_TELEMETRY,	 /* u64 ns, 0: off */
+	QOS_DWCS_INFO_A_CONTRACTS,	 /* u32: there are */
+	QOS_DWCS_INFO_A_STREAMS,	 /* u32 */
+	QOS_DWCS_INFO_A_THREADS,	 /* u32 */
+	QOS_DWCS_INFO_A_CONTRACTS_MAX,	 /* u32 */
+	QOS_DWCS_INFO_A_STREAMS_MAX,	 /* u32 */
+	QOS_DWCS_INFO_A_THREADS_MAX,	 /* u32 */
 	QOS_DWCS_INFO_A_CPU_THREADS_MAX, /* u32 */
-	QOS_DWCS_INFO_A_EVENTS_LOST,   /* u64: events that found no room in the module */
+	QOS_DWCS_INFO_A_EVENTS_LOST,	 /* u64: events that found no room in the module */
 	__QOS_DWCS_INFO_A_MAX
 };
 
@@ -251,7 +260,7 @@ enum qos_dwcs_config_attr {
 	QOS_DWCS_CONFIG_A_CAP_PPM,	/* u32, 10000..950000; default 900000 */
 	QOS_DWCS_CONFIG_A_CAP_INTERVAL, /* u64 ns, 10 ms to 2 s; default 1 s */
 	QOS_DWCS_CONFIG_A_TELEMETRY,	/* u64 ns: 0, or 10 ms to an hour; default 0 */
-	QOS_DWCS_CONFIG_A_ARM,		/* u8, 0 or 1 (default): raise sleepers that will win ahead */
+	QOS_DWCS_CONFIG_A_ARM, /* u8, 0 or 1 (default): raise sleepers that will win ahead */
 	__QOS_DWCS_CONFIG_A_MAX
 };
 
@@ -292,9 +301,9 @@ enum qos_dwcs_cpu_count_attr {
 	QOS_DWCS_CPU_COUNT_A_DEMOTED,	     /* of these: to SCHED_OTHER */
 	QOS_DWCS_CPU_COUNT_A_ARMED,	     /* of these: of sleepers, ahead of their wakeup */
 	QOS_DWCS_CPU_COUNT_A_OVERRUNS,
-	QOS_DWCS_CPU_COUNT_A_CAPPED,	/* intervals in which the cap came into force */
-	QOS_DWCS_CPU_COUNT_A_LEAN,	/* times that spare work had to leave the band for the cap's sake */
-	QOS_DWCS_CPU_COUNT_A_MANAGED,	/* ns that managed threads ran in the band */
+	QOS_DWCS_CPU_COUNT_A_CAPPED, /* intervals in which the cap came into force */
+	QOS_DWCS_CPU_COUNT_A_LEAN, /* times that spare work had to leave the band for the cap's sake */
+	QOS_DWCS_CPU_COUNT_A_MANAGED, /* ns that managed threads ran in the band */
 	QOS_DWCS_CPU_COUNT_A_DRIFTS,
 	QOS_DWCS_CPU_COUNT_A_GAVE_UP,	/* too much to catch up with: grids were anchored anew */
 	QOS_DWCS_CPU_COUNT_A_RING_FULL, /* events that found no room */
@@ -339,13 +348,13 @@ enum qos_dwcs_stream_attr {
 	QOS_DWCS_STREAM_A_LATENCY,	/* u64 ns [0: not asked for]; longer wakeups are counted */
 	QOS_DWCS_STREAM_A_MAX_THREADS,	/* u32 [1] */
 	/* get only */
-	QOS_DWCS_STREAM_A_CONTRACT,	/* string: its name */
-	QOS_DWCS_STREAM_A_THREADS,	/* u32: attached */
-	QOS_DWCS_STREAM_A_TABLE,	/* u32, enum qos_dwcs_table_mode: that is set */
-	QOS_DWCS_STREAM_A_PROVEN,	/* u8: ... and is in force */
-	QOS_DWCS_STREAM_A_STATS,	/* nested, STATS_A_* */
-	QOS_DWCS_STREAM_A_SEQ,		/* u32, TELEMETRY only */
-	QOS_DWCS_STREAM_A_TIME,		/* u64 ns: of the statistics */
+	QOS_DWCS_STREAM_A_CONTRACT, /* string: its name */
+	QOS_DWCS_STREAM_A_THREADS,  /* u32: attached */
+	QOS_DWCS_STREAM_A_TABLE,    /* u32, enum qos_dwcs_table_mode: that is set */
+	QOS_DWCS_STREAM_A_PROVEN,   /* u8: ... and is in force */
+	QOS_DWCS_STREAM_A_STATS,    /* nested, STATS_A_* */
+	QOS_DWCS_STREAM_A_SEQ,	    /* u32, TELEMETRY only */
+	QOS_DWCS_STREAM_A_TIME,	    /* u64 ns: of the statistics */
 	__QOS_DWCS_STREAM_A_MAX
 };
 
@@ -361,20 +370,20 @@ enum qos_dwcs_stats_attr {
 	QOS_DWCS_STATS_A_LOST,
 	QOS_DWCS_STATS_A_WINDOWS,
 	QOS_DWCS_STATS_A_VIOLATIONS,
-	QOS_DWCS_STATS_A_USED,		 /* ns */
+	QOS_DWCS_STATS_A_USED, /* ns */
 	QOS_DWCS_STATS_A_OVERRUNS,
 	QOS_DWCS_STATS_A_LATENCY_PASSED,
-	QOS_DWCS_STATS_A_LAST_RELEASE,	 /* time */
-	QOS_DWCS_STATS_A_RESPONSE_MAX,	 /* ns */
-	QOS_DWCS_STATS_A_LATENCY_MAX,	 /* ns */
-	QOS_DWCS_STATS_A_MANDATORY,	 /* requests that were released as such */
+	QOS_DWCS_STATS_A_LAST_RELEASE, /* time */
+	QOS_DWCS_STATS_A_RESPONSE_MAX, /* ns */
+	QOS_DWCS_STATS_A_LATENCY_MAX,  /* ns */
+	QOS_DWCS_STATS_A_MANDATORY,    /* requests that were released as such */
 	QOS_DWCS_STATS_A_MANDATORY_LOST,
-	QOS_DWCS_STATS_A_SPARE,		 /* ns in the band without a request */
+	QOS_DWCS_STATS_A_SPARE, /* ns in the band without a request */
 	QOS_DWCS_STATS_A_DRIFTS,
-	QOS_DWCS_STATS_A_RESPONSE,	 /* u32[QOS_DWCS_HIST_BUCKETS] */
-	QOS_DWCS_STATS_A_SLACK,		 /* u32[...] */
-	QOS_DWCS_STATS_A_USED_HIST,	 /* u32[...] */
-	QOS_DWCS_STATS_A_LATENCY,	 /* u32[...] */
+	QOS_DWCS_STATS_A_RESPONSE,  /* u32[QOS_DWCS_HIST_BUCKETS] */
+	QOS_DWCS_STATS_A_SLACK,	    /* u32[...] */
+	QOS_DWCS_STATS_A_USED_HIST, /* u32[...] */
+	QOS_DWCS_STATS_A_LATENCY,   /* u32[...] */
 	__QOS_DWCS_STATS_A_MAX
 };
 
@@ -405,18 +414,18 @@ enum qos_dwcs_thread_attr {
 	QOS_DWCS_THREAD_A_CPU,	  /* u32 */
 	QOS_DWCS_THREAD_A_START,  /* u64: field 22 of /proc/TID/stat */
 	/* get only */
-	QOS_DWCS_THREAD_A_TGID,		 /* u32 */
-	QOS_DWCS_THREAD_A_COMM,		 /* string */
-	QOS_DWCS_THREAD_A_LEVEL,	 /* u32, enum qos_dwcs_level */
-	QOS_DWCS_THREAD_A_FLAGS,	 /* u32, QOS_DWCS_THREAD_* */
-	QOS_DWCS_THREAD_A_POLICY,	 /* u32: the recorded one */
-	QOS_DWCS_THREAD_A_PRIORITY,	 /* u32 */
-	QOS_DWCS_THREAD_A_NICE,		 /* s32 */
-	QOS_DWCS_THREAD_A_AFFINITY,	 /* binary: bitmap, as sched_getaffinity(2) */
-	QOS_DWCS_THREAD_A_K,		 /* u32: k', requests left of the window */
-	QOS_DWCS_THREAD_A_M,		 /* u32: m', how many of them must be served */
-	QOS_DWCS_THREAD_A_GRID,		 /* u64 ns: start of the last request; 0: none yet */
-	QOS_DWCS_THREAD_A_GOT,		 /* u64 ns: service in it */
+	QOS_DWCS_THREAD_A_TGID,	    /* u32 */
+	QOS_DWCS_THREAD_A_COMM,	    /* string */
+	QOS_DWCS_THREAD_A_LEVEL,    /* u32, enum qos_dwcs_level */
+	QOS_DWCS_THREAD_A_FLAGS,    /* u32, QOS_DWCS_THREAD_* */
+	QOS_DWCS_THREAD_A_POLICY,   /* u32: the recorded one */
+	QOS_DWCS_THREAD_A_PRIORITY, /* u32 */
+	QOS_DWCS_THREAD_A_NICE,	    /* s32 */
+	QOS_DWCS_THREAD_A_AFFINITY, /* binary: bitmap, as sched_getaffinity(2) */
+	QOS_DWCS_THREAD_A_K,	    /* u32: k', requests left of the window */
+	QOS_DWCS_THREAD_A_M,	    /* u32: m', how many of them must be served */
+	QOS_DWCS_THREAD_A_GRID,	    /* u64 ns: start of the last request; 0: none yet */
+	QOS_DWCS_THREAD_A_GOT,	    /* u64 ns: service in it */
 	__QOS_DWCS_THREAD_A_MAX
 };
 
@@ -457,8 +466,8 @@ enum qos_dwcs_unproven {
 	QOS_DWCS_UNPROVEN_SILENCE = 1, /* a grid point without a release */
 	QOS_DWCS_UNPROVEN_ANCHOR,      /* a release off the grid */
 	QOS_DWCS_UNPROVEN_OVERRUN,
-	QOS_DWCS_UNPROVEN_CHANGE,      /* of the stream, or of its bundle */
-	QOS_DWCS_UNPROVEN_LOST,	       /* a mandatory request: the claim was wrong, or others interfered */
+	QOS_DWCS_UNPROVEN_CHANGE, /* of the stream, or of its bundle */
+	QOS_DWCS_UNPROVEN_LOST, /* a mandatory request: the claim was wrong, or others interfered */
 };
 
 enum qos_dwcs_event_attr {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Windows that an ordering keeps on an ideal machine: kmod/dwcs.h, slot by slot. The measure of what the
- * module does with the same set.
+ * Windows that an ordering keeps on an ideal machine: kmod/dwcs.h, slot by slot. The measure of
+ * what the module does with the same set.
  *
  *   slots ORDERING SLOTS T,C,x,y,phase ...      prints windows and violations of each stream
  */
@@ -51,7 +51,7 @@ int main(int argc, char **argv)
 {
 	static struct one all[MAX];
 	static struct dwcs_stream *slots[DWCS_HEAPS][MAX];
-	struct dwcs_queue queue = { 0 };
+	struct dwcs_queue queue = {0};
 	int n = argc - 3;
 
 	if (n < 1 || n > MAX)
@@ -64,8 +64,12 @@ int main(int argc, char **argv)
 
 		if (sscanf(argv[i + 3], "%u,%u,%u,%u,%u", v, v + 1, v + 2, v + 3, v + 4) != 5)
 			return 64;
-		all[i].dwcs = (struct dwcs_stream){ .period = v[0], .deadline = v[0], .cost = v[1],
-						    .x = v[2], .y = v[3], .id = i };
+		all[i].dwcs = (struct dwcs_stream){.period = v[0],
+						   .deadline = v[0],
+						   .cost = v[1],
+						   .x = v[2],
+						   .y = v[3],
+						   .id = i};
 		all[i].phase = v[4];
 		dwcs_reset(&all[i].dwcs);
 	}

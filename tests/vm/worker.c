@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A periodic program as tests need it: wakes up at start + phase + n period, burns C of its thread's CPU
- * time, and skips to the next period when late. Prints what it did at the end.
+ * A periodic program as tests need it: wakes up at start + phase + n period, burns C of its
+ * thread's CPU time, and skips to the next period when late. Prints what it did at the end.
  *
  *   worker PERIOD_US C_US [-p PHASE_US] [-s START_NS] [-n JOBS] [-w] [-x]
  *
- * -s: CLOCK_MONOTONIC; by default the next 10 ms after the program began. -w: prints "ready" and waits for
- * a byte on stdin before it starts (to be attached meanwhile). -x: does not skip when late.
- * SIGTERM ends it. Output: jobs late skipped max_response_us max_wake_us
+ * -s: CLOCK_MONOTONIC; by default the next 10 ms after the program began. -w: prints "ready" and
+ * waits for a byte on stdin before it starts (to be attached meanwhile). -x: does not skip when
+ * late. SIGTERM ends it. Output: jobs late skipped max_response_us max_wake_us
  */
 #include <errno.h>
 #include <poll.h>
