@@ -109,8 +109,7 @@ static void kick(struct qos_cpu *cpu)
 }
 
 /* Interrupts stay off until the end: still on the CPU for which decide() judged. */
-static void leave(struct qos_cpu *cpu, unsigned long flags, bool kicks)
-	__releases(&cpu->lock)
+static void leave(struct qos_cpu *cpu, unsigned long flags, bool kicks) __releases(&cpu->lock)
 {
 	raw_spin_unlock(&cpu->lock);
 	if (kicks)
@@ -281,8 +280,7 @@ void qos_cpu_exec(struct qos_thread *thread)
 
 /* --- the control path --- */
 
-static unsigned long enter(struct qos_cpu *cpu, u64 *now)
-	__acquires(&cpu->lock)
+static unsigned long enter(struct qos_cpu *cpu, u64 *now) __acquires(&cpu->lock)
 {
 	unsigned long flags;
 

@@ -234,7 +234,8 @@ static int take_groups(struct found *found)
 	struct nlattr *attr, *group[CTRL_ATTR_MCAST_GRP_MAX + 1];
 	int remaining, r = 0;
 
-	nla_for_each_nested(attr, (struct nlattr *)found->groups, remaining) {
+	nla_for_each_nested(attr, (struct nlattr *)found->groups, remaining)
+	{
 		if (nla_parse_nested(group, CTRL_ATTR_MCAST_GRP_MAX, attr, NULL) < 0 ||
 		    !group[CTRL_ATTR_MCAST_GRP_NAME] || !group[CTRL_ATTR_MCAST_GRP_ID] ||
 		    nla_len(group[CTRL_ATTR_MCAST_GRP_ID]) != sizeof(uint32_t))

@@ -101,8 +101,8 @@ enum qos_module_state qos_probe_module(void)
 	_cleanup_genl_ struct qos_genl *genl = NULL;
 	struct qos_dwcs_info info = {};
 	struct qos_probe_module_facts facts = {.loaded = access("/sys/module/qos_dwcs", F_OK) == 0,
-					 .installed = is_installed(),
-					 .only_signed = takes_only_signed()};
+					       .installed = is_installed(),
+					       .only_signed = takes_only_signed()};
 
 	facts.answer = qos_dwcs_connect(&genl);
 	if (facts.answer == 0)

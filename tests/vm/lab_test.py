@@ -127,6 +127,42 @@ def module():
         unload()
 
 
+FIFO, OTHER, RR, BATCH = os.SCHED_FIFO, os.SCHED_OTHER, os.SCHED_RR, os.SCHED_BATCH
+BAND = (38, 39, 40)
+ALL = os.sched_getaffinity(0)
+
+
+def in_band(pid):
+    number, priority, reset = policy(pid)
+    return number == FIFO and priority in BAND and reset
+
+
+def refused(words, call, *args, **values):
+    try:
+        call(*args, **values)
+    except Refused as refusal:
+        if words not in refusal.text:
+            raise AssertionError(f"{refusal} does not say {words!r}") from refusal
+        return
+    raise AssertionError(f"not refused: {words}")
+
+
+def events(nl, kind, timeout=20):
+    """The first event of that kind."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        for cmd, fields in nl.heard(0.5):
+            if cmd == N["CMD_EVENT"] and fields["KIND"] == N["EVENT_" + kind]:
+                return fields
+    raise AssertionError(f"no event {kind}")
+
+
+def listener(group="events"):
+    nl = Netlink()
+    nl.join(group)
+    return nl
+
+
 def run(tests):
     passed = failed = skipped = 0
     for test in tests:
