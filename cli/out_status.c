@@ -112,6 +112,20 @@ static void print_means(const struct qos_out *out, const json_t *status)
 		qos_out_fact(out, QOS_DIM, "better", "%s", better);
 }
 
+static void print_lease(const struct qos_out *out, const json_t *module)
+{
+	const json_t *lease = json_object_get(module, "lease");
+	const char *state = qos_json_text(lease, "state", "off");
+	char left[QOS_OUT_NUMBER_MAX], length[QOS_OUT_NUMBER_MAX];
+
+	if (!json_is_object(lease))
+		return;
+	qos_out_fact(out, strcmp(state, "live") ? QOS_WARN : QOS_PLAIN, "lease",
+		     "%s, %s s of %s s left: so long the module goes on without qosd", state,
+		     qos_out_tenths(left, sizeof(left), json_object_get(lease, "left_s")),
+		     qos_out_tenths(length, sizeof(length), json_object_get(lease, "length_s")));
+}
+
 static void print_problem(const struct qos_out *out, const json_t *problem)
 {
 	const char *severity = qos_json_text(problem, "severity", "error");
@@ -192,6 +206,7 @@ void qos_out_status(const struct qos_out *out, const json_t *status)
 	print_counts(out, json_object_get(status, "counts"));
 	print_capacity(out, json_object_get(status, "capacity"));
 	print_means(out, status);
+	print_lease(out, json_object_get(status, "module"));
 	print_problems(out, json_object_get(status, "problems"));
 	fputc('\n', out->file);
 	if (json_array_size(briefs))

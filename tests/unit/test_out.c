@@ -33,6 +33,7 @@ static const struct golden goldens[] = {
 	{"status-bad", "status-bad-pipe", qos_out_status, 0},
 	{"status-bad", "status-bad-narrow", qos_out_status, 40},
 	{"status-none", "status-none", qos_out_status, 80},
+	{"status-module", "status-module", qos_out_status, 80},
 	{"list", "list", qos_out_list, 80},
 	{"list", "list-pipe", qos_out_list, 0},
 	{"list", "list-quiet", qos_out_list, 80, .quiet = true},

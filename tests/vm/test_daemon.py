@@ -260,8 +260,9 @@ def test_a_restarted_daemon_goes_on():
         # nobody claims the other any more
         until(lambda: two.pid not in threads(nl), "pruned", LONG)
         expect(policy(two.pid)[0], os.SCHED_OTHER)
-        # set once each, deleted once: the thread was never given back
-        expect(nl.get("INFO_GET", "INFO")["GENERATION"] - generation <= 4, True)
+        # set, ordered, its table taken off; the other's contract and thread: never given back
+        changes = nl.get("INFO_GET", "INFO")["GENERATION"] - generation
+        expect(changes <= 5, True, changes)
         qosd.stop()
         expect(policy(one.pid)[0], os.SCHED_OTHER)
 
@@ -279,8 +280,8 @@ def test_what_its_death_leads_to():
             until(lambda name=action: under_module(qosd, name), action, LONG)
             qosd.json("adjust", action, "cpu.runtime=6ms")
         streams = {name: threads(nl)[programs[name].pid]["STREAM"] for name in programs}
-        kill_daemon(qosd)
         began = time.monotonic()
+        kill_daemon(qosd)
         until(lambda: programs["release"].pid not in threads(nl), "the lease expires", LONG)
         took = time.monotonic() - began
         print(f"        lease of 3 s, release after {took:.1f} s")
