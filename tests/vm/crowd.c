@@ -9,6 +9,7 @@
  *                    {"tids": [...]} and starts when a line comes in
  *     --seconds=N    --slot-us=N
  *     --shave-us=N   a job needs C slots less this; under SCHED_DEADLINE the kernel grants C in full
+ *     --probe=1      tells what a job of the first thread costs beside what it needs
  *     --load=N       that many endless SCHED_OTHER processes beside it
  *
  * All threads run on CPU 0 and start at a common point. Job k of a thread is released at phase + kT; it
@@ -79,6 +80,7 @@ static const char *policy = "other";
 static uint64_t slot_ns = 1000000, shave_ns, seconds = 10;
 static uint64_t load;
 static uint64_t base; /* the common point */
+static uint64_t probes, job_cost_ns;
 
 __attribute__((noreturn)) static void die(const char *what)
 {
@@ -181,22 +183,43 @@ static void note_release(struct job_thread *t, uint64_t release)
 		t->late_max = late;
 }
 
+/* What a job of thread 0 costs beside what it needs, all that happens because of it included: the time
+ * of this CPU less what the other threads got of it. Taken over the middle half of the jobs. */
+static void probe(struct job_thread *t, uint64_t k)
+{
+	static uint64_t wall, others, begin;
+
+	if (!probes || t != threads || (k != t->jobs / 4 && k != t->jobs / 4 * 3))
+		return;
+	if (k == t->jobs / 4) {
+		begin = k;
+		wall = now_of(CLOCK_MONOTONIC);
+		others = now_of(CLOCK_PROCESS_CPUTIME_ID) - now_of(CLOCK_THREAD_CPUTIME_ID);
+		return;
+	}
+	others = now_of(CLOCK_PROCESS_CPUTIME_ID) - now_of(CLOCK_THREAD_CPUTIME_ID) - others;
+	wall = now_of(CLOCK_MONOTONIC) - wall;
+	job_cost_ns = (wall - others) / (k - begin) - t->need;
+}
+
+/* The last one may be due after the end; then it is not counted. */
 static void run_jobs(struct job_thread *t)
 {
-	uint64_t k = 0, current, release;
+	uint64_t k = 0, current, release, end = base + seconds * SECOND;
 
-	while (k < t->jobs) {
-		release = t->first + k * t->period_ns;
+	for (; (release = t->first + k * t->period_ns) < end; k++) {
 		if (now_of(CLOCK_MONOTONIC) < release) {
 			sleep_until(release);
 			note_release(t, release);
 		}
+		probe(t, k);
 		current = (now_of(CLOCK_MONOTONIC) - t->first) / t->period_ns;
 		for (; k < current && k < t->jobs; k++)
 			count(t, false);
 		if (k < t->jobs)
 			count(t, run_job(t->need, t->first + (k + 1) * t->period_ns));
-		k++;
+		else
+			run_job(t->need, end);
 	}
 }
 
@@ -350,6 +373,7 @@ static bool set_option(const char *option)
 	}
 	return set_number("--seconds", option, &seconds, 1) ||
 	       set_number("--load", option, &load, 1) ||
+	       set_number("--probe", option, &probes, 1) ||
 	       set_number("--slot-us", option, &slot_ns, 1000) ||
 	       set_number("--shave-us", option, &shave_ns, 1000);
 }
@@ -397,7 +421,7 @@ static void print_result(void)
 		printf("%s", i ? ", " : "");
 		print_thread(&threads[i]);
 	}
-	printf("]}\n");
+	printf("], \"job_cost_ns\": %lu}\n", job_cost_ns);
 }
 
 static void to_cpu_0(void)

@@ -46,7 +46,7 @@ def streams_of(job):
 def crowd(job):
     options = job["options"]
     given = [f"--{name.replace('_', '-')}={options[name]}" for name in
-             ("seconds", "slot_us", "shave_us", "load") if name in options]
+             ("seconds", "slot_us", "shave_us", "load", "probe") if name in options]
     # pylint: disable=consider-using-with
     return subprocess.Popen([f"{BUILD}/tests/crowd", f"--policy={job['arm']}", *given, job["set"]],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -56,7 +56,7 @@ def answer(process):
     out, _ = process.communicate()
     if process.returncode:
         raise SystemExit(f"crowd ended with {process.returncode}")
-    return json.loads(out)["streams"]
+    return json.loads(out)
 
 
 class Module:
@@ -84,7 +84,7 @@ class Module:
             self.netlink.set("ATTACH", "THREAD", TID=tid, STREAM=n + 1, CPU=0)
         process.stdin.write("\n")
         process.stdin.flush()
-        job["streams"] = answer(process)
+        job.update(answer(process))
         job["module"] = [{name.lower(): one["STATS"][name] for name in
                           ("SERVED", "LOST", "WINDOWS", "VIOLATIONS", "OVERRUNS", "LATENCY_MAX")}
                          for one in self.netlink.dump("STREAM_GET", "STREAM")]
@@ -101,7 +101,7 @@ def run(job):
     if job["arm"] == "module":
         Module().run(job)
     else:
-        job["streams"] = answer(crowd(job))
+        job.update(answer(crowd(job)))
     job["took"] = round(time.monotonic() - begin, 3)
 
 
@@ -116,4 +116,5 @@ def main():
             time.sleep(0.2)  # whatever the set kept from running
 
 
-main()
+if __name__ == "__main__":
+    main()
