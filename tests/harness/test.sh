@@ -80,6 +80,7 @@ live_suite() { # COMMAND...
 }
 
 suites_together() {
+  in_parallel vm script_suite env tests/vm/selftest.sh rt rt61
   in_parallel sanitized sanitized_suite
   in_parallel lint lint
   in_parallel fuzz fuzz 60
@@ -96,7 +97,6 @@ suites_together() {
 suites_alone() {
   local script
   run_suite module-rt module_suite rt --timeout 600 -- tests/vm/test_module.py
-  run_suite module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
   run_suite windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
   run_suite live live_suite meson_suite env build live
   for script in tests/live/test_*.py; do

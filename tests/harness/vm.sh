@@ -6,7 +6,7 @@
 # Weakness: everything is emulated, so real time means little in the guest; what judges time uses
 # --virtual-time.
 
-for part in cache stock initramfs qemu judge; do
+for part in apt cache stock lab initramfs qemu judge; do
   # shellcheck source=/dev/null
   . "tests/vm/$part.sh" || exit 1
 done
@@ -23,8 +23,9 @@ kernel_dir() { # KERNEL
   case $1 in
   rt) stock_kernel 6.12 ;;
   rt61) stock_kernel 6.1 ;;
+  lab) lab_kernel ;;
   *)
-    say "there is no kernel \"$1\"; it is one of rt rt61"
+    say "there is no kernel \"$1\"; it is one of rt rt61 lab"
     return 1
     ;;
   esac
@@ -36,7 +37,7 @@ vm_number() { # OPTION VALUE
 
 # Sets vm_machine, vm_timeout, vm_out, vm_command.
 vm_options() {
-  local virtual='' shift=1 cpus=2 memory=2048
+  local virtual='' shift='' cpus='' memory=2048
   vm_timeout=300 vm_out=build/vm/out vm_command=()
   while [ $# -gt 0 ]; do
     case $1 in
@@ -45,17 +46,20 @@ vm_options() {
     --cpus) vm_number "$@" && cpus=$2 && shift ;;
     --memory) vm_number "$@" && memory=$2 && shift ;;
     --timeout) vm_number "$@" && vm_timeout=$2 && shift ;;
-    --out) vm_out=${2:?--out takes a directory} && shift ;;
+    --out) vm_out=${2:-} && shift ;;
     --) vm_command=("${@:2}") && break ;;
     *) vm_die "there is no option \"$1\"; a command comes after --" ;;
     esac
     shift
   done
   [ ${#vm_command[@]} -gt 0 ] || vm_die "no command; it comes after --"
+  [ -n "$vm_out" ] || vm_die "--out takes a directory"
+  [ -z "$virtual" ] || [ -z "$cpus" ] || vm_die "virtual time is for one CPU: no --cpus"
+  [ -n "$virtual" ] || [ -z "$shift" ] || vm_die "--shift goes with --virtual-time"
   if [ -n "$virtual" ]; then
-    vm_machine=$(qemu_virtual_time "$shift")
+    vm_machine=$(qemu_virtual_time "${shift:-1}")
   else
-    vm_machine=$(qemu_real_time "$cpus")
+    vm_machine=$(qemu_real_time "${cpus:-2}")
   fi
   vm_machine+=" -m $memory"
 }

@@ -54,7 +54,7 @@ run_command() {
   cd "$TOP" || exit 125
   export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash TERM=dumb LC_ALL=C.UTF-8
   export "${ENVIRONMENT[@]}"
-  exec setsid "${COMMAND[@]}" </dev/null
+  exec setsid --wait "${COMMAND[@]}" </dev/null
 }
 
 # What was started in the background may hold the pipes open for ever, so wait only a little for
@@ -93,10 +93,16 @@ look_for_leaks() {
   while IFS= read -r line; do tell "$line"; done <"$leaks"
 }
 
+# After its first complaint, lockdep looks no more; it may also run out of memory for what it saw.
+look_at_lockdep() {
+  [ ! -e /proc/lockdep_stats ] || grep -q 'debug_locks: *1' /proc/lockdep_stats ||
+    tell "BUG: lockdep is off"
+}
+
 become_a_system
 command_with_ports
 status=$?
 look_for_leaks
+look_at_lockdep
 echo "$status" >"$(port status)"
-sync
-exec busybox poweroff -f
+exec busybox reboot -f # QEMU ends at a reboot, whatever the kernel knows of the machine's power

@@ -42,17 +42,6 @@ stock_fill() { # RELEASE DIR FINAL
   echo "$release" >"$dir/release"
 }
 
-# Lists that are older than the archive name packages that it has no more.
-apt_download() { # DIR PACKAGE...
-  local dir=$1
-  shift
-  mkdir -p "$dir" || return 1
-  (cd "$dir" && apt-get -q download "$@") 2>&1 && return
-  is_root && apt-get -q -o DPkg::Lock::Timeout=600 update && (cd "$dir" && apt-get -q download "$@") && return
-  say "lab: apt-get could not download: $*"
-  return 1
-}
-
 stock_kernel() { # SERIES
   local release
   release=$(stock_newest "$1")
