@@ -14,7 +14,7 @@
 #include "util/cleanup.h"
 
 #define SETS   3000
-#define WORK   1000000
+#define WORK   100000
 #define STATES 400000
 
 /* All that decides about the future before slot `time` of the cycle: of each stream, requests left of
