@@ -76,14 +76,17 @@ class Module:
             self.netlink.set("CONTRACT_SET", "CONTRACT", NAME=f"set{first}",
                              STREAM=streams[first:first + STREAMS_IN])
 
-    def run(self, job):
-        self.prepare(job)
-        before = self.counters()
-        process = crowd(job)
+    def attach(self, process):
         for n, tid in enumerate(json.loads(process.stdout.readline())["tids"]):
             self.netlink.set("ATTACH", "THREAD", TID=tid, STREAM=n + 1, CPU=0)
         process.stdin.write("\n")
         process.stdin.flush()
+
+    def run(self, job):
+        self.prepare(job)
+        before = self.counters()
+        process = crowd(job)
+        self.attach(process)
         job.update(answer(process))
         job["module"] = [{name.lower(): one["STATS"][name] for name in
                           ("SERVED", "LOST", "WINDOWS", "VIOLATIONS", "OVERRUNS", "LATENCY_MAX")}
