@@ -11,7 +11,7 @@
 #include "admit/prove.h"
 #include "slots.h"
 
-#define REQUESTS_MAX 50000000ULL
+#define REQUESTS_MAX 10000000ULL
 
 /* Keeps it all windows for ever? 0, 1, or -1 after a complaint. */
 static int keeps(const struct qos_cli *cli, const struct qos_sim_task *tasks, size_t n,

@@ -143,7 +143,7 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 			add_problem(list, live->state == QOS_LIVE_WAITING ? "warning" : "error",
 				    name, live->reason ? live->reason : "not in force",
 				    live_hints[live->state]);
-		else if (live->contract->n_net)
+		else if (live->contract && live->contract->n_net)
 			add_problem(list, "warning", name, "its network section is not served yet",
 				    "only its cpu section is in force");
 	}
