@@ -25,7 +25,7 @@ import measure
 
 SHIFT, OTHERS = 1, (1, 10, 100, 1000)
 ONE, PAIR = "(20,2,0/1,10)", "(20,3,0/1,10) (20,2,0/1,12)"
-OPTIONS = {"seconds": 1, "slot_us": 100, "shave_us": 50, "probe": 1, "cap_ppm": 950000,
+OPTIONS = {"seconds": 1, "slot_us": 100, "shave_us": 45, "probe": 1, "cap_ppm": 950000,
            "interval_us": 2000000}
 
 
@@ -70,6 +70,7 @@ def tell(bench, cost, changes):
 
 def main():
     bench = measure.Bench("actuation")
+    lab.build_module()
     answers, error = lab.run("windows_guest.py", jobs(), SHIFT, 3000)
     if error:
         sys.exit(error)

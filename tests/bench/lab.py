@@ -11,6 +11,10 @@ import threading
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
 
+def build_module(kernel="rt"):
+    subprocess.run(["./dev", "kmod", kernel], cwd=TOP, stdout=subprocess.DEVNULL, check=True)
+
+
 def run(program, jobs, shift, timeout, kernel="rt"):
     """One boot: the guest's PROGRAM JOBS RESULTS. Whatever answers there are, and an error or None."""
     out = os.path.join(TOP, "build/vm")
@@ -19,8 +23,8 @@ def run(program, jobs, shift, timeout, kernel="rt"):
         with open(f"{folder}/jobs", "w", encoding="utf-8") as file:
             file.writelines(json.dumps(job) + "\n" for job in jobs)
         done = subprocess.run(
-            ["./dev", "vm", kernel, "--virtual-time", "--shift", str(shift), "--timeout", str(timeout),
-             "--out", folder, "--", f"tests/vm/{program}", f"{folder}/jobs", f"{folder}/results"],
+            ["./dev", "vm", kernel, "--virtual-time", "--shift", str(shift),
+             "--timeout", str(timeout), "--out", folder, "--", f"tests/vm/{program}", f"{folder}/jobs", f"{folder}/results"],
             cwd=TOP, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         answers = []
         if os.path.exists(f"{folder}/results"):
@@ -29,8 +33,9 @@ def run(program, jobs, shift, timeout, kernel="rt"):
     return answers, done.stderr if done.returncode else None
 
 
-def run_batches(program, batches, shift, timeout, machines=1):
-    """Every batch in a boot of its own, `machines` at once. All answers; errors go to stderr."""
+def run_batches(program, batches, shift, timeout, machines=1, tell=None):
+    """Every batch in a boot of its own, `machines` at once. All answers, which tell() also gets as they
+    come; errors go to stderr."""
     batches, answers, errors = list(batches), [], []
     lock = threading.Lock()
 
@@ -43,6 +48,8 @@ def run_batches(program, batches, shift, timeout, machines=1):
             got, error = run(program, batch, shift, timeout)
             with lock:
                 answers.extend(got)
+                if tell:
+                    tell(got)
                 if error:
                     errors.append(error)
                     print(error, file=sys.stderr, flush=True)

@@ -29,6 +29,7 @@ def jobs():
 
 def main():
     bench = measure.Bench("latency")
+    lab.build_module()
     answers, error = lab.run("latency_guest.py", jobs(), SHIFT, 3000)
     if error:
         sys.exit(error)

@@ -2,12 +2,13 @@
 /*
  * What kmod/dwcs.h itself makes of sets whose jobs take their whole C: for each line of standard input,
  *
- *   ORDERING HORIZON INTERVAL,TAKEN,OFFSET EARLY,SWITCH (T,C,x/y,phase) ...
+ *   ORDERING HORIZON INTERVAL,TAKEN,OFFSET EARLY,PERMILLE,SWITCH,SPARE (T,C,x/y,phase) ...
  *
  * a line {"streams": [{"requests": ..., "served": ..., "windows": ..., "violations": ...}, ...]}. One unit
  * of time throughout. TAKEN of each INTERVAL is somebody else's, at its end: what the cap leaves to the
- * rest of the machine; the first ends at OFFSET. Jobs end EARLY before their C; before another stream
- * than the last one is served, SWITCH passes. Counts requests whose deadline is within HORIZON, as tests/vm/crowd.c does.
+ * rest of the machine; the first ends at OFFSET. Jobs end EARLY (and PERMILLE of C) before their C; before another stream
+ * than the last one is served, SWITCH passes. SPARE 0: work that no window needs is not done at all, for
+ * others are there, which outweigh it. Counts requests whose deadline is within HORIZON, as tests/vm/crowd.c does.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +23,7 @@
 #define TEXT_MAX    65536
 
 struct line {
-	uint64_t horizon, interval, taken, offset, early, change;
+	uint64_t horizon, interval, taken, offset, early, permille, change, spare;
 	unsigned int n;
 	struct dwcs_stream stream[STREAMS_MAX];
 	uint64_t next[STREAMS_MAX]; /* release */
@@ -93,7 +94,9 @@ static uint64_t next_release(uint64_t now)
 /* What the running job has to get yet; the interval's own is no job. */
 static uint64_t wants(const struct dwcs_stream *s)
 {
-	return s == &line.stream[0] ? s->left : s->left - line.early;
+	uint64_t early = line.early + s->cost * line.permille / 1000;
+
+	return s == &line.stream[0] ? s->left : s->left - early;
 }
 
 /* Lets time go on, to `until` at most; returns the new time. */
@@ -124,6 +127,8 @@ static void run(void)
 	while (now < line.horizon) {
 		catch_up(now);
 		s = dwcs_pick(&queue, now);
+		if (s && s->pos[DWCS_SPARE] && !line.spare)
+			s = NULL;
 		if (s && s != last && s != &line.stream[0])
 			change = line.change;
 		last = s;
@@ -152,7 +157,7 @@ static bool parse_streams(const char *text)
 					  .id = line.n};
 		dwcs_reset(s);
 		line.next[line.n] = phase;
-		if (!dwcs_check(s) || cost <= line.early)
+		if (!dwcs_check(s) || cost * (1000 - line.permille) <= line.early * 1000)
 			return false;
 	}
 	return line.n > 1 && text[strspn(text, " \n")] == 0;
@@ -177,8 +182,9 @@ static bool parse(const char *text)
 	int i, length;
 
 	memset(&line, 0, sizeof(line));
-	if (sscanf(text, "%31s %lu %lu,%lu,%lu %lu,%lu%n", ordering, &line.horizon, &line.interval,
-		   &line.taken, &line.offset, &line.early, &line.change, &length) != 7)
+	if (sscanf(text, "%31s %lu %lu,%lu,%lu %lu,%lu,%lu,%lu%n", ordering, &line.horizon,
+		   &line.interval, &line.taken, &line.offset, &line.early, &line.permille,
+		   &line.change, &line.spare, &length) != 9)
 		return false;
 	for (i = 0; i < DWCS_ORDERINGS && strcmp(names[i], ordering) != 0; i++)
 		;

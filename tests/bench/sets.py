@@ -79,13 +79,14 @@ class Oracle:
         self.process = subprocess.Popen([f"{BUILD}/tests/predict"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
-    def ask(self, streams, ordering="fin", offset=None, less=0, early=0, switch=0):
+    def ask(self, streams, ordering="fin", offset=None, less=0, early=0, permille=0, switch=0,
+            spare=1):
         """`less`: of C; the other ones as in predict.c."""
         scaled = (stream.scaled(self.slot) for stream in streams)
         scaled = text(stream._replace(cost=stream.cost - less) for stream in scaled)
         self.process.stdin.write(
             f"{ordering} {self.horizon} {self.interval},{self.taken},{offset or self.interval} "
-            f"{early},{switch} {scaled}\n")
+            f"{early},{permille},{switch},{spare} {scaled}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["streams"]
 

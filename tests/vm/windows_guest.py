@@ -3,7 +3,7 @@
 """In the guest: runs one crowd for each line of the file JOBS, answers with a line in RESULTS.
 
 A line is {"set": "(T,C,x/y,phase) ...", "arm": "module|deadline|fifo|other", "options": {...}}; what
-else is in it comes back. Options: seconds, slot_us, shave_us, load as tests/vm/crowd.c has them; for the
+else is in it comes back. Options: seconds, slot_us, shave_us, shave_permille, load as tests/vm/crowd.c has them; for the
 module the runtime of a stream is C slots less runtime_us, and interval_us and cap_ppm are its cap.
 
 The kernel's own limits on real-time work are off, so that each policy is seen at its best: no
@@ -46,7 +46,8 @@ def streams_of(job):
 def crowd(job):
     options = job["options"]
     given = [f"--{name.replace('_', '-')}={options[name]}" for name in
-             ("seconds", "slot_us", "shave_us", "load", "probe") if name in options]
+             ("seconds", "slot_us", "shave_us", "shave_permille", "load",
+              "probe") if name in options]
     # pylint: disable=consider-using-with
     return subprocess.Popen([f"{BUILD}/tests/crowd", f"--policy={job['arm']}", *given, job["set"]],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -89,7 +90,7 @@ class Module:
         self.attach(process)
         job.update(answer(process))
         job["module"] = [{name.lower(): one["STATS"][name] for name in
-                          ("SERVED", "LOST", "WINDOWS", "VIOLATIONS", "OVERRUNS", "LATENCY_MAX")}
+                          ("SERVED", "LOST", "WINDOWS", "VIOLATIONS", "OVERRUNS", "LATENCY_MAX", "USED")}
                          for one in self.netlink.dump("STREAM_GET", "STREAM")]
         after = self.counters()
         job["counters"] = {name.lower(): after[name] - before.get(name, 0) for name in after}
