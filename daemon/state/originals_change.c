@@ -217,6 +217,11 @@ static bool sleeps_unthrottled(pid_t tid)
  *
  * Not so a thread that has used up its runtime: its timers are running, they return the bandwidth,
  * and only they end its throttling; new parameters would move them far away.
+ *
+ * Weakness: on 6.18 the bandwidth of a thread that leaves throttled, after its parameters were set
+ * again in that state (an overrun was cut), is now and then given back twice, at once and by the
+ * timer. The kernel's sum can then be below zero, which it takes for full: small reservations are
+ * refused with EBUSY until a larger one comes, and stays.
  */
 static void leave_deadline(pid_t tid, const struct qos_sched_record *now)
 {
