@@ -61,16 +61,17 @@ static json_t *document_of(const struct qos_sim_task *tasks, size_t n)
 	const struct qos_prove_params params = {.jobs_max = QOS_PROVE_JOBS_MAX};
 	bool fits = qos_prove_fits(tasks, n);
 
-	return json_pack("{s:f, s:b, s:b, s:b, s:{}}", "u", u_of(tasks, n), "t1",
+	return json_pack("{s:f, s:b, s:b, s:b, s:b, s:{}}", "u", u_of(tasks, n), "t1",
 			 qos_prove_sporadic(tasks, n, &params, NULL), "t2",
 			 qos_prove_bundle(tasks, n, &params, NULL, NULL), "t3",
-			 fits && proves_table(tasks, n, &params), "orderings");
+			 fits && proves_table(tasks, n, &params), "search",
+			 fits && qos_prove_search(tasks, n, &params, NULL), "orderings");
 }
 
 static void print(const struct qos_out *out, const json_t *document)
 {
 	json_t *orderings = json_object_get(document, "orderings"), *kept;
-	static const char *const proofs[] = {"t1", "t2", "t3"};
+	static const char *const proofs[] = {"t1", "t2", "t3", "search"};
 	const char *name;
 
 	fprintf(out->file, "minimum utilisation  %.3f\n",

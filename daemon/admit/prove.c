@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ladder of proofs, cheapest and most robust first: what holds for any phases is tried before what
- * rests on them. The orderings are replayed in the order in which they keep most sets.
+ * rests on them. The orderings are replayed in the order in which they keep most sets; a search for a
+ * table is the last and dearest.
  */
 #include "admit/prove.h"
 
@@ -81,5 +82,5 @@ enum qos_proof qos_prove(const struct qos_sim_task *tasks, size_t n,
 		*ret_ordering = orderings[i];
 		return QOS_PROOF_TABLE;
 	}
-	return QOS_PROOF_NONE;
+	return qos_prove_search(tasks, n, params, must) ? QOS_PROOF_TABLE : QOS_PROOF_NONE;
 }

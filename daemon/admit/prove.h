@@ -40,7 +40,11 @@ bool qos_prove_bundle(const struct qos_sim_task *tasks, size_t n,
 bool qos_prove_table(const struct qos_sim_task *tasks, size_t n, enum dwcs_ordering ordering,
 		     const struct qos_prove_params *params, struct qos_must *must);
 
-/* The ladder: T1, T2, T3 over the orderings that are worth a replay. *ret_ordering: the one whose
+/* By search for one: at most 16 tasks, phases < T. */
+bool qos_prove_search(const struct qos_sim_task *tasks, size_t n,
+		      const struct qos_prove_params *params, struct qos_must *must);
+
+/* The ladder: T1, T2, T3 over the orderings that are worth a replay, T3 by search. *ret_ordering: the one whose
  * replay it was; else `fin`. */
 enum qos_proof qos_prove(const struct qos_sim_task *tasks, size_t n,
 			 const struct qos_prove_params *params, struct qos_must *must,

@@ -98,7 +98,8 @@ static bool prove(const struct qos_sim_task *tasks, size_t n, enum mode mode, st
 		return qos_prove_sporadic(tasks, n, &params, must);
 	if (mode == BUNDLES)
 		return qos_prove_bundle(tasks, n, &params, must, NULL);
-	return qos_prove_table(tasks, n, DWCS_FIN, &params, must);
+	return rnd(2) ? qos_prove_table(tasks, n, DWCS_FIN, &params, must)
+		      : qos_prove_search(tasks, n, &params, must);
 }
 
 /* One mandatory request less: its window has too few. */

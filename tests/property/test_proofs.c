@@ -87,36 +87,55 @@ static void lend(struct qos_sim_task *tasks, size_t n, const struct qos_must *mu
 		tasks[i].must = must[i];
 }
 
-static void test_tables_keep_all_windows(void **state)
+enum { SPORADIC, BUNDLE, REPLAY, SEARCH, TESTS };
+
+static bool prove(int test, const struct qos_sim_task *tasks, size_t n, struct qos_must *must)
 {
 	static const struct qos_prove_params params = {.jobs_max = 20000};
-	unsigned int accepted[3] = {};
+
+	switch (test) {
+	case SPORADIC:
+		return qos_prove_sporadic(tasks, n, &params, must);
+	case BUNDLE:
+		return qos_prove_bundle(tasks, n, &params, must, NULL);
+	case REPLAY:
+		return qos_prove_table(tasks, n, rnd(DWCS_ORDERINGS), &params, must);
+	default:
+		return qos_prove_search(tasks, n, &params, must);
+	}
+}
+
+static void test_tables_keep_all_windows(void **state)
+{
+	unsigned int accepted[TESTS] = {}, replayed_only = 0;
 
 	(void)state;
 	for (int set = 0; set < SETS; set++) {
 		struct qos_sim_task tasks[TASK_MAX];
 		size_t n = random_set(tasks);
+		bool proven[TESTS];
 
-		for (unsigned int test = 0; test < 3; test++) {
+		for (int test = 0; test < TESTS; test++) {
 			struct qos_must must[TASK_MAX] = {};
-			enum dwcs_ordering ordering = rnd(DWCS_ORDERINGS);
-			bool proven = test == 0 ? qos_prove_sporadic(tasks, n, &params, must)
-				      : test == 1
-					      ? qos_prove_bundle(tasks, n, &params, must, NULL)
-					      : qos_prove_table(tasks, n, ordering, &params, must);
 
-			if (!proven)
+			proven[test] = prove(test, tasks, n, must);
+			if (!proven[test])
 				continue;
 			accepted[test]++;
 			assert_true(qos_prove_fits(tasks, n));
 			lend(tasks, n, must);
-			assert_keeps(tasks, n, rnd(DWCS_ORDERINGS), test == 0 ? rnd(2) * 7 : 0);
+			assert_keeps(tasks, n, rnd(DWCS_ORDERINGS),
+				     test == SPORADIC ? rnd(2) * 7 : 0);
 			take_back(tasks, n);
 		}
+		replayed_only += proven[REPLAY] && !proven[SEARCH];
 	}
-	print_message("accepted: T1 %u, T2 %u, T3 by one ordering %u, of %d\n", accepted[0],
-		      accepted[1], accepted[2], SETS);
-	assert_true(accepted[0] > 50 && accepted[1] > 50 && accepted[2] > 200);
+	print_message("accepted: T1 %u, T2 %u, T3 by one ordering %u, by search %u, of %d\n",
+		      accepted[SPORADIC], accepted[BUNDLE], accepted[REPLAY], accepted[SEARCH],
+		      SETS);
+	assert_true(accepted[SPORADIC] > 50 && accepted[BUNDLE] > 50 && accepted[REPLAY] > 200);
+	assert_true(accepted[SEARCH] > accepted[REPLAY]);
+	print_message("by replay, where the search gave up: %u\n", replayed_only);
 }
 
 int main(void)
