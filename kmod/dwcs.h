@@ -349,6 +349,18 @@ static inline enum dwcs_heap dwcs_heap_of(const struct dwcs_queue *q, const stru
 	return DWCS_RANK;
 }
 
+/* A live request waits for the CPU: for the first time, or again after dwcs_drop(). */
+static inline void dwcs_enqueue(struct dwcs_queue *q, struct dwcs_stream *s, int mandatory)
+{
+	dwcs_push(q, mandatory ? DWCS_MUST : dwcs_heap_of(q, s), s);
+	if (!s->pos[DWCS_RANK])
+		return;
+	if (dwcs_finishes(q->ordering) && s->left < s->cost)
+		dwcs_push(q, DWCS_STARTED, s);
+	if (q->ordering == DWCS_FIN_GUARD && s->k == s->m)
+		dwcs_push(q, DWCS_CRITICAL, s);
+}
+
 /* A request arrives at `release`; the last one was settled. It may be mandatory. */
 static inline void dwcs_release(struct dwcs_queue *q, struct dwcs_stream *s, __u64 release,
 				int mandatory)
@@ -357,12 +369,10 @@ static inline void dwcs_release(struct dwcs_queue *q, struct dwcs_stream *s, __u
 	s->due = release + s->deadline;
 	s->left = s->cost;
 	dwcs_push(q, DWCS_DUE, s);
-	dwcs_push(q, mandatory ? DWCS_MUST : dwcs_heap_of(q, s), s);
-	if (q->ordering == DWCS_FIN_GUARD && s->pos[DWCS_RANK] && s->k == s->m)
-		dwcs_push(q, DWCS_CRITICAL, s);
+	dwcs_enqueue(q, s, mandatory);
 }
 
-/* It will not be run any more; it is lost when it is due. */
+/* It will not be run any more, or not until it is enqueued again; it is lost when it is due. */
 static inline void dwcs_drop(struct dwcs_queue *q, struct dwcs_stream *s)
 {
 	int heap;

@@ -125,7 +125,7 @@ static bool wins(const struct qos_thread *thread, const struct qos_thread *chose
 	if (dwcs_order(queue->ordering, &next, &rival) >= 0)
 		return false;
 	/* fin: what is started and due earlier finishes first, if there is room for it. */
-	return queue->ordering != DWCS_FIN || dwcs_by_due(&rival, &next) > 0 ||
+	return !dwcs_finishes(queue->ordering) || dwcs_by_due(&rival, &next) > 0 ||
 	       (s64)rival.left > (s64)(next.due - at) - (s64)next.left;
 }
 

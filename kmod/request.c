@@ -151,25 +151,14 @@ static void lose(struct qos_thread *thread, u64 n, u64 now)
 
 void qos_request_park(struct qos_thread *thread)
 {
-	int heap;
-
-	for (heap = 0; heap < DWCS_HEAPS; heap++) {
-		if (heap != DWCS_DUE)
-			dwcs_remove(&thread->cpu->queue, heap, &thread->dwcs);
-	}
+	dwcs_drop(&thread->cpu->queue, &thread->dwcs);
 	thread->parked = true;
 	thread->cpu->dirty = true;
 }
 
 void qos_request_unpark(struct qos_thread *thread)
 {
-	struct dwcs_queue *queue = &thread->cpu->queue;
-	struct dwcs_stream *s = &thread->dwcs;
-	enum dwcs_heap heap = thread->mandatory ? DWCS_MUST : dwcs_heap_of(queue, s);
-
-	dwcs_push(queue, heap, s);
-	if (queue->ordering == DWCS_FIN && heap == DWCS_RANK && s->left < s->cost)
-		dwcs_push(queue, DWCS_STARTED, s);
+	dwcs_enqueue(&thread->cpu->queue, &thread->dwcs, thread->mandatory);
 	thread->parked = false;
 	thread->cpu->dirty = true;
 }

@@ -255,8 +255,12 @@ static void expect_heaps(const struct dwcs_queue *q, const struct dwcs_stream *s
 		int waits = (pos[DWCS_MUST] != 0) + (pos[DWCS_RANK] != 0) + (pos[DWCS_SPARE] != 0);
 
 		assert_in_range(waits, 0, dwcs_is_live(&s[i]) ? 1 : 0);
-		assert_false(pos[DWCS_STARTED] && !pos[DWCS_RANK]);
-		assert_false(pos[DWCS_CRITICAL] && (!pos[DWCS_RANK] || s[i].k != s[i].m));
+		assert_int_equal(pos[DWCS_STARTED] != 0, pos[DWCS_RANK] &&
+								 dwcs_finishes(q->ordering) &&
+								 s[i].left < s[i].cost);
+		assert_int_equal(pos[DWCS_CRITICAL] != 0, pos[DWCS_RANK] &&
+								  q->ordering == DWCS_FIN_GUARD &&
+								  s[i].k == s[i].m);
 	}
 }
 
@@ -274,6 +278,8 @@ static void random_operation(struct dwcs_queue *q, struct dwcs_stream *s, uint64
 		break;
 	case 3:
 		dwcs_drop(q, s);
+		if (rnd(2))
+			dwcs_enqueue(q, s, rnd(6) == 0);
 		break;
 	case 4:
 		*now += rnd(3);
