@@ -9,18 +9,20 @@
  */
 #include "qos.h"
 
+/* What it ran from slice_ns to `to`, which is over and told of once. */
 void qos_evidence_slice(struct qos_cpu *cpu, const struct qos_thread *thread, u64 to)
 {
 	struct qos_slice *last = &cpu->slices[(cpu->slices_n - 1) % QOS_SLICES];
+	u64 from = cpu->slice_ns;
 
+	cpu->slice_ns = to;
 	/* An interruption by the dispatcher or an interrupt's thread does not begin a new one. */
-	if (cpu->slices_n && last->stream == thread->stream->id &&
-	    cpu->slice_ns - last->to_ns < 2000) {
+	if (cpu->slices_n && last->stream == thread->stream->id && from - last->to_ns < 2000) {
 		last->to_ns = to;
 		return;
 	}
 	cpu->slices[cpu->slices_n++ % QOS_SLICES] = (struct qos_slice){
-		.from_ns = cpu->slice_ns,
+		.from_ns = from,
 		.to_ns = to,
 		.stream = thread->stream->id,
 	};
