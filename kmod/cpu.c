@@ -367,10 +367,11 @@ void qos_cpu_table(struct qos_thread *thread, struct qos_table **table)
 	u64 now;
 
 	flags = enter(cpu, &now);
+	if (thread->table && thread->table->bundle &&
+	    (!*table || thread->table->bundle != (*table)->bundle))
+		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now); /* with all of its bundle */
 	swap(thread->table, *table);
-	list_del_init(&thread->in_bundled);
-	if (thread->table && thread->table->bundle)
-		list_add_tail(&thread->in_bundled, &cpu->bundled);
+	qos_table_join(thread);
 	leave(cpu, flags, decide(cpu, now));
 }
 

@@ -34,6 +34,7 @@
 
 #include "uapi/qos_dwcs.h"
 #include "dwcs.h"
+#include "dwcs_bundle.h"
 
 struct netlink_ext_ack;
 struct sk_buff;
@@ -151,10 +152,10 @@ struct qos_table {
 	u64 next; /* PHASES: number of the next request */
 	u32 bundle;
 	u64 budget_ns;
-	u64 round_ns; /* BUNDLE: grid point of the latest choice */
-	bool begun;   /* PHASES: request 0 was released */
+	u64 round_ns;		   /* BUNDLE: grid point of the latest choice; 0: none yet */
+	struct dwcs_member member; /* BUNDLE */
+	bool joined;		   /* BUNDLE: it released since the bundle began */
 	bool on;
-	bool takes;	      /* BUNDLE: is of the latest choice */
 	unsigned long bits[]; /* as the kernel's bitmaps */
 };
 
@@ -283,7 +284,7 @@ struct qos_cpu {
 	struct list_head runnable[QOS_DWCS_LEVEL_ARMED + 1]; /* by level */
 	struct list_head todo;				     /* whose level is wrong in any case */
 	struct list_head dead;				     /* ended, or drifted: for the worker */
-	struct list_head bundled;			     /* with a table of that kind */
+	struct list_head bundled; /* with a table of that kind, by the stream's id */
 	struct qos_thread *running;
 	u64 since_ns; /* everything before is accounted for */
 	struct qos_thread *chosen;
@@ -417,6 +418,7 @@ void qos_drift_settle(struct qos_thread *thread);
 /* --- table.c: mandatory requests --- */
 bool qos_table_asks(struct qos_thread *thread, u64 now);
 void qos_table_off(struct qos_thread *thread, u32 reason, u64 now);
+void qos_table_join(struct qos_thread *thread);
 void qos_table_drop(struct qos_thread *thread);
 int qos_table_check(const struct qos_thread *thread, const struct qos_table *table,
 		    struct netlink_ext_ack *extack);

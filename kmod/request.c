@@ -265,13 +265,8 @@ static void release_by_wakeup(struct qos_thread *thread, bool slept, u64 now)
 /* May this request of a thread that wakes up now go on? */
 static bool goes_on(const struct qos_thread *thread, u64 now)
 {
-	u64 early = thread->params.tolerance_ns;
-
-	if (!thread->current_request)
-		return false;
-	if (thread->table && thread->table->on && thread->table->mode == QOS_DWCS_TABLE_BUNDLE)
-		early = 0; /* a bundle chooses when all of the last period is settled */
-	return now + early < qos_request_grid_next(thread);
+	return thread->current_request &&
+	       now + thread->params.tolerance_ns < qos_request_grid_next(thread);
 }
 
 void qos_request_wake(struct qos_thread *thread, u64 now)

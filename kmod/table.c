@@ -6,9 +6,8 @@
  *
  * sporadic  by the place in the window, for any releases at least T apart
  * phases    by the number of the period since an agreed time; every period must see its release
- * bundle    streams of equal T that are released together: those that still owe, most urgent first,
- *           within a budget. Chosen once a period, at the first release of the bundle, when every
- *           request of the period before has its outcome; the choice uses counters, not timing.
+ * bundle    streams of equal T that are released together: those that dwcs_bundle.h takes. Chosen
+ *           once a period, at the first release of the bundle.
  */
 #include <linux/bitmap.h>
 #include <linux/math64.h>
@@ -88,67 +87,64 @@ static bool asks_phases(struct qos_thread *thread, u64 now)
 	return has_bit(table, n);
 }
 
-/* Does a go before b in a bundle's order: k'/m' ascending, the larger C, the id? */
-static bool goes_first(const struct qos_thread *a, const struct qos_thread *b)
+/* The members of a bundle that is on, in its order. */
+static u32 members_of(struct qos_cpu *cpu, u32 bundle, struct dwcs_member **members)
 {
-	u32 left = a->dwcs.k * b->dwcs.m, right = b->dwcs.k * a->dwcs.m;
-
-	if (left != right)
-		return left < right;
-	if (a->params.runtime_ns != b->params.runtime_ns)
-		return a->params.runtime_ns > b->params.runtime_ns;
-	return a->stream->id < b->stream->id;
-}
-
-/* The most urgent member that was not asked in this round. */
-static struct qos_thread *next_member(struct qos_cpu *cpu, u32 bundle, u64 round)
-{
-	struct qos_thread *t, *best = NULL;
+	struct qos_thread *t;
+	u32 n = 0;
 
 	list_for_each_entry(t, &cpu->bundled, in_bundled) {
-		if (!is_member(t, bundle) || t->table->round_ns == round || !t->dwcs.m)
-			continue;
-		if (!best || goes_first(t, best))
-			best = t;
+		if (is_member(t, bundle))
+			members[n++] = &t->table->member;
 	}
-	return best;
+	return n;
 }
 
 /* The bundle's choice for the period that begins at `round`. */
 static void choose(struct qos_thread *thread, u64 round)
 {
-	u32 bundle = thread->table->bundle;
-	u64 left = thread->table->budget_ns;
+	struct dwcs_member *members[DWCS_BUNDLE_MAX];
+	struct qos_table *table = thread->table;
 	struct qos_thread *t;
-	bool takes = true;
+	u32 i, n = members_of(thread->cpu, table->bundle, members);
 
-	while ((t = next_member(thread->cpu, bundle, round))) {
-		takes = takes && t->params.runtime_ns <= left;
-		left -= takes ? t->params.runtime_ns : 0;
-		t->table->takes = takes;
-		t->table->round_ns = round;
-	}
+	if (table->round_ns)
+		dwcs_bundle_count(members, n);
+	else
+		for (i = 0; i < n; i++)
+			dwcs_member_reset(members[i]);
+	dwcs_bundle_choose(members, n, table->budget_ns);
 	list_for_each_entry(t, &thread->cpu->bundled, in_bundled) {
-		if (!is_member(t, bundle) || t->table->round_ns == round)
-			continue;
-		t->table->takes = false; /* its quota is met */
-		t->table->round_ns = round;
+		if (is_member(t, table->bundle))
+			t->table->round_ns = round;
 	}
 }
 
+/*
+ * Who is released with the others, but for moments, is brought to their grid. Its own count of the
+ * window tells whether it was there in every period.
+ */
 static bool asks_bundle(struct qos_thread *thread, u64 now)
 {
 	struct qos_table *table = thread->table;
+	s64 tolerance = thread->params.tolerance_ns, since = thread->grid_ns - table->round_ns;
 
-	if (table->round_ns != thread->grid_ns) {
-		if (table->round_ns &&
-		    thread->grid_ns - table->round_ns < thread->params.period_ns) {
-			qos_table_off(thread, QOS_DWCS_UNPROVEN_ANCHOR, now);
-			return false;
-		}
+	if (!table->round_ns || since >= (s64)thread->params.period_ns - tolerance) {
 		choose(thread, thread->grid_ns);
+	} else if (abs(since) <= tolerance) {
+		thread->grid_ns = table->round_ns;
+	} else {
+		qos_table_off(thread, QOS_DWCS_UNPROVEN_ANCHOR, now);
+		return false;
 	}
-	return table->takes;
+	if (!table->joined)
+		dwcs_reset(&thread->dwcs);
+	table->joined = true;
+	if (thread->dwcs.k != table->member.k) {
+		qos_table_off(thread, QOS_DWCS_UNPROVEN_SILENCE, now);
+		return false;
+	}
+	return table->member.takes;
 }
 
 /* A request is released at grid_ns: is it mandatory? */
@@ -167,6 +163,26 @@ bool qos_table_asks(struct qos_thread *thread, u64 now)
 		return asks_bundle(thread, now);
 	}
 	return false;
+}
+
+/* It has a new table, which may be none: its bundle begins anew. */
+void qos_table_join(struct qos_thread *thread)
+{
+	struct list_head *at = &thread->cpu->bundled;
+	struct qos_thread *t;
+
+	list_del_init(&thread->in_bundled);
+	if (!thread->table || !thread->table->bundle)
+		return;
+	list_for_each_entry(t, &thread->cpu->bundled, in_bundled) {
+		if (t->stream->id > thread->stream->id && at == &thread->cpu->bundled)
+			at = &t->in_bundled;
+		if (!is_member(t, thread->table->bundle))
+			continue;
+		t->table->round_ns = 0;
+		t->table->joined = false;
+	}
+	list_add_tail(&thread->in_bundled, at);
 }
 
 /* --- the control path --- */
@@ -222,7 +238,7 @@ static int check_bundle(const struct qos_thread *thread, const struct qos_table 
 	u32 n = 1;
 
 	list_for_each_entry(t, &thread->cpu->threads, in_cpu) {
-		if (t == thread || !t->table || t->table->bundle != table->bundle)
+		if (t == thread || !is_member(t, table->bundle))
 			continue;
 		if (t->params.period_ns != thread->params.period_ns ||
 		    t->params.rate_mhz != thread->params.rate_mhz ||
@@ -232,7 +248,7 @@ static int check_bundle(const struct qos_thread *thread, const struct qos_table 
 				"mode bundle: period and budget of its streams must be equal");
 			return -EINVAL;
 		}
-		if (++n > QOS_DWCS_BUNDLE_MAX) {
+		if (++n > DWCS_BUNDLE_MAX) {
 			NL_SET_ERR_MSG(extack, "mode bundle: too many streams in it");
 			return -ENOSPC;
 		}

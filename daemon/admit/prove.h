@@ -7,6 +7,7 @@
 #pragma once
 
 #include "admit/simulate.h"
+#include "dwcs_bundle.h"
 
 enum qos_proof {
 	QOS_PROOF_NONE,
@@ -24,7 +25,7 @@ struct qos_prove_params {
 
 #define QOS_PROVE_JOBS_MAX   1000000ULL
 #define QOS_PROVE_BITS_MAX   65536U /* of one table; the module takes no more */
-#define QOS_PROVE_BUNDLE_MAX 16U
+#define QOS_PROVE_BUNDLE_MAX DWCS_BUNDLE_MAX
 
 /* must[0..n-1]: zeroed before; tables of the mandatory requests where the answer is true (owned by the
  * caller, qos_must_reset). May be NULL: only the answer is wanted. Memory that is lacking is a `false`. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * T2, bundles. The streams of one T and one phase are released together; bundles are sporadic against
- * each other. In each period those members are mandatory that still owe (m' > 0), in the order of
- * k'/m' ascending (ties: larger C), as long as the sum of their C stays within a budget; one that does
- * not fit is passed over. The choice uses counters, which count as if exactly the mandatory ones were
- * served, and no time: so early completion cannot change it, and after lcm(y) periods it begins anew.
+ * each other. In each period those members are mandatory that kmod/dwcs_bundle.h takes within a budget.
+ * That uses counters, which count as if exactly the mandatory ones were served, and no time: so early
+ * completion cannot change it, and after lcm(y) periods it begins anew.
  * With W(n) = largest load of n periods in a row, taken cyclically, the demand of a bundle in any
  * interval of length t is at most W(floor((t - D)/T) + 1), D the least deadline in it (generalised
  * multiframe: Baruah, Chen, Gorinsky, Mok: Real-Time Systems 17, 1999), and EDF misses nothing if the
@@ -31,88 +30,39 @@ struct bundle {
 	uint64_t *most;	  /* most[k]: W(k + 1), k < cycle */
 };
 
-struct state {
-	uint32_t k, m;
-};
-
 static const struct qos_sim_task *member(const struct bundle *bundle, size_t i)
 {
 	return &bundle->tasks[bundle->members[i]];
 }
 
-static struct state fresh(const struct qos_sim_task *task)
-{
-	return task->y ? (struct state){task->y, task->y - task->x} : (struct state){1, 1};
-}
-
-/* Does member a go before b? */
-static bool goes_before(const struct bundle *bundle, const struct state *state, size_t a, size_t b)
-{
-	uint64_t left = (uint64_t)state[a].k * state[b].m;
-	uint64_t right = (uint64_t)state[b].k * state[a].m;
-
-	if (left != right)
-		return left < right;
-	if (member(bundle, a)->cost != member(bundle, b)->cost)
-		return member(bundle, a)->cost > member(bundle, b)->cost;
-	return a < b;
-}
-
-/* The members of one period, as bits; *ret_load: their work. */
-static uint16_t choose(const struct bundle *bundle, const struct state *state, uint64_t budget,
-		       uint64_t *ret_load)
-{
-	uint16_t chosen = 0, seen = 0;
-	uint64_t load = 0;
-
-	for (;;) {
-		size_t best = bundle->n;
-
-		for (size_t i = 0; i < bundle->n; i++) {
-			if (state[i].m && !(seen & 1U << i) &&
-			    (best == bundle->n || goes_before(bundle, state, i, best)))
-				best = i;
-		}
-		if (best == bundle->n)
-			break;
-		seen |= (uint16_t)(1U << best);
-		if (load + member(bundle, best)->cost > budget)
-			continue;
-		load += member(bundle, best)->cost;
-		chosen |= (uint16_t)(1U << best);
-	}
-	*ret_load = load;
-	return chosen;
-}
-
-/* The period is over. False: a window broke. */
-static bool count(const struct bundle *bundle, struct state *state, uint16_t chosen)
+static void begin(const struct bundle *bundle, struct dwcs_member *state,
+		  struct dwcs_member **members)
 {
 	for (size_t i = 0; i < bundle->n; i++) {
-		state[i].m -= chosen >> i & 1;
-		if (--state[i].k)
-			continue;
-		if (state[i].m)
-			return false;
-		state[i] = fresh(member(bundle, i));
+		const struct qos_sim_task *task = member(bundle, i);
+
+		state[i] = (struct dwcs_member){.cost = task->cost, .x = task->x, .y = task->y};
+		dwcs_member_reset(&state[i]);
+		members[i] = &state[i];
 	}
-	return true;
 }
 
 /* One cycle under a budget: who is chosen, and the loads. *ret_most: the largest. */
 static bool replay(const struct bundle *bundle, uint64_t budget, uint16_t *chosen, uint64_t *loads,
 		   uint64_t *ret_most)
 {
-	struct state state[QOS_PROVE_BUNDLE_MAX];
+	struct dwcs_member state[QOS_PROVE_BUNDLE_MAX], *members[QOS_PROVE_BUNDLE_MAX];
 
 	*ret_most = 0;
-	for (size_t i = 0; i < bundle->n; i++)
-		state[i] = fresh(member(bundle, i));
+	begin(bundle, state, members);
 	for (uint32_t p = 0; p < bundle->cycle; p++) {
-		chosen[p] = choose(bundle, state, budget, &loads[p]);
+		loads[p] = dwcs_bundle_choose(members, (__u32)bundle->n, budget);
+		chosen[p] = 0;
+		for (size_t i = 0; i < bundle->n; i++)
+			chosen[p] |= (uint16_t)(state[i].takes << i);
 		if (loads[p] > *ret_most)
 			*ret_most = loads[p];
-		if (!count(bundle, state, chosen[p]))
+		if (!dwcs_bundle_count(members, (__u32)bundle->n))
 			return false;
 	}
 	return true;

@@ -89,9 +89,13 @@
  *	       PREFIX + (n - PREFIX) mod CYCLE. EPOCH is the absolute time of request 0. T must be
  *	       given in ns, not as a rate. Windows start with request 0. A grid point with no
  *	       release, a release off the grid, or an overrun ends the claim.
- *   BUNDLE    the streams with the same BUNDLE id on one CPU, of equal T and phase. At each release
- *	       of the bundle those that still owe (m' > 0) are mandatory in order of k'/m' ascending
- *	       (ties: larger C) while the sum of C stays within BUDGET.
+ *   BUNDLE    the streams with the same BUNDLE id on one CPU, of equal T, released together but for
+ *	       moments (as near as a wakeup to a grid point). In each period those that still owe
+ *	       (m' > 0) are mandatory in order of k'/m' ascending (ties: larger C, lower id) while
+ *	       the sum of C stays within BUDGET; one that does not fit is passed over. k' and m' count
+ *	       as if exactly the mandatory requests were served. Windows start with the bundle's
+ *	       first release after a stream joined it. A stream that is released alone or stays away
+ *	       ends the claim; a bundle stands and falls together.
  * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN
  * tells it, once. BITS is a bitmap in bytes, bit 0 of byte 0 first.
  *
