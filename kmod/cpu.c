@@ -344,7 +344,7 @@ void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, 
 	u64 now;
 
 	flags = enter(cpu, &now);
-	if (anew || params->runtime_ns > thread->params.runtime_ns)
+	if (thread->table && (anew || params->runtime_ns > thread->table->runtime_ns))
 		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now);
 	thread->params = *params;
 	if (anew) {
@@ -372,6 +372,19 @@ void qos_cpu_table(struct qos_thread *thread, struct qos_table **table)
 		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now); /* with all of its bundle */
 	swap(thread->table, *table);
 	qos_table_join(thread);
+	leave(cpu, flags, decide(cpu, now));
+}
+
+/* What its tables were charged with is not enough any more. */
+void qos_cpu_unprove(struct qos_cpu *cpu)
+{
+	struct qos_thread *thread;
+	unsigned long flags;
+	u64 now;
+
+	flags = enter(cpu, &now);
+	list_for_each_entry(thread, &cpu->threads, in_cpu)
+		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now);
 	leave(cpu, flags, decide(cpu, now));
 }
 

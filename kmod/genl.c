@@ -23,6 +23,7 @@ static QOS_RANGE range_interval = {
 	.min = 10 * NSEC_PER_MSEC,
 	.max = 2 * (u64)NSEC_PER_SEC,
 };
+static QOS_RANGE range_charge = {.max = 10 * NSEC_PER_MSEC};
 static QOS_RANGE range_cap = {.min = 10000, .max = 950000};
 /* With maxattr 0 the core would look at no attribute, and refuse none. */
 static const struct nla_policy none_policy[2] = {};
@@ -35,6 +36,8 @@ static const struct nla_policy config_policy[QOS_DWCS_CONFIG_A_MAX + 1] = {
 	[QOS_DWCS_CONFIG_A_CAP_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_interval),
 	[QOS_DWCS_CONFIG_A_TELEMETRY] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_lease),
 	[QOS_DWCS_CONFIG_A_ARM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[QOS_DWCS_CONFIG_A_DISPATCH] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_charge),
+	[QOS_DWCS_CONFIG_A_BLOCKING] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_charge),
 };
 
 static const struct nla_policy cpu_get_policy[QOS_DWCS_CPU_A_ID + 1] = {
@@ -136,11 +139,39 @@ static int config_check(const struct qos_config *config, struct genl_info *info)
 	return 0;
 }
 
+/* Were the claims that were verified with `old` verified with enough? */
+static bool config_charges_more(const struct qos_config *config, const struct qos_config *old)
+{
+	return config->cap_ppm < old->cap_ppm || config->dispatch_ns > old->dispatch_ns ||
+	       config->blocking_ns > old->blocking_ns;
+}
+
+static void config_take(const struct qos_config *config, const struct genl_info *info)
+{
+	bool more = config_charges_more(config, &qos_config);
+	struct nlattr **a = info->attrs;
+	int id;
+
+	qos_config = *config;
+	if (a[QOS_DWCS_CONFIG_A_LEASE])
+		qos_lease_renew();
+	if (a[QOS_DWCS_CONFIG_A_TELEMETRY])
+		qos_event_wake();
+	for_each_online_cpu(id) {
+		struct qos_cpu *cpu = per_cpu_ptr(&qos_cpus, id);
+
+		if (a[QOS_DWCS_CONFIG_A_CAP_PPM] || a[QOS_DWCS_CONFIG_A_CAP_INTERVAL])
+			qos_cpu_reset_cap(cpu);
+		if (more)
+			qos_cpu_unprove(cpu);
+	}
+}
+
 static int config_set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr **a = info->attrs;
 	struct qos_config config = qos_config;
-	int error, id;
+	int error;
 
 	config.lease_ns = u64_or(a[QOS_DWCS_CONFIG_A_LEASE], config.lease_ns);
 	config.band_first = u32_or(a[QOS_DWCS_CONFIG_A_BAND_FIRST], config.band_first);
@@ -148,22 +179,15 @@ static int config_set(struct sk_buff *skb, struct genl_info *info)
 	config.cap_ppm = u32_or(a[QOS_DWCS_CONFIG_A_CAP_PPM], config.cap_ppm);
 	config.cap_interval_ns = u64_or(a[QOS_DWCS_CONFIG_A_CAP_INTERVAL], config.cap_interval_ns);
 	config.telemetry_ns = u64_or(a[QOS_DWCS_CONFIG_A_TELEMETRY], config.telemetry_ns);
+	config.dispatch_ns = u64_or(a[QOS_DWCS_CONFIG_A_DISPATCH], config.dispatch_ns);
+	config.blocking_ns = u64_or(a[QOS_DWCS_CONFIG_A_BLOCKING], config.blocking_ns);
 	if (a[QOS_DWCS_CONFIG_A_ARM])
 		config.arm = nla_get_u8(a[QOS_DWCS_CONFIG_A_ARM]);
 	qos_config_cap(&config);
 	error = config_check(&config, info);
-	if (error)
-		return error;
-	qos_config = config;
-	if (a[QOS_DWCS_CONFIG_A_LEASE])
-		qos_lease_renew();
-	if (a[QOS_DWCS_CONFIG_A_TELEMETRY])
-		qos_event_wake();
-	if (!a[QOS_DWCS_CONFIG_A_CAP_PPM] && !a[QOS_DWCS_CONFIG_A_CAP_INTERVAL])
-		return 0;
-	for_each_online_cpu(id)
-		qos_cpu_reset_cap(per_cpu_ptr(&qos_cpus, id));
-	return 0;
+	if (!error)
+		config_take(&config, info);
+	return error;
 }
 
 /* --- CPUs --- */

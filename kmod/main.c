@@ -19,6 +19,8 @@ struct qos_config qos_config = {
 	.band_last = 40,
 	.cap_ppm = 900000,
 	.cap_interval_ns = NSEC_PER_SEC,
+	.dispatch_ns = 20 * NSEC_PER_USEC,
+	.blocking_ns = 50 * NSEC_PER_USEC,
 	.arm = true,
 };
 

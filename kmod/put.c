@@ -27,7 +27,8 @@ static u64 rings_full(void)
 
 int qos_put_info(struct sk_buff *skb, const void *unused)
 {
-	u32 features = QOS_DWCS_FEATURE_CPU | QOS_DWCS_FEATURE_TABLES | QOS_DWCS_FEATURE_TELEMETRY;
+	u32 features = QOS_DWCS_FEATURE_CPU | QOS_DWCS_FEATURE_TABLES | QOS_DWCS_FEATURE_CHECKED |
+		       QOS_DWCS_FEATURE_TELEMETRY;
 
 	if (nla_put_u32(skb, QOS_DWCS_INFO_A_VERSION, QOS_DWCS_VERSION) ||
 	    nla_put_u32(skb, QOS_DWCS_INFO_A_FEATURES, features) ||
@@ -48,7 +49,9 @@ int qos_put_info(struct sk_buff *skb, const void *unused)
 	    nla_put_u32(skb, QOS_DWCS_INFO_A_STREAMS_MAX, QOS_DWCS_STREAMS_MAX) ||
 	    nla_put_u32(skb, QOS_DWCS_INFO_A_THREADS_MAX, QOS_DWCS_THREADS_MAX) ||
 	    nla_put_u32(skb, QOS_DWCS_INFO_A_CPU_THREADS_MAX, QOS_DWCS_CPU_THREADS_MAX) ||
-	    put_u64(skb, QOS_DWCS_INFO_A_EVENTS_LOST, rings_full()))
+	    put_u64(skb, QOS_DWCS_INFO_A_EVENTS_LOST, rings_full()) ||
+	    put_u64(skb, QOS_DWCS_INFO_A_DISPATCH, qos_config.dispatch_ns) ||
+	    put_u64(skb, QOS_DWCS_INFO_A_BLOCKING, qos_config.blocking_ns))
 		return -EMSGSIZE;
 	return 0;
 }

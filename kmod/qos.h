@@ -153,10 +153,12 @@ struct qos_table {
 	u32 bundle;
 	u64 budget_ns;
 	u64 round_ns;		   /* BUNDLE: grid point of the latest choice; 0: none yet */
-	struct dwcs_member member; /* BUNDLE */
+	struct dwcs_member member; /* cost: with charges; its counters: BUNDLE */
 	bool joined;		   /* BUNDLE: it released since the bundle began */
+	u64 runtime_ns;		   /* C that is claimed */
+	u64 deadline_ns;	   /* with charges */
 	bool on;
-	unsigned long bits[]; /* as the kernel's bitmaps */
+	u8 bits[]; /* bit n is bit n % 8 of byte n / 8 */
 };
 
 /* What a thread was before it was first changed; its children share it until they are set right. */
@@ -331,6 +333,8 @@ struct qos_config {
 	u32 pace_ppm;	   /* of spare work */
 	u64 pace_slack_ns; /* how far ahead of it is too far */
 	u64 telemetry_ns;
+	u64 dispatch_ns; /* charged twice a mandatory request */
+	u64 blocking_ns; /* the longest stretch without preemption */
 	bool arm;
 };
 
@@ -352,6 +356,7 @@ void qos_cpu_begin(struct qos_thread *thread);
 void qos_cpu_end(struct qos_thread *thread);
 void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, bool anew);
 void qos_cpu_table(struct qos_thread *thread, struct qos_table **table);
+void qos_cpu_unprove(struct qos_cpu *cpu);
 void qos_cpu_order(struct qos_cpu *cpu, enum dwcs_ordering ordering);
 void qos_cpu_reset_cap(struct qos_cpu *cpu);
 struct qos_thread *qos_cpu_next_dead(struct qos_cpu *cpu);
@@ -420,7 +425,11 @@ bool qos_table_asks(struct qos_thread *thread, u64 now);
 void qos_table_off(struct qos_thread *thread, u32 reason, u64 now);
 void qos_table_join(struct qos_thread *thread);
 void qos_table_drop(struct qos_thread *thread);
-int qos_table_check(const struct qos_thread *thread, const struct qos_table *table,
+int qos_table_check(const struct qos_thread *thread, struct qos_table *table,
+		    struct netlink_ext_ack *extack);
+
+/* --- claim.c: whether a table is right. qos_mutex. --- */
+int qos_claim_check(const struct qos_thread *thread, struct qos_table *table,
 		    struct netlink_ext_ack *extack);
 
 /* --- probe.c --- */

@@ -9,7 +9,6 @@
  * bundle    streams of equal T that are released together: those that dwcs_bundle.h takes. Chosen
  *           once a period, at the first release of the bundle.
  */
-#include <linux/bitmap.h>
 #include <linux/math64.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
@@ -55,17 +54,18 @@ static bool has_bit(const struct qos_table *table, u64 n)
 {
 	u32 at;
 
-	if (n < table->prefix)
-		return test_bit(n, table->bits);
-	div_u64_rem(n - table->prefix, table->cycle, &at);
-	return test_bit(table->prefix + at, table->bits);
+	if (n >= table->prefix) {
+		div_u64_rem(n - table->prefix, table->cycle, &at);
+		n = table->prefix + at;
+	}
+	return table->bits[n / 8] >> n % 8 & 1;
 }
 
 static bool asks_sporadic(struct qos_thread *thread)
 {
 	const struct dwcs_stream *s = &thread->dwcs;
 
-	return has_bit(thread->table, s->y - s->k);
+	return has_bit(thread->table, s->y ? s->y - s->k : 0);
 }
 
 static bool asks_phases(struct qos_thread *thread, u64 now)
@@ -202,15 +202,10 @@ static int check_sporadic(const struct qos_thread *thread, const struct qos_tabl
 {
 	const struct qos_params *params = &thread->params;
 
-	if (table->prefix || table->cycle != params->y) {
+	if (table->prefix || table->cycle != (params->y ?: 1)) {
 		NL_SET_ERR_MSG(
 			extack,
 			"mode sporadic: the cycle is the window's y, and there is no prefix");
-		return -EINVAL;
-	}
-	if (bitmap_weight(table->bits, table->cycle) < params->y - params->x) {
-		NL_SET_ERR_MSG(extack,
-			       "mode sporadic: fewer requests are mandatory than the window needs");
 		return -EINVAL;
 	}
 	return 0;
@@ -256,13 +251,9 @@ static int check_bundle(const struct qos_thread *thread, const struct qos_table 
 	return 0;
 }
 
-int qos_table_check(const struct qos_thread *thread, const struct qos_table *table,
-		    struct netlink_ext_ack *extack)
+static int check_mode(const struct qos_thread *thread, const struct qos_table *table,
+		      struct netlink_ext_ack *extack)
 {
-	if (!thread->params.y) {
-		NL_SET_ERR_MSG(extack, "a stream without a window has no mandatory requests");
-		return -EINVAL;
-	}
 	switch ((enum qos_dwcs_table_mode)table->mode) {
 	case QOS_DWCS_TABLE_NONE:
 		return 0;
@@ -274,4 +265,13 @@ int qos_table_check(const struct qos_thread *thread, const struct qos_table *tab
 		return check_bundle(thread, table, extack);
 	}
 	return -EINVAL;
+}
+
+/* Nothing is changed but what the new table is charged with. */
+int qos_table_check(const struct qos_thread *thread, struct qos_table *table,
+		    struct netlink_ext_ack *extack)
+{
+	int error = check_mode(thread, table, extack);
+
+	return error ?: qos_claim_check(thread, table, extack);
 }

@@ -4,7 +4,6 @@
  * knowing what there is. Every refusal has its sentence here or in whoever looks further (stream.c,
  * table.c).
  */
-#include <linux/bitmap.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
@@ -208,17 +207,12 @@ int qos_take_contract(struct qos_contract *contract, struct genl_info *info)
 static int table_bits(struct qos_table *table, struct nlattr **a, struct netlink_ext_ack *extack)
 {
 	struct nlattr *bits = a[QOS_DWCS_TABLE_A_BITS];
-	const u8 *byte = bits ? nla_data(bits) : NULL;
-	u32 i;
 
 	if (!bits || !table->cycle)
 		return missing(extack, "TABLE_A_CYCLE or TABLE_A_BITS");
 	if (nla_len(bits) != DIV_ROUND_UP(table->prefix + table->cycle, 8))
 		return refuse(extack, bits, "BITS has not (PREFIX + CYCLE + 7) / 8 bytes");
-	for (i = 0; i < table->prefix + table->cycle; i++) {
-		if (byte[i / 8] & (1 << (i % 8)))
-			__set_bit(i, table->bits);
-	}
+	nla_memcpy(table->bits, bits, nla_len(bits));
 	return 0;
 }
 
@@ -245,7 +239,7 @@ static struct qos_table *table_new(struct nlattr **a)
 	    cycle = u32_or(a[QOS_DWCS_TABLE_A_CYCLE], 0);
 	struct qos_table *table;
 
-	table = kvzalloc(struct_size(table, bits, BITS_TO_LONGS(prefix + cycle)), GFP_KERNEL);
+	table = kvzalloc(struct_size(table, bits, DIV_ROUND_UP(prefix + cycle, 8)), GFP_KERNEL);
 	if (!table)
 		return NULL;
 	table->mode = nla_get_u32(a[QOS_DWCS_TABLE_A_MODE]);

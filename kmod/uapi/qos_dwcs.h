@@ -39,8 +39,8 @@
  * CONTRACT_DELETE (do): CONTRACT_A_NAME. Its threads are given back.
  * STREAM_GET (do: STREAM_A_ID; dump) -> STREAM_A_* with STATS.
  * STREAM_SET (do): STREAM_A_ID, STREAM_A_RUNTIME: the granted C, between RUNTIME_MIN and
- *	RUNTIME_MAX; in force from each thread's next request on. Drops the stream's table (event
- *	UNPROVEN) if C grows.
+ *	RUNTIME_MAX; in force from each thread's next request on. Its table is off (event
+ *	UNPROVEN) if C grows beyond what the table was set with.
  * ATTACH (do): THREAD_A_TID, STREAM, CPU; START (optional: ESRCH if the tid is another thread's by
  *	now). Policy, nice, priority and affinity are recorded, the thread is pinned to CPU and
  *	scheduled. Refused: kernel threads, SCHED_DEADLINE, threads attached already (EEXIST), CPUs
@@ -82,8 +82,8 @@
  * Mandatory requests
  * ------------------
  * A table says which requests go before all others, by their deadlines alone. Who sets it claims
- * that all mandatory requests of the CPU are feasible by EDF, preemptively, with C each; a claim
- * that the module can show to be wrong is refused. Modes:
+ * that each window gets enough of them, and that all of the CPU are feasible by EDF, preemptively,
+ * with C each. Modes:
  *   SPORADIC  bit j of BITS: request j of each window (from 0) is mandatory. CYCLE = y, PREFIX = 0.
  *   PHASES    request n at EPOCH + n T is mandatory by bit n, and from PREFIX + CYCLE on by bit
  *	       PREFIX + (n - PREFIX) mod CYCLE. EPOCH is the absolute time of request 0. T must be
@@ -96,6 +96,11 @@
  *	       as if exactly the mandatory requests were served. Windows start with the bundle's
  *	       first release after a stream joined it. A stream that is released alone or stays away
  *	       ends the claim; a bundle stands and falls together.
+ * Claims are verified (dwcs_check.h), together with all tables that are on on that CPU; a wrong one is
+ * refused, and so is one that takes too long to verify (E2BIG; 700 streams on a CPU do not). What
+ * is charged: C' = (C + 2 DISPATCH) / CAP, D' = D - min(T/16, 100 us) - BLOCKING. A bundle's BUDGET
+ * and ties are of C'. Mode PHASES goes with no other one on one CPU, its cycles are equally long in
+ * time. Later settings that charge more end all claims (CHANGE).
  * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN
  * tells it, once. BITS is a bitmap in bytes, bit 0 of byte 0 first.
  *
@@ -250,6 +255,8 @@ enum qos_dwcs_info_attr {
 	QOS_DWCS_INFO_A_THREADS_MAX,	 /* u32 */
 	QOS_DWCS_INFO_A_CPU_THREADS_MAX, /* u32 */
 	QOS_DWCS_INFO_A_EVENTS_LOST,	 /* u64: events that found no room in the module */
+	QOS_DWCS_INFO_A_DISPATCH,	 /* u64 ns */
+	QOS_DWCS_INFO_A_BLOCKING,	 /* u64 ns */
 	__QOS_DWCS_INFO_A_MAX
 };
 
@@ -264,7 +271,9 @@ enum qos_dwcs_config_attr {
 	QOS_DWCS_CONFIG_A_CAP_PPM,	/* u32, 10000..950000; default 900000 */
 	QOS_DWCS_CONFIG_A_CAP_INTERVAL, /* u64 ns, 10 ms to 2 s; default 1 s */
 	QOS_DWCS_CONFIG_A_TELEMETRY,	/* u64 ns: 0, or 10 ms to an hour; default 0 */
-	QOS_DWCS_CONFIG_A_ARM, /* u8, 0 or 1 (default): raise sleepers that will win ahead */
+	QOS_DWCS_CONFIG_A_ARM,	    /* u8, 0 or 1 (default): raise sleepers that will win ahead */
+	QOS_DWCS_CONFIG_A_DISPATCH, /* u64 ns, up to 10 ms; default 20 us: see "Claims" */
+	QOS_DWCS_CONFIG_A_BLOCKING, /* u64 ns, up to 10 ms; default 50 us */
 	__QOS_DWCS_CONFIG_A_MAX
 };
 
@@ -445,7 +454,7 @@ enum qos_dwcs_table_attr {
 	QOS_DWCS_TABLE_A_BITS,	 /* binary: (PREFIX + CYCLE + 7) / 8 bytes */
 	QOS_DWCS_TABLE_A_EPOCH,	 /* u64, PHASES */
 	QOS_DWCS_TABLE_A_BUNDLE, /* u32, not 0, BUNDLE */
-	QOS_DWCS_TABLE_A_BUDGET, /* u64 ns, BUNDLE; equal in all of its streams */
+	QOS_DWCS_TABLE_A_BUDGET, /* u64 ns, BUNDLE, charges included; equal in all of its streams */
 	__QOS_DWCS_TABLE_A_MAX
 };
 

@@ -20,7 +20,7 @@ ABOVE, BELOW = 45, 5
 
 def jobs():
     yield {"who": "cyclictest", "where": "fifo", "priority": 40, "beside": False}
-    yield {"who": "cyclictest", "where": "module", "priority": 40, "beside": True}
+    yield {"who": "cyclictest", "where": "module", "priority": ABOVE, "beside": True}
     for who in ("nanosleep", "timerfd"):
         yield {"who": who, "where": "module", "beside": True}
         for priority in (ABOVE, BELOW):

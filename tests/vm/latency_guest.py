@@ -19,7 +19,7 @@ COUNT = 3000
 SLOT_US = 500
 CROWD = " ".join(f"({20 + n},1,{n % 3}/{n % 3 + 1},{n})" for n in range(16))
 CAP = {"cap_ppm": 950000, "interval_us": 2000000}
-OWN = {"ID": 100, "NAME": "own", "PERIOD": 1000000, "DEADLINE": 200000, "RUNTIME": 50000, "X": 0, "Y": 1}
+OWN = {"ID": 100, "NAME": "own", "PERIOD": 1000000, "DEADLINE": 300000, "RUNTIME": 50000, "X": 0, "Y": 1}
 
 
 def cyclictest(priority):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the module does when something else changes: drift, the lease, claims, unloading, hotplug.
+"""What the module does when something else changes: drift, the lease, unloading, hotplug.
 
 Run by test_module.py.
 """
@@ -118,74 +118,6 @@ def test_lease_release():
         expect(nl.get("STREAM_GET", "STREAM", ID=1)["THREADS"], 0)
         expect((policy(w.pid), os.sched_getaffinity(w.pid)), ((OTHER, 0, False), ALL))
     with_lease(2, then)
-
-
-# --- tables ---
-
-def test_table_sporadic():
-    with module() as nl, worker(50000, 1000) as w:
-        contract(nl, "a", stream(1, 50, 40, x=1, y=3), stream(2))
-        refused("is attached", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=3, BITS=b"\x05")
-        attach(nl, w.pid, 1)
-        refused("window's y", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=4, BITS=b"\x05")
-        refused("fewer", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=3, BITS=b"\x01")
-        refused("bytes", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=3, BITS=b"\x01\x00")
-        refused("missing", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=1)
-        refused("mode phases", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=3, BITS=b"\x05", EPOCH=5)
-        nl.set("TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=3, BITS=b"\x05")
-        got = nl.get("STREAM_GET", "STREAM", ID=1)
-        expect((got["TABLE"], got["PROVEN"]), (1, 1))
-        w.go()
-        until(lambda: stats(nl, 1)["SERVED"] >= 30, "served")
-        got = stats(nl, 1)
-        share = got["MANDATORY"] / (got["SERVED"] + got["LOST"])
-        if not 0.6 < share < 0.75:
-            raise AssertionError(f"{share} of the requests were mandatory")
-        nl.set("TABLE_SET", "TABLE", STREAM=1, MODE=0)
-        expect(nl.get("STREAM_GET", "STREAM", ID=1)["TABLE"], 0)
-
-
-def test_overrun_ends_the_claim():
-    with module() as nl, worker(20000, 60000, "-x") as w:
-        heard = listener()
-        contract(nl, "a", stream(1, x=1, y=2))
-        attach(nl, w.pid, 1)
-        nl.set("TABLE_SET", "TABLE", STREAM=1, MODE=1, CYCLE=2, BITS=b"\x01")
-        w.go()
-        event = events(heard, "UNPROVEN")
-        expect((event["STREAM"], event["REASON"]), (1, 3))
-        got = nl.get("STREAM_GET", "STREAM", ID=1)
-        expect((got["TABLE"], got["PROVEN"]), (1, 0))
-
-
-def test_table_phases():
-    with module() as nl, worker(50000, 3000) as w:
-        heard = listener()
-        contract(nl, "a", stream(1, 50, 10, 1, 2))
-        attach(nl, w.pid, 1)
-        refused("has passed", nl.set, "TABLE_SET", "TABLE", STREAM=1, MODE=2, CYCLE=2, BITS=b"\x01", EPOCH=5)
-        w.go()
-        until(lambda: stats(nl, 1)["SERVED"] > 5, "served")
-        grid = nl.get("THREAD_GET", "THREAD", TID=w.pid)["GRID"]
-        nl.set("TABLE_SET", "TABLE", STREAM=1, MODE=2, CYCLE=2, BITS=b"\x01", EPOCH=grid + 500 * MS)
-        until(lambda: stats(nl, 1)["MANDATORY"] > 0 or nl.get("STREAM_GET", "STREAM", ID=1)["PROVEN"] == 0,
-              "mandatory requests, or a grid that this machine could not keep")
-        w.stop()
-        expect(events(heard, "GONE")["STREAM"], 1)
-
-
-def test_table_bundle():
-    with module() as nl, worker(50000, 3000) as w, worker(50000, 3000) as v:
-        contract(nl, "a", stream(1, 50, 10, 1, 2), stream(2, 50, 10, 1, 2), stream(3, 60, 10))
-        attach(nl, w.pid, 1)
-        attach(nl, v.pid, 2)
-        nl.set("TABLE_SET", "TABLE", STREAM=1, MODE=3, BUNDLE=5, BUDGET=10 * MS)
-        refused("must be equal", nl.set, "TABLE_SET", "TABLE", STREAM=2, MODE=3, BUNDLE=5, BUDGET=11 * MS)
-        refused("go with", nl.set, "TABLE_SET", "TABLE", STREAM=2, MODE=3, BUNDLE=5)
-        nl.set("TABLE_SET", "TABLE", STREAM=2, MODE=3, BUNDLE=5, BUDGET=10 * MS)
-        expect(nl.get("STREAM_GET", "STREAM", ID=2)["PROVEN"], 1)
-        nl.set("DETACH", "THREAD", TID=v.pid)
-        expect(nl.get("STREAM_GET", "STREAM", ID=1)["PROVEN"], 0)
 
 
 # --- the end ---

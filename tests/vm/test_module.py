@@ -15,6 +15,7 @@ from lab_test import (HISTOGRAMS, MS, N, Netlink, Program, Refused, attach, buil
                       counters, expect, module, policy, puppet, run, stats, stream, until, worker, FIFO,
                       OTHER, RR, BATCH, ALL, in_band, refused, events, listener)
 import module_changes
+import module_claims
 
 
 # --- the family ---
@@ -408,5 +409,5 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_RTPRIO, (99, 99))
     build_worker()
     only = sys.argv[1:]
-    sys.exit(run([f for name, f in {**globals(), **vars(module_changes)}.items()
+    sys.exit(run([f for name, f in {**globals(), **vars(module_changes), **vars(module_claims)}.items()
                   if name.startswith("test_") and (not only or any(o in name for o in only))]))
