@@ -53,7 +53,9 @@ static struct qos_dwcs_settings settings_of(const struct qos_config *config)
 					  .telemetry_ns = config->slow_loop_ns,
 					  .band_first = config->band_first,
 					  .band_last = config->band_last,
-					  .cap_ppm = config->cap_ppm};
+					  .cap_ppm = config->cap_ppm,
+					  .dispatch_ns = config->overhead_ns,
+					  .blocking_ns = config->blocking_ns};
 }
 
 static bool fits(struct qos_module *module)

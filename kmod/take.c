@@ -10,9 +10,6 @@
 
 #include "take.h"
 
-#define TOLERANCE_MAX_NS   100000
-#define TOLERANCE_FRACTION 16
-
 static QOS_RANGE range_period = {
 	.min = QOS_DWCS_PERIOD_MIN_NS,
 	.max = QOS_DWCS_PERIOD_MAX_NS,
@@ -90,7 +87,8 @@ static int period_take(struct qos_params *params, struct nlattr **a, struct netl
 
 	params->period_ns = nla_get_u64(a[QOS_DWCS_STREAM_A_PERIOD]);
 	params->rate_mhz = u32_or(a[QOS_DWCS_STREAM_A_RATE_MHZ], 0);
-	params->tolerance_ns = min_t(u64, params->period_ns / TOLERANCE_FRACTION, TOLERANCE_MAX_NS);
+	params->tolerance_ns =
+		min_t(u64, params->period_ns / QOS_DWCS_TOLERANCE_PART, QOS_DWCS_TOLERANCE_MAX_NS);
 	if (!params->rate_mhz)
 		return 0;
 	period = div_u64_rem(1000000000000ULL, params->rate_mhz, &params->period_rem);

@@ -9,8 +9,9 @@
  * promises nothing for other phases.
  *
  * Charges: C' = C + 2 x dispatch; the cap as a CPU that is slower by that share, since the module takes
- * the band away for the rest of an interval when it is used up; blocking on the demand, or off the
- * deadlines.
+ * the band away for the rest of an interval when it is used up; off the deadlines how much later than a
+ * grid point a wakeup may be and still count as at it; blocking on the demand, or off the deadlines. The
+ * module verifies what is claimed with the same charges (kmod/claim.c).
  */
 #include "admit/judge_windows.h"
 
@@ -18,6 +19,7 @@
 #include <string.h>
 
 #include "admit/prove.h"
+#include "uapi/qos_dwcs.h"
 #include "util/cleanup.h"
 
 #define HORIZON_PERIODS 200
@@ -28,6 +30,13 @@
 static uint64_t slower(uint64_t ns, uint64_t cap_ppb)
 {
 	return (uint64_t)(((unsigned __int128)ns * QOS_PPB + cap_ppb - 1) / cap_ppb);
+}
+
+static uint64_t tolerance(uint64_t period_ns)
+{
+	uint64_t part = period_ns / QOS_DWCS_TOLERANCE_PART;
+
+	return part < QOS_DWCS_TOLERANCE_MAX_NS ? part : QOS_DWCS_TOLERANCE_MAX_NS;
 }
 
 static size_t count_threads(const struct qos_windows_stream *streams, size_t n)
@@ -45,11 +54,10 @@ static bool make_tasks(const struct qos_book *book, const struct qos_windows_str
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct qos_cpu_stream *wish = streams[i].wish;
+		uint64_t late = blocking_ns + tolerance(wish->period.ns);
 		struct qos_sim_task task = {
 			.period = wish->period.ns,
-			.deadline = wish->deadline_ns > blocking_ns
-					    ? wish->deadline_ns - blocking_ns
-					    : 0,
+			.deadline = wish->deadline_ns > late ? wish->deadline_ns - late : 0,
 			.cost = slower(streams[i].cost_ns, book->capacity->cap_ppb),
 			.x = wish->window.x,
 			.y = wish->window.y,

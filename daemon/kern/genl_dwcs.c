@@ -74,6 +74,10 @@ int qos_dwcs_configure(struct qos_genl *genl, const struct qos_dwcs_settings *se
 		put_u64(message, QOS_DWCS_CONFIG_A_TELEMETRY, settings->telemetry_ns);
 	if (settings->cap_ppm != now->cap_ppm)
 		put_u32(message, QOS_DWCS_CONFIG_A_CAP_PPM, settings->cap_ppm);
+	if (settings->dispatch_ns != now->dispatch_ns)
+		put_u64(message, QOS_DWCS_CONFIG_A_DISPATCH, settings->dispatch_ns);
+	if (settings->blocking_ns != now->blocking_ns)
+		put_u64(message, QOS_DWCS_CONFIG_A_BLOCKING, settings->blocking_ns);
 	if (settings->band_first != now->band_first || settings->band_last != now->band_last) {
 		put_u32(message, QOS_DWCS_CONFIG_A_BAND_FIRST, settings->band_first);
 		put_u32(message, QOS_DWCS_CONFIG_A_BAND_LAST, settings->band_last);

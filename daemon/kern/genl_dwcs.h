@@ -21,6 +21,8 @@ struct qos_dwcs_settings {
 	uint32_t band_first;
 	uint32_t band_last;
 	uint32_t cap_ppm;
+	uint64_t dispatch_ns; /* what claims are verified with */
+	uint64_t blocking_ns;
 };
 int qos_dwcs_configure(struct qos_genl *genl, const struct qos_dwcs_settings *settings,
 		       const struct qos_dwcs_info *now, struct qos_diag *diag);

@@ -125,6 +125,7 @@ int qos_dwcs_read_info(const struct nlmsghdr *message, struct qos_dwcs_info *ret
 		INFO(CAP_PPM, cap_ppm),		INFO(TELEMETRY, telemetry_ns),
 		INFO(CONTRACTS, contracts),	INFO(STREAMS, streams),
 		INFO(THREADS, threads),		INFO(EVENTS_LOST, events_lost),
+		INFO(DISPATCH, dispatch_ns),	INFO(BLOCKING, blocking_ns),
 	};
 
 	return READ(message, fields, ret);

@@ -33,6 +33,8 @@ struct qos_dwcs_info {
 	uint32_t streams;
 	uint32_t threads;
 	uint64_t events_lost;
+	uint64_t dispatch_ns;
+	uint64_t blocking_ns;
 };
 
 /* A contract of a dump, without its streams: those come as reports. */

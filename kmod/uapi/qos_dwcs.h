@@ -159,6 +159,10 @@
 #define QOS_DWCS_PERIOD_MAX_NS 500000000000ULL /* 500 s */
 #define QOS_DWCS_WINDOW_Y_MAX  1000
 
+/* A wakeup that is no further from a grid point counts as at it: a part of T, and at most so much. */
+#define QOS_DWCS_TOLERANCE_PART	  16
+#define QOS_DWCS_TOLERANCE_MAX_NS 100000ULL
+
 /* Histograms are laid out as in bpf/qos_abi.h: 8 linear steps a power of two from 2^10 to 2^36 ns. */
 #define QOS_DWCS_HIST_BUCKETS (2 + ((36 - 10) << 3))
 

@@ -85,7 +85,7 @@ static void test_info_and_others(void **state)
 		bool wide = attr == QOS_DWCS_INFO_A_LEASE || attr == QOS_DWCS_INFO_A_LEASE_LEFT ||
 			    attr == QOS_DWCS_INFO_A_CAP_INTERVAL ||
 			    attr == QOS_DWCS_INFO_A_TELEMETRY ||
-			    attr == QOS_DWCS_INFO_A_EVENTS_LOST;
+			    attr >= QOS_DWCS_INFO_A_EVENTS_LOST;
 
 		if (wide)
 			put_u64(message, attr, (uint64_t)attr);
@@ -95,6 +95,8 @@ static void test_info_and_others(void **state)
 	assert_int_equal(qos_dwcs_read_info(nlmsg_hdr(message), &info), 0);
 	assert_int_equal(info.lease_left_ns, QOS_DWCS_INFO_A_LEASE_LEFT);
 	assert_int_equal(info.threads, QOS_DWCS_INFO_A_THREADS);
+	assert_int_equal(info.dispatch_ns, QOS_DWCS_INFO_A_DISPATCH);
+	assert_int_equal(info.blocking_ns, QOS_DWCS_INFO_A_BLOCKING);
 	nlmsg_free(message);
 	message = dwcs_message(QOS_DWCS_CMD_CONTRACT_GET);
 	nla_put_string(message, QOS_DWCS_CONTRACT_A_NAME, "camera");
