@@ -11,6 +11,7 @@
 
 #include "admit/enforce.h"
 #include "kern/probe.h"
+#include "module.h"
 #include "tell.h"
 
 static struct qos_live_stream *stream_of(const struct qos_supervisor *supervisor, uint32_t id)
@@ -73,6 +74,14 @@ uint64_t qos_supervisor_budget_ns(const struct qos_supervisor *supervisor,
 			     (uint64_t)supervisor->config.cap_ppm * 1000);
 }
 
+/* Who schedules counts: what both counted would be told twice. */
+static bool module_counts(const struct qos_supervisor *supervisor,
+			  const struct qos_live_stream *stream)
+{
+	return qos_thread_wants_schedule(supervisor, stream) &&
+	       stream->applied.policy == QOS_POLICY_DWCS && qos_module_in_charge(supervisor);
+}
+
 static int measure(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
 		   pid_t tid)
 {
@@ -82,6 +91,10 @@ static int measure(struct qos_supervisor *supervisor, const struct qos_live_stre
 
 	if (!supervisor->monitor)
 		return 0;
+	if (module_counts(supervisor, stream)) {
+		qos_monitor_thread_detach(supervisor->monitor, tid);
+		return 0;
+	}
 	if (watched)
 		sample_ns = qos_sample_ns(stream->applied.granted_ns, supervisor->sample_cost_ns);
 	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id, sample_ns);

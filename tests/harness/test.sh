@@ -115,6 +115,7 @@ suites_alone() {
   run_timed claims-rt module_suite rt --virtual-time --shift 3 -- tests/vm/test_module.py bundle_runs
   run_timed windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
   run_timed live live_suite meson_suite env build live
+  run_timed daemon-rt module_suite rt --cpus 1 --timeout 1200 -- tests/vm/test_daemon.py
   for script in tests/live/test_*.py; do
     run_timed "$(basename "$script" .py)" live_suite script_suite env "$script"
   done

@@ -171,14 +171,14 @@ def attempt(test):
         return f"{type(error).__name__}: {error} ({lines})"
 
 
-def run(tests):
+def run(tests, twice=True):
     """In an emulated machine the host may stop the clock's owner for longer than any period: what fails
-    is tried once more, and said."""
+    and judges time (`twice`) is tried once more, and said."""
     passed = failed = 0
     for test in tests:
         name = test.__name__.replace("test_", "", 1)
         problem = attempt(test)
-        if problem:
+        if problem and twice:
             print(f"again   {name}: {problem}", flush=True)
             problem = attempt(test)
         print(f"FAILED  {name}: {problem}" if problem else f"ok      {name}", flush=True)

@@ -345,7 +345,7 @@ def main():
     tests = [value for name, value in globals().items() if name.startswith("test_")]
     if sys.argv[1:]:
         tests = [test for test in tests if any(word in test.__name__ for word in sys.argv[1:])]
-    return run(tests)
+    return run(tests, twice=False)
 
 
 sys.exit(main())
