@@ -127,13 +127,44 @@ static int gather(struct claims *claims, const struct qos_thread *thread,
 	return 0;
 }
 
-static void fill(struct claims *claims)
+/*
+ * Phases are counted from a time when the common cycle begins. A table that has no prefix is in its cycle
+ * for ever, so it does not matter how many of them went by: streams may claim at any time.
+ */
+static u64 phase_of(const struct entry *entry, u64 origin)
 {
-	u64 first = U64_MAX;
+	u64 cycle = entry->table->cycle * entry->thread->params.period_ns, rest;
+
+	if (entry->table->mode != QOS_DWCS_TABLE_PHASES)
+		return 0;
+	if (entry->table->prefix)
+		return entry->table->epoch_ns - origin;
+	div64_u64_rem(entry->table->epoch_ns, cycle, &rest);
+	return rest;
+}
+
+static u64 origin_of(const struct claims *claims)
+{
+	u64 origin = U64_MAX, cycle = 1, rest;
 	u32 i;
 
-	for (i = 0; i < claims->n; i++)
-		first = min(first, claims->entry[i].table->epoch_ns);
+	for (i = 0; i < claims->n; i++) {
+		const struct qos_table *table = claims->entry[i].table;
+
+		if (table->mode != QOS_DWCS_TABLE_PHASES || !table->prefix)
+			continue;
+		origin = min(origin, table->epoch_ns);
+		cycle = table->cycle * claims->entry[i].thread->params.period_ns;
+	}
+	div64_u64_rem(origin, cycle, &rest);
+	return origin - rest;
+}
+
+static void fill(struct claims *claims)
+{
+	u64 origin = origin_of(claims);
+	u32 i;
+
 	for (i = 0; i < claims->n; i++) {
 		const struct qos_table *table = claims->entry[i].table;
 
@@ -141,7 +172,7 @@ static void fill(struct claims *claims)
 			.period = claims->entry[i].thread->params.period_ns,
 			.deadline = table->deadline_ns,
 			.cost = table->member.cost,
-			.phase = table->epoch_ns - first,
+			.phase = phase_of(&claims->entry[i], origin),
 			.x = table->member.x,
 			.y = table->member.y,
 			.prefix = table->prefix,

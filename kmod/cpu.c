@@ -372,6 +372,8 @@ void qos_cpu_table(struct qos_thread *thread, struct qos_table **table)
 		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now); /* with all of its bundle */
 	swap(thread->table, *table);
 	qos_table_join(thread);
+	if (thread->table && thread->table->epoch_ns)
+		qos_request_align(thread, thread->table->epoch_ns, now);
 	leave(cpu, flags, decide(cpu, now));
 }
 

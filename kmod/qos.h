@@ -366,6 +366,7 @@ void qos_request_advance(struct qos_cpu *cpu, u64 now);
 void qos_request_wake(struct qos_thread *thread, u64 now);
 void qos_request_enter(struct qos_thread *thread, u64 now);
 void qos_request_leave(struct qos_thread *thread, enum qos_doing doing, u64 now);
+void qos_request_align(struct qos_thread *thread, u64 point, u64 now);
 void qos_request_anchor(struct qos_thread *thread, u64 now);
 void qos_request_drop(struct qos_thread *thread);
 void qos_request_park(struct qos_thread *thread);

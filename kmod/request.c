@@ -206,6 +206,38 @@ void qos_request_drop(struct qos_thread *thread)
 	thread->cpu->dirty = true;
 }
 
+/* Does `point` lie on the thread's grid, and ahead? */
+static bool is_ahead(const struct qos_thread *thread, u64 point)
+{
+	u64 rest = 1;
+
+	if (thread->grid_ns && thread->grid_ns < point)
+		div64_u64_rem(point - thread->grid_ns, thread->params.period_ns, &rest);
+	return !rest;
+}
+
+/*
+ * The grid is moved so that `point` lies on it. Until its next point, less than a period away, the thread
+ * is like one that used up its C; what it asked for goes without an outcome, and its windows start
+ * anew. T is in ns, no rate.
+ */
+void qos_request_align(struct qos_thread *thread, u64 point, u64 now)
+{
+	u64 period = thread->params.period_ns, rest;
+
+	if (point <= now || is_ahead(thread, point))
+		return;
+	div64_u64_rem(point - now, period, &rest);
+	qos_request_drop(thread);
+	dwcs_reset(&thread->dwcs);
+	thread->grid_ns = now + rest - period;
+	thread->grid_err = 0;
+	thread->current_request = true;
+	thread->overrun = true; /* nobody is to hear of it */
+	thread->got_ns = thread->dwcs.cost;
+	qos_levels_place(thread);
+}
+
 /*
  * `silence: lost`: how many periods passed without a release. Releases jitter, so the gap since the
  * last one is rounded to whole periods.
@@ -324,7 +356,10 @@ void qos_request_leave(struct qos_thread *thread, enum qos_doing doing, u64 now)
 	qos_levels_place(thread);
 }
 
-/* Runnable without anything left of C: an overrun, told once a request. */
+/*
+ * Runnable without anything left of C: an overrun, told once a request. With job "period" the job is
+ * over then; the thread is demoted all the same, and that is all.
+ */
 void qos_request_overrun(struct qos_thread *thread, u64 now)
 {
 	struct qos_event *event;
@@ -332,6 +367,10 @@ void qos_request_overrun(struct qos_thread *thread, u64 now)
 	if (thread->overrun || !qos_is_runnable(thread) || !qos_request_exhausted(thread))
 		return;
 	thread->overrun = true;
+	if (thread->params.job == QOS_DWCS_JOB_PERIOD) {
+		qos_levels_place(thread);
+		return;
+	}
 	thread->stats.overruns++;
 	qos_count(thread->cpu, OVERRUNS);
 	qos_table_off(thread, QOS_DWCS_UNPROVEN_OVERRUN, now);
@@ -344,12 +383,14 @@ void qos_request_overrun(struct qos_thread *thread, u64 now)
 /* --- time goes on --- */
 
 /*
- * Nobody's window needs what it does now: its quota is met, its window lost, or it has no
- * request.
+ * Nobody's window needs what it does now: its quota is met, its window lost, or it has no request; or
+ * its windows are kept by what is mandatory, which must find the cap's time left.
  */
 bool qos_request_is_spare(const struct qos_thread *thread)
 {
-	return !thread->dwcs.pos[DWCS_MUST] && !thread->dwcs.pos[DWCS_RANK];
+	if (thread->dwcs.pos[DWCS_MUST])
+		return false;
+	return !thread->dwcs.pos[DWCS_RANK] || (thread->table && thread->table->on);
 }
 
 static void cap_roll(struct qos_cpu *cpu, u64 now)

@@ -211,16 +211,15 @@ static int check_sporadic(const struct qos_thread *thread, const struct qos_tabl
 	return 0;
 }
 
-static int check_phases(const struct qos_thread *thread, const struct qos_table *table,
-			struct netlink_ext_ack *extack)
+static int check_epoch(const struct qos_thread *thread, const struct qos_table *table,
+		       struct netlink_ext_ack *extack)
 {
 	if (thread->params.rate_mhz) {
-		NL_SET_ERR_MSG(extack,
-			       "mode phases: the period must be in nanoseconds, not a rate");
+		NL_SET_ERR_MSG(extack, "EPOCH: the period must be in nanoseconds, not a rate");
 		return -EINVAL;
 	}
 	if (table->epoch_ns <= ktime_get_ns()) {
-		NL_SET_ERR_MSG(extack, "mode phases: the epoch has passed");
+		NL_SET_ERR_MSG(extack, "EPOCH: it has passed");
 		return -EINVAL;
 	}
 	return 0;
@@ -231,7 +230,10 @@ static int check_bundle(const struct qos_thread *thread, const struct qos_table 
 {
 	const struct qos_thread *t;
 	u32 n = 1;
+	int error = table->epoch_ns ? check_epoch(thread, table, extack) : 0;
 
+	if (error)
+		return error;
 	list_for_each_entry(t, &thread->cpu->threads, in_cpu) {
 		if (t == thread || !is_member(t, table->bundle))
 			continue;
@@ -260,7 +262,7 @@ static int check_mode(const struct qos_thread *thread, const struct qos_table *t
 	case QOS_DWCS_TABLE_SPORADIC:
 		return check_sporadic(thread, table, extack);
 	case QOS_DWCS_TABLE_PHASES:
-		return check_phases(thread, table, extack);
+		return check_epoch(thread, table, extack);
 	case QOS_DWCS_TABLE_BUNDLE:
 		return check_bundle(thread, table, extack);
 	}

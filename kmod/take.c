@@ -224,8 +224,10 @@ static int table_take(struct qos_table *table, struct nlattr **a, struct netlink
 	    !!table->budget_ns != !!table->bundle)
 		return refuse(extack, a[QOS_DWCS_TABLE_A_BUNDLE],
 			      "BUNDLE and BUDGET go with the mode bundle");
-	if (!!table->epoch_ns != (table->mode == QOS_DWCS_TABLE_PHASES))
-		return refuse(extack, a[QOS_DWCS_TABLE_A_EPOCH], "EPOCH goes with the mode phases");
+	if (table->epoch_ns ? table->mode == QOS_DWCS_TABLE_SPORADIC
+			    : table->mode == QOS_DWCS_TABLE_PHASES)
+		return refuse(extack, a[QOS_DWCS_TABLE_A_EPOCH],
+			      "EPOCH goes with the mode phases, or bundle");
 	if (table->mode == QOS_DWCS_TABLE_BUNDLE)
 		return 0;
 	return table_bits(table, a, extack);

@@ -68,7 +68,8 @@
  * in TASK_INTERRUPTIBLE that is not for a lock; a wakeup sooner than half a period after the
  * release takes that back, the job goes on. With job "period" every request releases a job, which
  * ends with C of service or such a sleep.
- * A thread that used C and is still runnable overruns. "demote": it goes on under SCHED_OTHER until
+ * A thread that used C and is still runnable overruns (with job "period" it does not, for that is how its
+ * job ends, but goes on likewise). "demote": it goes on under SCHED_OTHER until
  * its next grid point, or until it sleeps. "throttle": the same (nothing holds a thread without a
  * policy of its own back from an idle CPU). "allow": it goes on in the band, behind every request.
  *
@@ -86,16 +87,19 @@
  * with C each. Modes:
  *   SPORADIC  bit j of BITS: request j of each window (from 0) is mandatory. CYCLE = y, PREFIX = 0.
  *   PHASES    request n at EPOCH + n T is mandatory by bit n, and from PREFIX + CYCLE on by bit
- *	       PREFIX + (n - PREFIX) mod CYCLE. EPOCH is the absolute time of request 0. T must be
- *	       given in ns, not as a rate. Windows start with request 0. A grid point with no
- *	       release, a release off the grid, or an overrun ends the claim.
+ *	       PREFIX + (n - PREFIX) mod CYCLE. EPOCH is the absolute time of request 0. Windows
+ *	       start with request 0. A grid point with no release, a release off the grid, or an
+ *	       overrun ends the claim.
  *   BUNDLE    the streams with the same BUNDLE id on one CPU, of equal T, released together but for
  *	       moments (as near as a wakeup to a grid point). In each period those that still owe
  *	       (m' > 0) are mandatory in order of k'/m' ascending (ties: larger C, lower id) while
  *	       the sum of C stays within BUDGET; one that does not fit is passed over. k' and m' count
  *	       as if exactly the mandatory requests were served. Windows start with the bundle's
  *	       first release after a stream joined it. A stream that is released alone or stays away
- *	       ends the claim; a bundle stands and falls together.
+ *	       ends the claim; a bundle stands and falls together. EPOCH is optional.
+ * With an EPOCH the grid is moved, if need be, so that this point, which must lie ahead, is one of it, and
+ * windows start anew; until its next point the thread is like one that used C. T must be given in
+ * ns then, not as a rate.
  * Claims are verified (dwcs_check.h), together with all tables that are on on that CPU; a wrong one is
  * refused, and so is one that takes too long to verify (E2BIG; 700 streams on a CPU do not). What
  * is charged: C' = (C + 2 DISPATCH) / CAP, D' = D - min(T/16, 100 us) - BLOCKING. A bundle's BUDGET
@@ -456,7 +460,7 @@ enum qos_dwcs_table_attr {
 	QOS_DWCS_TABLE_A_PREFIX, /* u32 bits [0] */
 	QOS_DWCS_TABLE_A_CYCLE,	 /* u32 bits, at least 1 */
 	QOS_DWCS_TABLE_A_BITS,	 /* binary: (PREFIX + CYCLE + 7) / 8 bytes */
-	QOS_DWCS_TABLE_A_EPOCH,	 /* u64, PHASES */
+	QOS_DWCS_TABLE_A_EPOCH,	 /* u64, PHASES, BUNDLE [none] */
 	QOS_DWCS_TABLE_A_BUNDLE, /* u32, not 0, BUNDLE */
 	QOS_DWCS_TABLE_A_BUDGET, /* u64 ns, BUNDLE, charges included; equal in all of its streams */
 	__QOS_DWCS_TABLE_A_MAX
