@@ -448,7 +448,9 @@ int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_s
 	qos_host_free(supervisor->host);
 	supervisor->host = host;
 	commit(supervisor, &plan, lives, &summary);
-	scan = summary.n_changed || summary.n_removed || summary.n_lost || supervisor->panicked;
+	/* without a monitor nobody tells of new threads, and whoever reloads may mean them */
+	scan = summary.n_changed || summary.n_removed || summary.n_lost || supervisor->panicked ||
+	       !supervisor->monitor;
 	supervisor->panicked = false;
 	plan_reset(&plan);
 	qos_supervisor_reconcile(supervisor);
