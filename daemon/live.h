@@ -47,7 +47,11 @@ struct qos_live_stream {
 	struct qos_live_before *before;
 	uint64_t run_before_ns;	       /* taskstats at the last turn, where there is no monitor */
 	struct qos_stream_stats *kept; /* counted by modules that are gone; NULL: nothing */
-	bool unproven;		       /* what its proof rests on is gone */
+	/* claims.c: what of its proof the module has */
+	bool claimed;	     /* ... and follows, for all we know */
+	bool unproven;	     /* it gave it up, or refused it */
+	uint64_t claimed_ns; /* CLOCK_MONOTONIC */
+	uint64_t unproven_turn;
 };
 
 enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY };

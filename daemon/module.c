@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "claims.h"
 #include "kern/probe.h"
 #include "service/cpu_module.h"
 #include "service/route.h"
@@ -274,6 +275,7 @@ void qos_module_dispatch(struct qos_supervisor *supervisor)
 		follow(module);
 	if (module->service && module->missed)
 		resync(module);
+	qos_claims_make(supervisor);
 }
 
 /* An expiry that was not heard of shows here. */
@@ -308,15 +310,6 @@ static bool serves_any(struct qos_supervisor *supervisor)
 	return false;
 }
 
-/* What a claim rested on is there again with the next request: it is made anew, not too often. */
-static void claim_again(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
-{
-	if (!stream->unproven)
-		return;
-	stream->unproven = false;
-	qos_threads_apply_stream(supervisor, stream);
-}
-
 static void listen_for_telemetry(struct qos_module *module)
 {
 	struct qos_supervisor *supervisor = module->supervisor;
@@ -346,13 +339,14 @@ void qos_module_turn(struct qos_supervisor *supervisor)
 		return;
 	listen_for_telemetry(module);
 	if (supervisor->turns % LOOK_EVERY == 0) {
-		each_stream(supervisor, claim_again);
+		supervisor->claims_due = true; /* what one rested on may be there again */
 		generation = module->info.generation;
 		if (qos_dwcs_info(module->genl, &module->info) == 0)
 			module->missed |= generation != module->info.generation;
 	}
 	if (module->missed)
 		resync(module);
+	qos_claims_make(supervisor);
 }
 
 bool qos_module_is_heard(const struct qos_supervisor *supervisor)

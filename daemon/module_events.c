@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "claims.h"
 #include "kern/proc.h"
 #include "service/cpu_module.h"
 #include "tell.h"
@@ -133,11 +134,9 @@ static void on_unproven(struct qos_module *module, const struct qos_dwcs_event *
 	const char *reason =
 		event->reason < QOS_ARRAY_SIZE(reasons) ? reasons[event->reason] : NULL;
 
-	if (!stream)
-		return;
-	stream->unproven = true;
-	qos_tell_of(module->supervisor, QOS_HISTORY_UNPROVEN, stream, &evidence,
-		    "not proven any more: %s", reason ? reason : "its ground is gone");
+	if (stream)
+		qos_claims_lost(module->supervisor, stream, event->time_ns, &evidence,
+				reason ? reason : "its ground is gone");
 }
 
 /* The daemon lives, so it was held up for longer than the lease: all is set again. */
@@ -172,10 +171,22 @@ static void on_event(void *data, const struct qos_dwcs_event *event)
 		on[event->kind](module, event);
 }
 
+/* That a claim was given up is told once, and that may have been muted. */
+static void look_at_claim(struct qos_module *module, const struct qos_dwcs_report *report)
+{
+	struct qos_live_stream *stream = stream_of(module, report->id);
+	const struct qos_evidence evidence = {};
+
+	if (stream && report->threads && !(report->table && report->proven))
+		qos_claims_lost(module->supervisor, stream, report->time_ns, &evidence,
+				"the module says so");
+}
+
 static void on_telemetry(void *data, const struct qos_dwcs_report *report)
 {
 	struct qos_module *module = data;
 
+	look_at_claim(module, report);
 	module->heard_ns = qos_threads_now_ns();
 	if (module->service)
 		qos_cpu_module_report(module->service, report);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between module.c, module_events.c and module_report.c only. */
+/* Between module.c, module_events.c, module_report.c and claims.c only. */
 #pragma once
 
 #include "kern/genl_dwcs.h"

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "adapt/hist.h"
+#include "claims.h"
 #include "contract/print.h"
 #include "module.h"
 #include "report_stream.h"
@@ -60,23 +61,42 @@ static void sum_up(struct qos_supervisor *supervisor, const struct qos_live *liv
 	}
 }
 
+/* Its streams' weakest, as it is now; NULL: it is not in force. */
+static const char *guarantee_of(const struct qos_supervisor *supervisor,
+				const struct qos_live *live)
+{
+	const struct qos_grant *grant = NULL;
+	enum qos_guarantee least;
+
+	if (live->state == QOS_LIVE_IN_FORCE)
+		grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
+	if (!grant)
+		return NULL;
+	least = grant->guarantee;
+	for (size_t i = 0; i < live->n_streams; i++) {
+		const struct qos_live_stream *stream = &live->streams[i];
+		enum qos_guarantee now =
+			qos_claims_guarantee(supervisor, stream, &grant->streams[stream->index]);
+
+		least = now < least ? now : least;
+	}
+	return qos_guarantee_names[least];
+}
+
 static json_t *report_brief(struct qos_supervisor *supervisor, const struct qos_live *live)
 {
 	const struct qos_contract *contract = live->contract;
-	const struct qos_grant *grant = NULL;
 	struct qos_stream_stats sum;
 	uint32_t threads;
 	json_t *brief;
 
-	if (live->state == QOS_LIVE_IN_FORCE)
-		grant = qos_ledger_grant(supervisor->ledger, contract->name);
 	sum_up(supervisor, live, &sum, &threads);
 	brief = json_pack("{ss ss ss so so so si sI sI sI sI sI}", "contract",
 			  contract ? contract->name : live->file, "state",
 			  qos_live_state_names[live->state], "file", live->path, "importance",
 			  contract ? json_integer(contract->importance) : json_null(), "guarantee",
-			  text_or_null(grant ? qos_guarantee_names[grant->guarantee] : NULL),
-			  "reason", text_or_null(live->reason), "threads", (int)threads, "jobs",
+			  text_or_null(guarantee_of(supervisor, live)), "reason",
+			  text_or_null(live->reason), "threads", (int)threads, "jobs",
 			  (json_int_t)sum.jobs, "late", (json_int_t)sum.late, "served",
 			  (json_int_t)sum.served, "lost", (json_int_t)sum.lost, "violations",
 			  (json_int_t)sum.violations);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "adapt/hist.h"
+#include "claims.h"
 #include "stats.h"
 #include "util/file.h"
 
@@ -137,12 +138,10 @@ json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_li
 {
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
 	const struct qos_stream_grant *grant = &stream->applied;
-	enum qos_guarantee guarantee = grant->guarantee;
+	enum qos_guarantee guarantee = qos_claims_guarantee(supervisor, stream, grant);
 	char cpus[QOS_CPUS_TEXT_MAX], window[32];
 	json_t *report;
 
-	if (stream->unproven && guarantee > QOS_SIMULATED)
-		guarantee = QOS_SIMULATED;
 	snprintf(window, sizeof(window), "%u/%u", wish->window.x, wish->window.y);
 	report = json_pack(
 		"{ss ss ss ss si sI sI ss so ss ss so si so so so so}", "stream", wish->name,
@@ -151,7 +150,8 @@ json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_li
 		(int)grant->priority, "period_ns", (json_int_t)wish->period.ns, "deadline_ns",
 		(json_int_t)wish->deadline_ns, "window", window, "runtime",
 		report_runtime(wish, grant), "guarantee", qos_guarantee_names[guarantee], "test",
-		grant->test ? grant->test : "none", "response_bound_ns",
+		guarantee == grant->guarantee && grant->test ? grant->test : "none",
+		"response_bound_ns",
 		grant->response_ns ? json_integer((json_int_t)grant->response_ns) : json_null(),
 		"unmanaged_threads", (int)stream->n_unmanaged, "threads",
 		report_threads(supervisor, stream->id), "override",

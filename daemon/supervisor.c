@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "admit/enforce.h"
+#include "claims.h"
 #include "kern/probe.h"
 #include "module.h"
 #include "service/enforcer.h"
@@ -227,7 +228,7 @@ struct qos_live *qos_supervisor_find(const struct qos_supervisor *supervisor, co
 static bool same_grant(const struct qos_stream_grant *a, const struct qos_stream_grant *b)
 {
 	return a->granted_ns == b->granted_ns && a->policy == b->policy &&
-	       a->priority == b->priority && a->ordering == b->ordering &&
+	       a->priority == b->priority && a->ordering == b->ordering && a->plan == b->plan &&
 	       qos_cpus_equal(&a->cpus, &b->cpus);
 }
 
@@ -275,7 +276,7 @@ static void apply(struct qos_supervisor *supervisor, struct qos_live_stream *str
 	stream->applied = *grant;
 	stream->applied_period_ns = qos_live_wish(stream)->period.ns;
 	stream->is_applied = true;
-	stream->unproven = false;
+	qos_claims_due(supervisor, stream);
 	config = stream_config(supervisor, stream);
 	if (supervisor->monitor) {
 		r = qos_monitor_stream_set(supervisor->monitor, stream->id, &config);
@@ -394,6 +395,7 @@ void qos_supervisor_reconcile(struct qos_supervisor *supervisor)
 	set_contracts(supervisor);
 	reconcile_pass(supervisor, true);
 	reconcile_pass(supervisor, false);
+	qos_claims_make(supervisor);
 }
 
 /* --- events --- */
@@ -413,6 +415,7 @@ void qos_supervisor_events(struct qos_supervisor *supervisor)
 		qos_log(LOG_ERR, QOS_MSG_KERNEL, NULL, NULL, "events cannot be read: %s",
 			strerror(-r));
 	qos_threads_lost(supervisor, lost);
+	qos_claims_make(supervisor);
 }
 
 /* A daemon before us was killed: threads that no contract claims any more become what they were. */

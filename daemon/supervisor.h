@@ -88,6 +88,7 @@ struct qos_supervisor {
 	uint64_t started_us;	/* CLOCK_REALTIME */
 	uint64_t turns;
 	bool panicked;
+	bool claims_due; /* claims.c */
 	/* threads.c */
 	bool rescan;		      /* something was missed: every process is to be looked at */
 	uint64_t scanned_ns;	      /* CLOCK_MONOTONIC, like all of these */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "admit/enforce.h"
+#include "claims.h"
 #include "kern/probe.h"
 #include "module.h"
 #include "tell.h"
@@ -153,6 +154,7 @@ static int schedule(struct qos_supervisor *supervisor, struct qos_live_stream *s
 
 	r = supervisor->service->ops->attach(supervisor->service, tid, &service, &diag);
 	complain(supervisor, stream, tid, &diag);
+	qos_claims_due(supervisor, stream);
 	if (r != QOS_SERVICE_E_NO_DEADLINE)
 		return r;
 	r = fall_back(supervisor, stream, &diag);

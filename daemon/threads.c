@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "claims.h"
 #include "contract/match.h"
 #include "kern/proc.h"
 #include "tell.h"
@@ -262,6 +263,7 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 	if (supervisor->monitor)
 		qos_monitor_forget_gone(supervisor->monitor);
 	supervisor->scanned_ns = qos_threads_now_ns();
+	qos_claims_make(supervisor);
 }
 
 static void rescan_if_due(struct qos_supervisor *supervisor)

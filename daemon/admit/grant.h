@@ -27,7 +27,10 @@ struct qos_stream_grant {
 	uint32_t priority;    /* SCHED_FIFO: within the band; else 0 */
 	uint32_t ordering;    /* of the CPU under the module: enum dwcs_ordering */
 	enum qos_guarantee guarantee;
-	const char *test;     /* static name of what says so: "gfb", "edf-demand", "rta", "none" */
+	/* Static name of what says so: "gfb", "edf-demand", "rta", "windows-...", "none". */
+	const char *test;
+	uint64_t
+		plan; /* of its CPU under the module: another one wants other claims; 0: no proof */
 	uint64_t response_ns; /* proven bound on the response time of a job; 0: only the deadline */
 };
 

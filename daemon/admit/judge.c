@@ -37,6 +37,7 @@ struct rank {
 	enum qos_guarantee guarantee;
 	const char *test; /* what says so */
 	uint64_t response_ns;
+	uint64_t plan;
 };
 
 struct judged_cpu {
@@ -149,10 +150,12 @@ static bool award(struct qos_book *book, struct qos_entry *entry, size_t i, cons
 	grant.test = rank->guarantee > QOS_BEST_EFFORT ? rank->test : "none";
 	grant.priority = rank->priority;
 	grant.response_ns = rank->response_ns;
+	grant.plan = rank->plan;
 	if (grant.guarantee == entry->grant.streams[i].guarantee &&
 	    grant.test == entry->grant.streams[i].test &&
 	    grant.priority == entry->grant.streams[i].priority &&
-	    grant.response_ns == entry->grant.streams[i].response_ns)
+	    grant.response_ns == entry->grant.streams[i].response_ns &&
+	    grant.plan == entry->grant.streams[i].plan)
 		return true;
 	qos_book_set(book, entry, i, &grant, &entry->holds[i]);
 	return !book->error;
@@ -307,6 +310,15 @@ static enum sharing sharing_of(const struct judged_cpu *judged)
 	return n == 0 ? NATIVE : (n == judged->n ? MODULE : SHARED);
 }
 
+static struct qos_windows_stream windows_of(const struct rank *rank)
+{
+	return (struct qos_windows_stream){
+		.wish = &rank->entry->contract->cpu[rank->stream],
+		.runtime_ns = rank->entry->grant.streams[rank->stream].granted_ns,
+		.cost_ns = rank->demand.one_ns,
+	};
+}
+
 /* SCHED_DEADLINE goes before all of the band, so nothing holds below it. */
 static void judge_module(struct qos_book *book, unsigned int cpu, bool has_above,
 			 struct judged_cpu *judged)
@@ -315,22 +327,20 @@ static void judge_module(struct qos_book *book, unsigned int cpu, bool has_above
 	_cleanup_free_ struct qos_windows_stream *streams = calloc(judged->n + 1, sizeof(*streams));
 	enum qos_guarantee guarantee;
 	const char *test;
+	uint64_t plan;
 
 	if (!streams) {
 		book->error = -ENOMEM;
 		return;
 	}
-	for (size_t i = 0; i < judged->n; i++) {
-		const struct rank *rank = &judged->ranks[i];
-
-		streams[i].wish = &rank->entry->contract->cpu[rank->stream];
-		streams[i].cost_ns = rank->demand.one_ns;
-	}
-	guarantee = qos_judge_windows(book, streams, judged->n, disturbed, &test);
+	for (size_t i = 0; i < judged->n; i++)
+		streams[i] = windows_of(&judged->ranks[i]);
+	guarantee = qos_judge_windows(book, streams, judged->n, disturbed, &test, &plan);
 	for (size_t i = 0; i < judged->n; i++) {
 		judged->ranks[i].guarantee = guarantee;
 		judged->ranks[i].test = test;
 		judged->ranks[i].priority = 0;
+		judged->ranks[i].plan = plan;
 	}
 }
 

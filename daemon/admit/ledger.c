@@ -293,6 +293,12 @@ const struct qos_grant *qos_ledger_grant(const struct qos_ledger *ledger, const 
 	return entry ? &entry->grant : NULL;
 }
 
+int qos_ledger_claims(const struct qos_ledger *ledger, unsigned int cpu, qos_claim_id_fn id,
+		      void *data, struct qos_cpu_claims *ret)
+{
+	return qos_claims_of(&ledger->book, cpu, id, data, ret);
+}
+
 void qos_ledger_sums(const struct qos_ledger *ledger, struct qos_ledger_sums *ret)
 {
 	const struct qos_book *book = &ledger->book;

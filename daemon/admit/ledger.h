@@ -8,6 +8,7 @@
 #pragma once
 
 #include "admit/capacity.h"
+#include "admit/claim.h"
 #include "admit/grant.h"
 #include "util/diag.h"
 
@@ -57,6 +58,10 @@ int qos_ledger_resupply(struct qos_ledger *ledger, const struct qos_capacity *ca
 
 /* The grant in force, or NULL. Owned by the ledger, valid until the next add/remove/change. */
 const struct qos_grant *qos_ledger_grant(const struct qos_ledger *ledger, const char *name);
+
+/* What its proofs claim of the streams of a CPU under the module; see qos_claims_of. */
+int qos_ledger_claims(const struct qos_ledger *ledger, unsigned int cpu, qos_claim_id_fn id,
+		      void *data, struct qos_cpu_claims *ret);
 
 /* Sums for `status`: managed utilisation, and the most that is left, over all CPUs. */
 struct qos_ledger_sums {

@@ -31,6 +31,9 @@ static inline void qos_must_set(struct qos_must *must, uint64_t n)
 	must->bits[n / 8] |= (uint8_t)(1U << n % 8);
 }
 
+/* The same from request n on, which is request 0 there. 0 or -ENOMEM. */
+int qos_must_from(const struct qos_must *must, uint64_t n, struct qos_must *ret);
+
 static inline void qos_must_reset(struct qos_must *must)
 {
 	free(must->bits);

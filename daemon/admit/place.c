@@ -44,6 +44,7 @@ static void sit(struct qos_book *book, struct qos_entry *entry, size_t i,
 	grant.test = "none";
 	grant.priority = 0;
 	grant.response_ns = 0;
+	grant.plan = 0;
 	qos_cpus_clear(&grant.cpus);
 	if (seat->policy == QOS_POLICY_FIFO)
 		qos_cpus_add(&grant.cpus, seat->cpu);

@@ -21,6 +21,9 @@ extern const char *const qos_proof_names[]; /* none sporadic bundle table */
 struct qos_prove_params {
 	uint64_t blocking; /* T1, T2: added to the demand; T3 wants it taken off the deadlines */
 	uint64_t jobs_max; /* work, in looked-at requests; beyond it nothing is proven */
+	/* T2: what the budget counts of each task, if not its cost: the module knows what is granted, and
+	 * more may be reserved. NULL: the costs. Borrowed. */
+	const uint64_t *weights;
 };
 
 #define QOS_PROVE_JOBS_MAX   1000000ULL
@@ -32,7 +35,8 @@ struct qos_prove_params {
 bool qos_prove_sporadic(const struct qos_sim_task *tasks, size_t n,
 			const struct qos_prove_params *params, struct qos_must *must);
 
-/* A bundle are the tasks of one T and one phase. budgets[i]: of the bundle that task i is in; or NULL. */
+/* A bundle are the tasks of one T and one phase, which means nothing else here; who is alone in one has
+ * T1's pattern. budgets[i]: of the bundle that task i is in, 0 if it is alone; or NULL. */
 bool qos_prove_bundle(const struct qos_sim_task *tasks, size_t n,
 		      const struct qos_prove_params *params, struct qos_must *must,
 		      uint64_t *budgets);

@@ -7,7 +7,8 @@
  * With W(n) = largest load of n periods in a row, taken cyclically, the demand of a bundle in any
  * interval of length t is at most W(floor((t - D)/T) + 1), D the least deadline in it (generalised
  * multiframe: Baruah, Chen, Gorinsky, Mok: Real-Time Systems 17, 1999), and EDF misses nothing if the
- * sum over bundles, and the blocking, is at most t for all t.
+ * sum over bundles, and the blocking, is at most t for all t. A stream that is alone in its bundle has the
+ * pattern of T1, whose W(n) = ceil(nm/y) C no other choice can beat.
  *
  * The budget is lowered step by step, to just below the largest load that was needed, until a window
  * would break. Weakness: there may be a lower one beyond.
@@ -21,6 +22,7 @@
 
 struct bundle {
 	const struct qos_sim_task *tasks; /* all of the set */
+	const uint64_t *weights;	  /* likewise; NULL: the costs */
 	size_t members[QOS_PROVE_BUNDLE_MAX];
 	size_t n;
 	uint64_t deadline;
@@ -41,13 +43,17 @@ static void begin(const struct bundle *bundle, struct dwcs_member *state,
 	for (size_t i = 0; i < bundle->n; i++) {
 		const struct qos_sim_task *task = member(bundle, i);
 
-		state[i] = (struct dwcs_member){.cost = task->cost, .x = task->x, .y = task->y};
+		state[i] = (struct dwcs_member){
+			.cost = bundle->weights ? bundle->weights[bundle->members[i]] : task->cost,
+			.x = task->x,
+			.y = task->y};
 		dwcs_member_reset(&state[i]);
 		members[i] = &state[i];
 	}
 }
 
-/* One cycle under a budget: who is chosen, and the loads. *ret_most: the largest. */
+/* One cycle under a budget: who is chosen, and the loads. *ret_most: the most that counts for the
+ * budget. */
 static bool replay(const struct bundle *bundle, uint64_t budget, uint16_t *chosen, uint64_t *loads,
 		   uint64_t *ret_most)
 {
@@ -56,12 +62,16 @@ static bool replay(const struct bundle *bundle, uint64_t budget, uint16_t *chose
 	*ret_most = 0;
 	begin(bundle, state, members);
 	for (uint32_t p = 0; p < bundle->cycle; p++) {
-		loads[p] = dwcs_bundle_choose(members, (__u32)bundle->n, budget);
+		uint64_t counted = dwcs_bundle_choose(members, (__u32)bundle->n, budget);
+
 		chosen[p] = 0;
-		for (size_t i = 0; i < bundle->n; i++)
+		loads[p] = 0;
+		for (size_t i = 0; i < bundle->n; i++) {
 			chosen[p] |= (uint16_t)(state[i].takes << i);
-		if (loads[p] > *ret_most)
-			*ret_most = loads[p];
+			loads[p] += state[i].takes ? member(bundle, i)->cost : 0;
+		}
+		if (counted > *ret_most)
+			*ret_most = counted;
 		if (!dwcs_bundle_count(members, (__u32)bundle->n))
 			return false;
 	}
@@ -81,25 +91,36 @@ static void largest_loads(struct bundle *bundle, const uint64_t *loads)
 	}
 }
 
+/* Of a stream that is alone, and needs no budget. */
+static void replay_alone(struct bundle *bundle, uint64_t *loads)
+{
+	const struct qos_sim_task *task = member(bundle, 0);
+
+	for (uint32_t p = 0; p < bundle->cycle; p++) {
+		bundle->chosen[p] = !task->y || qos_prove_pattern(task->x, task->y, p);
+		loads[p] = bundle->chosen[p] ? task->cost : 0;
+	}
+}
+
 /* Finds the budget, the choices and the loads. */
 static bool plan(struct bundle *bundle)
 {
 	_cleanup_free_ uint64_t *loads = calloc(bundle->cycle, sizeof(*loads));
 	_cleanup_free_ uint64_t *best = calloc(bundle->cycle, sizeof(*best));
 	_cleanup_free_ uint16_t *chosen = calloc(bundle->cycle, sizeof(*chosen));
-	uint64_t budget = UINT64_MAX, most;
+	uint64_t budget = bundle->n > 1 ? UINT64_MAX : 0, most;
 
 	bundle->chosen = calloc(bundle->cycle, sizeof(*bundle->chosen));
 	bundle->most = calloc(bundle->cycle, sizeof(*bundle->most));
 	if (!loads || !best || !chosen || !bundle->chosen || !bundle->most)
 		return false;
-	while (replay(bundle, budget, chosen, loads, &most)) {
+	if (bundle->n == 1)
+		replay_alone(bundle, best);
+	while (budget && replay(bundle, budget, chosen, loads, &most)) {
 		memcpy(bundle->chosen, chosen, bundle->cycle * sizeof(*chosen));
 		memcpy(best, loads, bundle->cycle * sizeof(*loads));
 		bundle->budget = most;
-		if (!most)
-			break;
-		budget = most - 1;
+		budget = most ? most - 1 : 0;
 	}
 	largest_loads(bundle, best);
 	return true;
@@ -163,8 +184,8 @@ static bool tell(const struct bundle *bundle, struct qos_must *must, uint64_t *b
 	return true;
 }
 
-static size_t make_bundles(const struct qos_sim_task *tasks, size_t n, struct bundle *bundles,
-			   bool *taken, struct qos_demand_source *sources)
+static size_t make_bundles(const struct qos_sim_task *tasks, size_t n, const uint64_t *weights,
+			   struct bundle *bundles, bool *taken, struct qos_demand_source *sources)
 {
 	size_t n_bundles = 0;
 
@@ -175,6 +196,7 @@ static size_t make_bundles(const struct qos_sim_task *tasks, size_t n, struct bu
 			continue;
 		if (!gather(bundle, tasks, n, i, taken))
 			return 0;
+		bundle->weights = weights;
 		n_bundles++;
 		if (!plan(bundle))
 			return 0;
@@ -201,7 +223,7 @@ bool qos_prove_bundle(const struct qos_sim_task *tasks, size_t n,
 
 	if (!sources || !bundles || !taken || !qos_prove_fits(tasks, n))
 		return false;
-	n_bundles = make_bundles(tasks, n, bundles, taken, sources);
+	n_bundles = make_bundles(tasks, n, params->weights, bundles, taken, sources);
 	proven = n_bundles &&
 		 qos_prove_demand(sources, n_bundles, params->blocking, params->jobs_max);
 	for (size_t b = 0; b < n; b++) {

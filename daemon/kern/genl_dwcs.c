@@ -178,7 +178,7 @@ int qos_dwcs_set_table(struct qos_genl *genl, uint32_t stream, const struct qos_
 			nla_put(message, QOS_DWCS_TABLE_A_BITS,
 				(int)(table->prefix + table->cycle + 7) / 8, table->bits);
 	}
-	if (table->mode == QOS_DWCS_TABLE_PHASES)
+	if (table->epoch_ns)
 		put_u64(message, QOS_DWCS_TABLE_A_EPOCH, table->epoch_ns);
 	if (table->mode == QOS_DWCS_TABLE_BUNDLE) {
 		put_u32(message, QOS_DWCS_TABLE_A_BUNDLE, table->bundle);

@@ -65,7 +65,7 @@ struct qos_dwcs_table {
 	uint32_t prefix;
 	uint32_t cycle;
 	const uint8_t *bits; /* (prefix + cycle + 7) / 8 bytes */
-	uint64_t epoch_ns;
+	uint64_t epoch_ns;   /* PHASES, BUNDLE */
 	uint32_t bundle;
 	uint64_t budget_ns;
 };

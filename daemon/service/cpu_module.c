@@ -17,9 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "admit/judge_windows.h"
-#include "admit/prove.h"
-#include "dwcs.h"
 #include "kern/probe.h"
 #include "kern/proc.h"
 
@@ -315,28 +312,6 @@ static int detach(struct qos_service *service, pid_t tid)
 	return drifted ? QOS_SERVICE_E_DRIFT : 0;
 }
 
-/* What admission's proof of windows rests on: the pattern of mandatory requests. A claim that ended
- * (an overrun) is made again with the next grant. */
-static void claim(struct module *module, struct thread *thread,
-		  const struct qos_service_stream *stream, struct qos_diag *diag)
-{
-	const struct qos_window *window = &stream->wish->window;
-	uint8_t bits[(DWCS_Y_MAX + 7) / 8] = {};
-	struct qos_dwcs_table table = {
-		.mode = QOS_DWCS_TABLE_NONE, .cycle = window->y ? window->y : 1, .bits = bits};
-
-	if (strcmp(stream->grant->test, QOS_WINDOWS_TEST_PROVEN) == 0)
-		table.mode = QOS_DWCS_TABLE_SPORADIC;
-	else if (!thread->claimed || stream->wish->max_threads != 1)
-		return;
-	thread->claimed = table.mode != QOS_DWCS_TABLE_NONE;
-	for (uint32_t j = 0; j < table.cycle; j++) {
-		if (!window->y || qos_prove_pattern(window->x, window->y, j))
-			bits[j / 8] |= (uint8_t)(1U << j % 8);
-	}
-	qos_dwcs_set_table(module->genl, stream->id, &table, diag);
-}
-
 /* The thread is as it should be already, or is brought there. */
 static int engage(struct module *module, struct thread *thread,
 		  const struct qos_service_stream *stream, struct qos_diag *diag)
@@ -345,10 +320,8 @@ static int engage(struct module *module, struct thread *thread,
 				    .cpu = qos_cpus_next(&stream->grant->cpus, 0)};
 	int r;
 
-	if (thread->attached && thread->stream == want.stream && thread->cpu == want.cpu) {
-		claim(module, thread, stream, diag);
+	if (thread->attached && thread->stream == want.stream && thread->cpu == want.cpu)
 		return 0;
-	}
 	set_ordering(module, want.cpu, stream->grant->ordering, diag);
 	r = attach_to(module, thread, &want, diag);
 	if (r < 0)
@@ -357,7 +330,6 @@ static int engage(struct module *module, struct thread *thread,
 	thread->claimed = true; /* for all we know, from an earlier daemon */
 	thread->stream = want.stream;
 	thread->cpu = want.cpu;
-	claim(module, thread, stream, diag);
 	return thread->drifted && stream->on_drift == QOS_DRIFT_YIELD
 		       ? qos_cpu_module_yield(module, thread)
 		       : 0;

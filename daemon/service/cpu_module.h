@@ -9,6 +9,7 @@
 #include "kern/genl_dwcs.h"
 #include "service/service.h"
 
+struct qos_claim;
 struct qos_originals;
 
 /* Takes over what the module holds from an earlier daemon, by name; what is not set again is dropped by
@@ -35,6 +36,28 @@ void qos_cpu_module_drift(struct qos_service *service, pid_t tid);
  * more are told by verify. *ret_forgotten: it does not know all contracts; they are to be set again.
  * 0 or -errno. */
 int qos_cpu_module_resync(struct qos_service *service, bool *ret_forgotten);
+
+/*
+ * What is proven of the streams of a CPU. plan comes first, with the id of the CPU's proof (0: none):
+ * where it is another one than before, what was claimed there is taken back, and true is returned.
+ * claim then makes the module serve one stream's mandatory requests first, from a time on that is a
+ * matter of moments and of the stream's window. 0, -ENOENT: the stream has no thread there; the
+ * module's refusal, in words too.
+ */
+struct qos_cpu_module_claim {
+	uint32_t stream;
+	uint32_t y;
+	uint64_t period_ns;
+	const struct qos_claim *claim;
+};
+bool qos_cpu_module_is_planned(struct qos_service *service, uint32_t cpu);
+bool qos_cpu_module_plan(struct qos_service *service, uint32_t cpu, uint64_t plan, uint64_t now_ns);
+int qos_cpu_module_claim(struct qos_service *service, uint32_t cpu,
+			 const struct qos_cpu_module_claim *wish, uint64_t now_ns,
+			 struct qos_diag *diag);
+
+/* The number of the first request at base + kT that is not before now and begins a window. */
+uint64_t qos_cpu_module_first(uint64_t base_ns, uint64_t period_ns, uint32_t y, uint64_t now_ns);
 
 /* The module is gone, and has given all threads back: only the records are left to be put in order. */
 void qos_cpu_module_abandon(struct qos_service *service);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "admit/claim.h"
 #include "service/cpu_module.h"
 #include "state/originals.h"
 #include "util/cpus.h"
@@ -31,6 +32,12 @@ struct thread {
 	bool is_seen;
 };
 
+/* What was claimed on a CPU. */
+struct plan {
+	uint64_t id;
+	uint64_t epoch_ns; /* CLOCK_MONOTONIC; 0: nothing is known of it yet */
+};
+
 struct module {
 	struct qos_service service;
 	struct qos_genl *genl;
@@ -40,6 +47,7 @@ struct module {
 	struct qos_table threads; /* tid -> struct thread */
 	struct qos_service_counts counts;
 	uint32_t orderings[QOS_CPUS_MAX]; /* that were set, + 1; 0: not known */
+	struct plan plans[QOS_CPUS_MAX];
 };
 
 static inline struct module *qos_cpu_module_of(struct qos_service *service)

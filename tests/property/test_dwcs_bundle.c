@@ -31,7 +31,7 @@ static uint32_t rnd(uint32_t below)
 
 static uint32_t random_set(struct qos_sim_task *tasks)
 {
-	uint32_t n = 1 + rnd(MEMBER_MAX), period = 2 + rnd(12);
+	uint32_t n = 2 + rnd(MEMBER_MAX - 1), period = 2 + rnd(12);
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t y = rnd(12) ? 1 + rnd(5) : 0;

@@ -62,7 +62,7 @@ static void test_more_than_one_cpu(void **state)
 	assert_int_equal(add(module, &a), 0);
 	assert_int_equal(grant_of(module, "a")->policy, QOS_POLICY_DWCS);
 	assert_int_equal(grant_of(module, "a")->guarantee, QOS_PROVEN);
-	assert_string_equal(grant_of(module, "a")->test, QOS_WINDOWS_TEST_PROVEN);
+	assert_string_equal(grant_of(module, "a")->test, qos_windows_tests[QOS_PROOF_SPORADIC]);
 }
 
 /* T1's synchronous release does not fit, every phase does. */
@@ -117,20 +117,23 @@ static void test_judge(void **state)
 	struct qos_capacity capacity;
 	struct qos_book book;
 	const char *test;
+	uint64_t plan;
 
 	(void)state;
 	test_capacity(&capacity, 1);
 	assert_int_equal(qos_book_init(&book, &capacity), 0);
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test), QOS_PROVEN);
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, true, &test), QOS_BEST_EFFORT);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan), QOS_PROVEN);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, true, &test, &plan), QOS_BEST_EFFORT);
 	assert_string_equal(test, "none");
 	stream.cost_ns += 10;
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test), QOS_BEST_EFFORT);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan),
+			 QOS_BEST_EFFORT);
 	stream.cost_ns = 4 * MS;
 	wish->max_threads = 2;
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test), QOS_SIMULATED);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan), QOS_SIMULATED);
 	book.capacity->blocking_ns = 4 * MS;
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test), QOS_BEST_EFFORT);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan),
+			 QOS_BEST_EFFORT);
 	qos_book_deinit(&book);
 }
 
