@@ -11,8 +11,9 @@
  *   T3  all are ours                    a table and a phase for each
  *
  * For T3 some vectors of phases are tried: all 0, each one behind the work of those before it, and drawn
- * ones (the same whenever the same set is asked about), under four orderings; all of it together looks
- * at no more than JOBS_ALL requests, and a set whose hyperperiod has more is not tried at all.
+ * ones (the same whenever the same set is asked about), under four orderings, and then by search; all of
+ * it together looks at no more than JOBS_ALL requests, and as many states in searches; a set whose
+ * hyperperiod has more is not tried at all.
  *
  * Charges: C' = C + 2 x dispatch; the cap as a CPU that is slower by that share, since the module takes
  * the band away for the rest of an interval when it is used up; off the deadlines how much later than a
@@ -32,6 +33,7 @@
 #define JOBS_ALL 100000ULL
 #define VERIFIED 65536ULL /* requests x streams: what the module looks through in time */
 #define VECTORS	 8
+#define WAYS	 5
 
 static uint64_t slower(uint64_t ns, uint64_t cap_ppb)
 {
@@ -217,20 +219,31 @@ static bool claim_tables(const struct qos_sim_task *tasks, size_t n, struct qos_
 	return done;
 }
 
-static bool try_phases(struct qos_sim_task *tasks, size_t n, struct qos_must *must)
+/* Way 0, 1, ...: the orderings one by one, then the search. */
+static bool try_way(const struct qos_sim_task *tasks, size_t n, size_t way, struct qos_must *must)
 {
 	static const enum dwcs_ordering orderings[] = {DWCS_FIN, DWCS_FIN_GUARD, DWCS_DWCS_SKIP,
 						       DWCS_VDS_SKIP};
 	const struct qos_prove_params params = {.jobs_max = JOBS_ONE};
+
+	static_assert(QOS_ARRAY_SIZE(orderings) + 1 == WAYS, "the orderings and the search");
+	return way < QOS_ARRAY_SIZE(orderings)
+		       ? qos_prove_table(tasks, n, orderings[way], &params, must)
+		       : qos_prove_search(tasks, n, &params, must);
+}
+
+static bool try_phases(struct qos_sim_task *tasks, size_t n, struct qos_must *must)
+{
 	uint64_t requests = requests_of_all(tasks, n);
 
 	if (requests > JOBS_ONE || requests * n > VERIFIED)
 		return false;
-	for (size_t i = 0; i < VECTORS * QOS_ARRAY_SIZE(orderings) && i * requests < JOBS_ALL;
-	     i++) {
-		set_phases(tasks, n, i % VECTORS);
-		if (qos_prove_table(tasks, n, orderings[i / VECTORS], &params, must))
-			return true;
+	for (size_t way = 0; way < WAYS; way++) {
+		for (size_t i = 0; i < VECTORS && i * requests < JOBS_ALL / WAYS; i++) {
+			set_phases(tasks, n, i);
+			if (try_way(tasks, n, way, must))
+				return true;
+		}
 	}
 	return false;
 }
