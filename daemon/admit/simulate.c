@@ -63,6 +63,8 @@ struct sim {
 	uint64_t now;
 	uint64_t requests;
 	uint64_t random;
+	const struct dwcs_stream *last; /* that was served, or is about to be */
+	uint64_t change;		/* that is left to pass before */
 	/* the cap */
 	uint64_t interval; /* number of the present one */
 	uint64_t band;	   /* in-band time in it */
@@ -155,7 +157,7 @@ static uint64_t actual_cost(struct sim *sim, const struct qos_sim_task *task)
 	uint64_t least = task->cost * sim->options->early_percent / 100;
 
 	if (!sim->options->early_percent)
-		return task->cost;
+		return task->needs ? task->needs : task->cost;
 	if (!least)
 		least = 1;
 	return least + draw(sim, task->cost - least + 1);
@@ -174,6 +176,8 @@ static void release(struct sim *sim, struct actor *actor)
 	actor->request++;
 	sim->requests++;
 	dwcs_remove(&sim->clock, DWCS_DUE, &actor->clock);
+	if (actor->request == actor->task->requests)
+		return;
 	actor->clock.due = sim->now + actor->task->period + late;
 	dwcs_push(&sim->clock, DWCS_DUE, &actor->clock);
 }
@@ -291,7 +295,8 @@ static uint64_t cap_left(struct sim *sim)
 static uint64_t next_event(const struct sim *sim)
 {
 	const struct dwcs_stream *due = dwcs_next_due(&sim->queue);
-	uint64_t next = dwcs_next_due(&sim->clock)->due;
+	const struct dwcs_stream *clock = dwcs_next_due(&sim->clock);
+	uint64_t next = clock ? clock->due : UINT64_MAX;
 
 	if (due)
 		next = least(next, due->due);
@@ -325,15 +330,34 @@ static void run(struct sim *sim, struct actor *actor, uint64_t to)
 		complete(sim, actor);
 }
 
+/* The one to serve, if it may be. `left`: of the cap. */
+static struct dwcs_stream *choose(struct sim *sim, uint64_t left)
+{
+	struct dwcs_stream *stream = dwcs_pick(&sim->queue, sim->now);
+
+	if (!stream || (stream->pos[DWCS_SPARE] ? sim->options->no_spare : !left))
+		stream = NULL;
+	if (stream && stream != sim->last)
+		sim->change = sim->options->change;
+	sim->last = stream;
+	return stream;
+}
+
 /* From one event to the next. */
 static void step(struct sim *sim)
 {
-	uint64_t left = cap_left(sim), to = next_event(sim);
-	struct dwcs_stream *stream = dwcs_pick(&sim->queue, sim->now);
+	uint64_t left = cap_left(sim), to = next_event(sim), change;
+	struct dwcs_stream *stream = choose(sim, left);
 	struct actor *actor;
 
-	if (!stream || (!left && !stream->pos[DWCS_SPARE])) {
+	if (!stream) {
 		sim->now = to;
+		return;
+	}
+	if (sim->change) {
+		change = least(sim->change, to - sim->now);
+		sim->change -= change;
+		sim->now += change;
 		return;
 	}
 	actor = actor_of(sim, stream);
@@ -349,6 +373,8 @@ static int play(struct sim *sim)
 
 	while (!options->horizon || sim->now < options->horizon) {
 		lose_what_is_due(sim);
+		if (!dwcs_next_due(&sim->queue) && !dwcs_next_due(&sim->clock))
+			break;
 		if (sim->result->violated && options->stop_at_violation)
 			break;
 		if (release_all(sim) && repeats(sim) && !options->horizon)

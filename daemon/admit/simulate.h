@@ -18,7 +18,9 @@ struct qos_sim_task {
 	uint64_t period;      /* T < DWCS_PERIOD_MAX */
 	uint64_t deadline;    /* D <= T */
 	uint64_t cost;	      /* 0 < C <= D */
+	uint64_t needs;	      /* of C, by each job; 0: all of it */
 	uint64_t phase;	      /* first release */
+	uint64_t requests;    /* so many are released; 0: without end, or until the horizon */
 	uint32_t x, y;	      /* y <= DWCS_Y_MAX */
 	struct qos_must must; /* borrowed; its request 0 is the first release */
 };
@@ -35,7 +37,10 @@ struct qos_sim_options {
 	/* The band's cap: at most `cap` of each `cap_interval`, without spare work; 0: none. */
 	uint64_t cap;
 	uint64_t cap_interval;
-	/* Actual times are drawn from [early_percent, 100] % of C; 0: always C. */
+	/* So much time passes before another task than the last one is served. */
+	uint64_t change;
+	bool no_spare; /* what no window needs is not done: others outweigh it */
+	/* Actual times are drawn from [early_percent, 100] % of C; 0: always what a task needs. */
 	uint32_t early_percent;
 	/* Releases come up to this much later than a period after the last; 0: never. */
 	uint64_t late_max;

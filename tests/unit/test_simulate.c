@@ -120,6 +120,64 @@ static void test_mandatory_go_first(void **state)
 	qos_must_reset(&tasks[1].must);
 }
 
+static const char *timeline(const struct qos_sim_task *tasks, size_t n,
+			    struct qos_sim_options options, struct qos_sim_stats *stats)
+{
+	static char line[25];
+	struct qos_sim_result result;
+
+	memset(line, '.', sizeof(line) - 1);
+	options.horizon = sizeof(line) - 1;
+	options.requests_max = ENDLESS;
+	options.ran = note;
+	options.data = line;
+	assert_int_equal(qos_simulate(tasks, n, &options, stats, &result), 0);
+	return line;
+}
+
+/* Jobs that need less than C, of which the algorithm knows nothing; and tasks that end. */
+static void test_needs_and_ends(void **state)
+{
+	struct qos_sim_task tasks[] = {task(6, 4, 0, 1, 0), task(6, 2, 0, 1, 0)};
+	const struct qos_sim_options options = {.ordering = DWCS_EDF};
+	struct qos_sim_stats stats[2];
+
+	(void)state;
+	tasks[0].needs = 3;
+	assert_string_equal(timeline(tasks, 2, options, stats), "AAABB.AAABB.AAABB.AAABB.");
+	assert_int_equal(stats[0].served, 4);
+	tasks[1].requests = 2;
+	assert_string_equal(timeline(tasks, 2, options, stats), "AAABB.AAABB.AAA...AAA...");
+	assert_int_equal(stats[1].requests, 2);
+	tasks[0].requests = 1;
+	assert_string_equal(timeline(tasks, 2, options, stats), "AAABB.BB................");
+	assert_int_equal(stats[0].requests, 1);
+}
+
+static void test_changes_take_time(void **state)
+{
+	const struct qos_sim_task tasks[] = {task(6, 1, 0, 1, 1), task(12, 4, 0, 1, 0)};
+	const struct qos_sim_options options = {.ordering = DWCS_EDF, .change = 1};
+	struct qos_sim_stats stats[2];
+
+	(void)state;
+	/* one that is preempted pays again, and so does one that comes back after idling */
+	assert_string_equal(timeline(tasks, 2, options, stats), "..A.BBBB.A....A.BBBB.A..");
+}
+
+static void test_no_spare_work(void **state)
+{
+	const struct qos_sim_task tasks[] = {task(4, 2, 1, 2, 0), task(8, 3, 0, 1, 0)};
+	struct qos_sim_options options = {.ordering = DWCS_FIN};
+	struct qos_sim_stats stats[2];
+
+	(void)state;
+	assert_string_equal(timeline(tasks, 2, options, stats), "AABBBaa.AABBBaa.AABBBaa.");
+	options.no_spare = true;
+	assert_string_equal(timeline(tasks, 2, options, stats), "AABBB...AABBB...AABBB...");
+	assert_int_equal(stats[0].lost, 2);
+}
+
 static void test_bad_and_endless(void **state)
 {
 	const struct qos_sim_task bad = task(4, 5, 0, 1, 0);
@@ -142,6 +200,9 @@ int main(void)
 		cmocka_unit_test(test_lost_work_is_not_removed),
 		cmocka_unit_test(test_cap),
 		cmocka_unit_test(test_mandatory_go_first),
+		cmocka_unit_test(test_needs_and_ends),
+		cmocka_unit_test(test_changes_take_time),
+		cmocka_unit_test(test_no_spare_work),
 		cmocka_unit_test(test_bad_and_endless),
 	};
 
