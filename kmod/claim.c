@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who sets a table claims that EDF keeps all mandatory requests of the CPU. dwcs_check.h verifies that
- * before the table is taken: for all tables of the CPU that are on, the new one in the place of the
- * stream's old one. So whatever is on was verified together with whatever else is.
+ * Who sets a table claims that EDF keeps all mandatory requests of the CPU. dwcs_check.h verifies
+ * that before the table is taken: for all tables of the CPU that are on, the new one in the place
+ * of the stream's old one. So whatever is on was verified together with whatever else is.
  *
  * Charges, as in admission (daemon/admit/judge_windows.c):
  *   C' = (C + 2 x dispatch) / cap, since the cap is as good as a CPU that is slower by its share;
- *   D' = D - tolerance - blocking: a request is released that much late at most (its wakeup counts as
- *	  at the grid point), and what cannot be preempted runs before it.
+ *   D' = D - tolerance - blocking: a request is released that much late at most (its wakeup counts
+ *	  as at the grid point), and what cannot be preempted runs before it.
  * A table keeps the charges that it was verified with. Larger ones end all claims (CONFIG_SET).
  *
  * All in process context, under qos_mutex; nothing is changed here but the new table's own charges.

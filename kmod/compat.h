@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The one place that knows kernel versions, as a module outside of the kernel must (checkpatch
- * warns of each LINUX_VERSION_CODE). Supported: PREEMPT_RT 6.1 and 6.12; what is newer is
+ * warns of each LINUX_VERSION_CODE, and takes KERNEL_VERSION() for a constant on the wrong side). Supported: PREEMPT_RT 6.1 and 6.12; what is newer is
  * made to build on a best effort.
  */
 #pragma once

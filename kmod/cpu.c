@@ -10,8 +10,8 @@
  *
  * The timer is set for the earliest of: the running thread's end of budget, the next deadline, the
  * next grid point of a runnable thread, the end of what the cap allows, the end of the cap's
- * interval. It is never moved later, for setting it costs more than an expiry with nothing to do
- * now and then.
+ * interval, the time when a change of levels has waited long enough. It is never moved later, for
+ * setting it costs more than an expiry with nothing to do now and then.
  */
 #include <linux/slab.h>
 
@@ -29,8 +29,10 @@ static void choose(struct qos_cpu *cpu, u64 now)
 		thread = NULL;
 	cpu->dirty = false;
 	qos_count(cpu, PICKS);
-	if (thread != cpu->chosen)
+	if (thread != cpu->chosen) {
 		qos_count(cpu, CHOICES);
+		cpu->settled = false;
+	}
 	cpu->chosen = thread;
 }
 
@@ -63,6 +65,8 @@ static u64 next_timer(const struct qos_cpu *cpu)
 		return at;
 	if (running->current_request && !qos_request_exhausted(running))
 		at = min(at, cpu->since_ns + running->dwcs.cost - running->got_ns);
+	if (cpu->deferred && running == cpu->chosen)
+		at = min(at, qos_levels_wait(cpu));
 	if (running->level >= QOS_DWCS_LEVEL_READY && !cpu->capped)
 		at = min(at, cpu->since_ns + qos_config.cap_ns - cpu->cap_used_ns);
 	return at;
@@ -88,14 +92,14 @@ static bool decide(struct qos_cpu *cpu, u64 now)
 
 	if (cpu->dirty)
 		choose(cpu, now);
-	if (here)
-		arm(cpu);
-	else
-		kick = next_timer(cpu) < cpu->armed_ns;
 	if (!cpu->kicked && qos_levels_next(cpu, now, &thread, &level)) {
 		WRITE_ONCE(cpu->kicked, true);
 		kick = true;
 	}
+	if (here)
+		arm(cpu);
+	else
+		kick |= next_timer(cpu) < cpu->armed_ns;
 	return kick || cpu->tells;
 }
 
@@ -330,6 +334,8 @@ void qos_cpu_end(struct qos_thread *thread)
 	list_del_init(&thread->in_dead);
 	if (cpu->running == thread)
 		cpu->running = NULL;
+	if (cpu->armed == thread)
+		cpu->armed = NULL;
 	leave(cpu, flags, decide(cpu, now));
 }
 

@@ -41,6 +41,8 @@ static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
 		if (!qos_is_runnable(t) && t->level == QOS_DWCS_LEVEL_OTHER)
 			t->raised = true;
 		t->level = *level;
+		if (*level == QOS_DWCS_LEVEL_ARMED && qos_table_will_ask(t))
+			cpu->armed = t;
 		cpu->acting = t;
 		qos_levels_place(t);
 	}

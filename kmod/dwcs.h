@@ -61,7 +61,8 @@ enum dwcs_ordering {
 };
 
 /* Where a request waits: in one of the first three. DUE holds every live one; of those in RANK, STARTED
- * has the ones that were served already, CRITICAL the ones that may not be lost (x' = 0). */
+ * has the ones that were served already, CRITICAL the ones that may not be lost (x' = 0).
+ */
 enum dwcs_heap {
 	DWCS_MUST,
 	DWCS_RANK,
@@ -389,7 +390,8 @@ static inline void dwcs_withdraw(struct dwcs_queue *q, struct dwcs_stream *s)
 }
 
 /* The live request was served (all of C, or its job needs no more), or it is lost: its deadline has
- * come. Returns DWCS_WINDOW_*. */
+ * come. Returns DWCS_WINDOW_*.
+ */
 static inline int dwcs_settle(struct dwcs_queue *q, struct dwcs_stream *s, int served)
 {
 	dwcs_withdraw(q, s);
@@ -423,7 +425,8 @@ static inline struct dwcs_stream *dwcs_first(struct dwcs_queue *q, enum dwcs_hea
 }
 
 /* fin's rule: the started request with the least deadline that may go before `top`. The one loop that
- * is linear, in the number of requests that were preempted. */
+ * is linear, in the number of requests that were preempted.
+ */
 static inline struct dwcs_stream *dwcs_finish(const struct dwcs_queue *q, struct dwcs_stream *top,
 					      __u64 now)
 {
@@ -469,7 +472,8 @@ static inline struct dwcs_stream *dwcs_walk_next(const struct dwcs_queue *q, enu
 }
 
 /* fin-guard's rule: `s`, or the most urgent critical request if EDF keeps them all now, and would not
- * after s. */
+ * after s.
+ */
 static inline struct dwcs_stream *dwcs_guard(struct dwcs_queue *q, struct dwcs_stream *s, __u64 now)
 {
 	struct dwcs_stream *first = dwcs_first(q, DWCS_CRITICAL, now), *c;

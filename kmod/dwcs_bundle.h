@@ -49,8 +49,10 @@ static inline __u64 dwcs_bundle_choose(struct dwcs_member *const *members, __u32
 	__u64 work = 0;
 	__u32 i, left;
 
-	for (i = 0; i < n; i++)
-		members[i]->takes = members[i]->asked = 0;
+	for (i = 0; i < n; i++) {
+		members[i]->takes = 0;
+		members[i]->asked = 0;
+	}
 	for (left = n; left > 0; left--) {
 		struct dwcs_member *best = (struct dwcs_member *)0;
 

@@ -219,7 +219,8 @@ static inline enum dwcs_verdict dwcs_check_sporadic(struct dwcs_claim *claims, _
 /* --- phases --- */
 
 /* Releases what comes at `now`; returns the time of the next release. *misses: something was left of
- * the request before, whose deadline is not later than that. */
+ * the request before, whose deadline is not later than that.
+ */
 static inline __u64 dwcs_claim_release(struct dwcs_claim *claims, __u32 n, __u64 now, int *misses)
 {
 	__u64 next = ~0ULL;
@@ -288,7 +289,8 @@ static inline __u64 dwcs_claim_begin(struct dwcs_claim *claims, __u32 n, __u64 *
 		*start = own > *start ? own : *start;
 		c->time = c->phase;
 		c->at = 0;
-		c->left = c->saved = 0;
+		c->left = 0;
+		c->saved = 0;
 	}
 	return length;
 }

@@ -18,13 +18,22 @@
  * has service to get; what it would do then is predicted by the orderings alone (wins()). A wrong
  * prediction costs one change and the time until the dispatcher made it.
  *
+ * Two threads at ARMED cannot preempt each other. So where the next request of a sleeper is mandatory
+ * that level is for it alone: others are neither armed nor raised so high. That costs more changes,
+ * which is why it is not done for all.
+ *
+ * What does not help the chosen one onto the CPU can wait: a dispatcher that ran for it would run
+ * before the chosen one, which stands above the others already. So it waits until that one has had
+ * the CPU for SETTLE_NS, or has left it: a short job meets no dispatcher at all.
+ *
  * A thread that sleeps is never left at OTHER: timers that it arms there expire later, and so does
  * its preemption. But once a period only, or a thread that overran and sleeps for moments would
  * keep the dispatcher busy. A thread that waits for a lock stays as it is.
  */
 #include "qos.h"
 
-#define ARM_MAX 4 /* sleepers looked at for one decision */
+#define ARM_MAX	  4 /* sleepers looked at for one decision */
+#define SETTLE_NS (100 * NSEC_PER_USEC)
 
 static bool is_exhausted(const struct qos_thread *thread)
 {
@@ -102,31 +111,109 @@ void qos_levels_place_all(struct qos_cpu *cpu)
 		qos_levels_place(thread);
 }
 
-/*
- * If `thread` released its next request at `at`, would it go before the chosen one, served until
- * then?
- */
-static bool wins(const struct qos_thread *thread, const struct qos_thread *chosen, u64 now, u64 at)
-{
-	const struct dwcs_queue *queue = &thread->cpu->queue;
-	struct dwcs_stream next = thread->dwcs, rival = chosen->dwcs;
-	enum dwcs_heap a, b;
+/* A request, and where it would wait. */
+struct contender {
+	struct dwcs_stream dwcs;
+	enum dwcs_heap heap;
+};
 
-	rival.left -= min(rival.left, at - now);
-	next.release = at;
-	next.due = at + next.deadline;
-	next.left = next.cost;
-	a = dwcs_heap_of(queue, &next);
-	b = chosen->mandatory ? DWCS_MUST : dwcs_heap_of(queue, &rival);
-	if (a != b)
-		return a < b;
-	if (a == DWCS_SPARE || queue->ordering == DWCS_EDF)
-		return dwcs_by_due(&next, &rival) < 0;
-	if (dwcs_order(queue->ordering, &next, &rival) >= 0)
+/* The thread's next request, released at `at`. */
+static struct contender next_of(const struct qos_thread *thread, u64 at)
+{
+	struct contender next = {.dwcs = thread->dwcs};
+
+	next.dwcs.release = at;
+	next.dwcs.due = at + next.dwcs.deadline;
+	next.dwcs.left = next.dwcs.cost;
+	next.heap = qos_table_will_ask(thread) ? DWCS_MUST
+					       : dwcs_heap_of(&thread->cpu->queue, &next.dwcs);
+	return next;
+}
+
+/* What the chosen one has now, served until `at`. */
+static struct contender rest_of(const struct qos_thread *chosen, u64 now, u64 at)
+{
+	struct contender rest = {.dwcs = chosen->dwcs};
+
+	rest.dwcs.left -= min(rest.dwcs.left, at - now);
+	rest.heap = chosen->mandatory ? DWCS_MUST : dwcs_heap_of(&chosen->cpu->queue, &rest.dwcs);
+	return rest;
+}
+
+/* At `at`, would a go before b, which may be started? */
+static bool wins(const struct dwcs_queue *queue, const struct contender *a,
+		 const struct contender *b, u64 at)
+{
+	if (a->heap != b->heap)
+		return a->heap < b->heap;
+	if (a->heap != DWCS_RANK || queue->ordering == DWCS_EDF)
+		return dwcs_by_due(&a->dwcs, &b->dwcs) < 0;
+	if (dwcs_order(queue->ordering, &a->dwcs, &b->dwcs) >= 0)
 		return false;
 	/* fin: what is started and due earlier finishes first, if there is room for it. */
-	return !dwcs_finishes(queue->ordering) || dwcs_by_due(&rival, &next) > 0 ||
-	       (s64)rival.left > (s64)(next.due - at) - (s64)next.left;
+	return !dwcs_finishes(queue->ordering) || dwcs_by_due(&b->dwcs, &a->dwcs) > 0 ||
+	       (s64)b->dwcs.left > (s64)(a->dwcs.due - at) - (s64)a->dwcs.left;
+}
+
+static bool wins_over_chosen(const struct qos_thread *thread, u64 now, u64 at)
+{
+	struct contender next = next_of(thread, at), rest = rest_of(thread->cpu->chosen, now, at);
+
+	return wins(&thread->cpu->queue, &next, &rest, at);
+}
+
+/* Who of two sleepers would go first if both woke up together? */
+static bool wins_over_sleeper(const struct qos_thread *thread, const struct qos_thread *other,
+			      u64 now)
+{
+	u64 at = max3(now, qos_request_grid_next(thread), qos_request_grid_next(other));
+	struct contender a = next_of(thread, at), b = next_of(other, at);
+
+	return wins(&thread->cpu->queue, &a, &b, at);
+}
+
+/* The sleeper at ARMED whose next request is mandatory. */
+static struct qos_thread *armed_sleeper(const struct qos_cpu *cpu)
+{
+	struct qos_thread *t = cpu->armed;
+
+	if (!t || t->level != QOS_DWCS_LEVEL_ARMED || !is_asleep(t) || !qos_table_will_ask(t))
+		return NULL;
+	return t;
+}
+
+/* Is a runnable thread other than the chosen one at that level? */
+static struct qos_thread *other_at(struct qos_cpu *cpu, u8 level)
+{
+	struct qos_thread *t;
+
+	list_for_each_entry(t, &cpu->runnable[level], in_level) {
+		if (t != cpu->chosen)
+			return t;
+	}
+	return NULL;
+}
+
+/* A sleeper is to stand above the chosen one: the next change on the way there, or none. */
+static bool arm(struct qos_thread *t, u64 now, struct qos_thread **thread, u8 *level)
+{
+	struct qos_thread *armed = armed_sleeper(t->cpu), *chosen = t->cpu->chosen, *other;
+
+	*thread = t;
+	*level = QOS_DWCS_LEVEL_ARMED;
+	if (armed && armed != t) {
+		*thread = armed;
+		*level = QOS_DWCS_LEVEL_READY;
+		return wins_over_sleeper(t, armed, now);
+	}
+	if (chosen->level == QOS_DWCS_LEVEL_ARMED) {
+		if (!qos_table_will_ask(t))
+			return false; /* the dispatcher will be needed */
+		other = other_at(t->cpu, QOS_DWCS_LEVEL_FIRST);
+		*thread = other ?: chosen;
+		*level = other ? QOS_DWCS_LEVEL_READY : QOS_DWCS_LEVEL_FIRST;
+	}
+	return true;
 }
 
 /* A sleeper whose level would be wrong if it woke up before the chosen one is done. */
@@ -144,27 +231,14 @@ static bool next_sleeper(struct qos_cpu *cpu, u64 now, struct qos_thread **threa
 
 		if (ktime_to_ns(node->expires) > until)
 			return false;
-		if (t->level < QOS_DWCS_LEVEL_READY || wins(t, chosen, now, at) == above)
+		if (t->level < QOS_DWCS_LEVEL_READY || wins_over_chosen(t, now, at) == above)
 			continue;
-		if (!above && chosen->level == QOS_DWCS_LEVEL_ARMED)
-			continue; /* there is nothing above that; the dispatcher will be needed */
 		*thread = t;
-		*level = above ? QOS_DWCS_LEVEL_READY : QOS_DWCS_LEVEL_ARMED;
-		return true;
+		*level = QOS_DWCS_LEVEL_READY;
+		if (above || arm(t, now, thread, level))
+			return true;
 	}
 	return false;
-}
-
-/* Is a runnable thread other than the chosen one at that level? */
-static struct qos_thread *other_at(struct qos_cpu *cpu, u8 level)
-{
-	struct qos_thread *t;
-
-	list_for_each_entry(t, &cpu->runnable[level], in_level) {
-		if (t != cpu->chosen)
-			return t;
-	}
-	return NULL;
 }
 
 static bool next_capped(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
@@ -181,8 +255,21 @@ static bool next_capped(struct qos_cpu *cpu, struct qos_thread **thread, u8 *lev
 	return false;
 }
 
-/* The chosen one above the others: by one change, but if somebody else is at ARMED. */
-static bool next_chosen(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
+/* How high a runnable thread may stand: a sleeper that goes before it must find it below. */
+static u8 ceiling(const struct qos_cpu *cpu, u64 now)
+{
+	const struct qos_thread *armed = armed_sleeper(cpu);
+	u64 at = armed ? max(now, qos_request_grid_next(armed)) : now;
+
+	return armed && wins_over_chosen(armed, now, at) ? QOS_DWCS_LEVEL_FIRST
+							 : QOS_DWCS_LEVEL_ARMED;
+}
+
+/*
+ * The chosen one above the others: by one change, unless there is nothing above them. Who has to
+ * leave his level anyway does so first.
+ */
+static bool next_chosen(struct qos_cpu *cpu, u64 now, struct qos_thread **thread, u8 *level)
 {
 	struct qos_thread *chosen = cpu->chosen, *other = NULL;
 	int top;
@@ -192,9 +279,17 @@ static bool next_chosen(struct qos_cpu *cpu, struct qos_thread **thread, u8 *lev
 	top = other ? other->level : QOS_DWCS_LEVEL_OTHER;
 	if (chosen->level > top)
 		return false;
-	*thread = top == QOS_DWCS_LEVEL_ARMED ? other : chosen;
-	*level = top == QOS_DWCS_LEVEL_ARMED ? QOS_DWCS_LEVEL_READY
-					     : max_t(int, top + 1, QOS_DWCS_LEVEL_FIRST);
+	*thread = chosen;
+	*level = max_t(int, top + 1, QOS_DWCS_LEVEL_FIRST);
+	if (!other)
+		return true;
+	if (must_be(other) != QOS_DWCS_LEVEL_NONE) {
+		*thread = other;
+		*level = must_be(other);
+	} else if (*level > ceiling(cpu, now)) {
+		*thread = other;
+		*level = QOS_DWCS_LEVEL_READY;
+	}
 	return true;
 }
 
@@ -213,15 +308,35 @@ static bool next_todo(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level
 	return false;
 }
 
-/* The next change to make, if any. Asked until there is none. */
+/* Until when a change that is no help to the chosen one waits. 0: it does not. */
+u64 qos_levels_wait(const struct qos_cpu *cpu)
+{
+	const struct qos_thread *chosen = cpu->chosen;
+
+	if (!cpu->deferred || !chosen || cpu->settled)
+		return 0;
+	return chosen == cpu->running ? cpu->slice_ns + SETTLE_NS : U64_MAX;
+}
+
+/* The next change to make now, if any. Asked until there is none. */
 bool qos_levels_next(struct qos_cpu *cpu, u64 now, struct qos_thread **thread, u8 *level)
 {
+	struct qos_thread *chosen = cpu->chosen;
+
+	cpu->deferred = false;
 	if (cpu->capped)
 		return next_capped(cpu, thread, level);
-	if (next_todo(cpu, thread, level))
+	if (!chosen)
+		return next_todo(cpu, thread, level);
+	if (must_be(chosen) == QOS_DWCS_LEVEL_NONE && next_chosen(cpu, now, thread, level))
 		return true;
-	if (!cpu->chosen)
+	if (!next_todo(cpu, thread, level) &&
+	    !(qos_config.arm && next_sleeper(cpu, now, thread, level)))
 		return false;
-	return next_chosen(cpu, thread, level) ||
-	       (qos_config.arm && next_sleeper(cpu, now, thread, level));
+	cpu->deferred = must_be(chosen) == QOS_DWCS_LEVEL_NONE;
+	if (qos_levels_wait(cpu) > now)
+		return false;
+	cpu->deferred = false;
+	cpu->settled = true;
+	return true;
 }

@@ -290,7 +290,10 @@ struct qos_cpu {
 	struct qos_thread *running;
 	u64 since_ns; /* everything before is accounted for */
 	struct qos_thread *chosen;
-	bool dirty; /* a request came, went or changed: choose again */
+	struct qos_thread *armed; /* by a mandatory request that comes, see levels.c */
+	bool dirty;		  /* a request came, went or changed: choose again */
+	bool deferred;		  /* a change waits, see levels.c */
+	bool settled;		  /* the chosen one had the CPU for a while */
 
 	/* the cap */
 	u64 cap_end_ns;
@@ -386,6 +389,7 @@ static inline bool qos_is_runnable(const struct qos_thread *thread)
 void qos_levels_place(struct qos_thread *thread);
 void qos_levels_place_all(struct qos_cpu *cpu);
 void qos_levels_remove(struct qos_thread *thread);
+u64 qos_levels_wait(const struct qos_cpu *cpu);
 bool qos_levels_next(struct qos_cpu *cpu, u64 now, struct qos_thread **thread, u8 *level);
 
 /* --- dispatch.c --- */
@@ -423,6 +427,7 @@ void qos_drift_settle(struct qos_thread *thread);
 
 /* --- table.c: mandatory requests --- */
 bool qos_table_asks(struct qos_thread *thread, u64 now);
+bool qos_table_will_ask(const struct qos_thread *thread);
 void qos_table_off(struct qos_thread *thread, u32 reason, u64 now);
 void qos_table_join(struct qos_thread *thread);
 void qos_table_drop(struct qos_thread *thread);

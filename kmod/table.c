@@ -165,6 +165,21 @@ bool qos_table_asks(struct qos_thread *thread, u64 now)
 	return false;
 }
 
+/* Will the next request of a sleeper be mandatory, as far as is known? A bundle has not chosen. */
+bool qos_table_will_ask(const struct qos_thread *thread)
+{
+	const struct qos_table *table = thread->table;
+	const struct dwcs_stream *s = &thread->dwcs;
+
+	if (!table || !table->on)
+		return false;
+	if (table->mode == QOS_DWCS_TABLE_PHASES)
+		return has_bit(table, table->next);
+	if (table->mode != QOS_DWCS_TABLE_SPORADIC)
+		return false;
+	return has_bit(table, s->y ? s->y - s->k + dwcs_is_live(s) : 0);
+}
+
 /* It has a new table, which may be none: its bundle begins anew. */
 void qos_table_join(struct qos_thread *thread)
 {

@@ -138,8 +138,7 @@ static int rules_take(struct qos_stream *stream, struct nlattr **a, struct netli
 			      "more losses than the window has requests");
 	if (params->job == QOS_DWCS_JOB_PROBES) {
 		refuse(extack, a[QOS_DWCS_STREAM_A_JOB],
-		       "jobs between probes of the program are not the module's: use a BPF "
-		       "monitor");
+		       "jobs between probes of a program are not the module's: use BPF");
 		return -EOPNOTSUPP;
 	}
 	return 0;

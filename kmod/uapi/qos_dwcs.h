@@ -100,7 +100,7 @@
  * With an EPOCH the grid is moved, if need be, so that this point, which must lie ahead, is one of it, and
  * windows start anew; until its next point the thread is like one that used C. T must be given in
  * ns then, not as a rate.
- * Claims are verified (dwcs_check.h), together with all tables that are on on that CPU; a wrong one is
+ * Claims are verified (dwcs_check.h), together with all tables in force on that CPU; a wrong one is
  * refused, and so is one that takes too long to verify (E2BIG; 700 streams on a CPU do not). What
  * is charged: C' = (C + 2 DISPATCH) / CAP, D' = D - min(T/16, 100 us) - BLOCKING. A bundle's BUDGET
  * and ties are of C'. Mode PHASES goes with no other one on one CPU, its cycles are equally long in
@@ -355,7 +355,8 @@ enum qos_dwcs_stream_attr {
 	QOS_DWCS_STREAM_A_NAME,		/* string */
 	QOS_DWCS_STREAM_A_PERIOD,	/* u64 ns; 100 us to 500 s */
 	QOS_DWCS_STREAM_A_RATE_MHZ,	/* u32 [0]: exact rate in thousandths of a hertz; PERIOD is
-					 * then 10^12 / RATE_MHZ, rounded down */
+					 * then 10^12 / RATE_MHZ, rounded down
+					 */
 	QOS_DWCS_STREAM_A_DEADLINE,	/* u64 ns [PERIOD] */
 	QOS_DWCS_STREAM_A_RUNTIME,	/* u64 ns: C, granted */
 	QOS_DWCS_STREAM_A_RUNTIME_BASE, /* u64 ns [RUNTIME]: C when the lease expired */
