@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The one place that knows kernel versions, as a module outside of the kernel must (checkpatch
- * warns of each LINUX_VERSION_CODE, and takes KERNEL_VERSION() for a constant on the wrong side). Supported: PREEMPT_RT 6.1 and 6.12; what is newer is
- * made to build on a best effort.
+ * warns of each LINUX_VERSION_CODE, and takes KERNEL_VERSION() for a constant on the wrong side).
+ * Supported: PREEMPT_RT 6.1 and 6.12; what is newer is made to build on a best effort.
  */
 #pragma once
 

@@ -18,9 +18,9 @@
  * has service to get; what it would do then is predicted by the orderings alone (wins()). A wrong
  * prediction costs one change and the time until the dispatcher made it.
  *
- * Two threads at ARMED cannot preempt each other. So where the next request of a sleeper is mandatory
- * that level is for it alone: others are neither armed nor raised so high. That costs more changes,
- * which is why it is not done for all.
+ * Two threads at ARMED cannot preempt each other. So where the next request of a sleeper is
+ * mandatory that level is for it alone: others are neither armed nor raised so high. That costs
+ * more changes, which is why it is not done for all.
  *
  * What does not help the chosen one onto the CPU can wait: a dispatcher that ran for it would run
  * before the chosen one, which stands above the others already. So it waits until that one has had
