@@ -16,8 +16,10 @@ enum qos_guarantee qos_claims_guarantee(const struct qos_supervisor *supervisor,
 					const struct qos_live_stream *stream,
 					const struct qos_stream_grant *grant)
 {
+	bool in_force = stream->claimed && qos_threads_now_ns() >= stream->proven_ns;
+
 	if (grant->policy == QOS_POLICY_DWCS && grant->guarantee == QOS_PROVEN &&
-	    stream->n_managed && !stream->claimed)
+	    stream->n_managed && !in_force)
 		return QOS_BEST_EFFORT;
 	return grant->guarantee;
 }
@@ -139,7 +141,7 @@ static void claim_one(struct claiming *claiming, const struct qos_stream_claim *
 	int r;
 
 	r = qos_cpu_module_claim(supervisor->module->service, claiming->cpu, &claim,
-				 claiming->now_ns, &diag);
+				 claiming->now_ns, &stream->proven_ns, &diag);
 	stream->claimed_ns = qos_threads_now_ns();
 	conclude(supervisor, stream, r, &diag);
 	qos_diag_reset(&diag);

@@ -50,7 +50,8 @@ struct qos_live_stream {
 	/* claims.c: what of its proof the module has */
 	bool claimed;	     /* ... and follows, for all we know */
 	bool unproven;	     /* it gave it up, or refused it */
-	uint64_t claimed_ns; /* CLOCK_MONOTONIC */
+	uint64_t claimed_ns; /* CLOCK_MONOTONIC, like the next */
+	uint64_t proven_ns;  /* it begins then */
 	uint64_t unproven_turn;
 };
 

@@ -40,8 +40,8 @@ int qos_cpu_module_resync(struct qos_service *service, bool *ret_forgotten);
 /*
  * What is proven of the streams of a CPU. plan comes first, with the id of the CPU's proof (0: none):
  * where it is another one than before, what was claimed there is taken back, and true is returned.
- * claim then makes the module serve one stream's mandatory requests first, from a time on that is a
- * matter of moments and of the stream's window. 0, -ENOENT: the stream has no thread there; the
+ * claim then makes the module serve one stream's mandatory requests first, from *ret_from_ns on
+ * (CLOCK_MONOTONIC), which is a matter of moments and of the stream's window. 0, -ENOENT: the stream has no thread there; the
  * module's refusal, in words too.
  */
 struct qos_cpu_module_claim {
@@ -54,7 +54,7 @@ bool qos_cpu_module_is_planned(struct qos_service *service, uint32_t cpu);
 bool qos_cpu_module_plan(struct qos_service *service, uint32_t cpu, uint64_t plan, uint64_t now_ns);
 int qos_cpu_module_claim(struct qos_service *service, uint32_t cpu,
 			 const struct qos_cpu_module_claim *wish, uint64_t now_ns,
-			 struct qos_diag *diag);
+			 uint64_t *ret_from_ns, struct qos_diag *diag);
 
 /* The number of the first request at base + kT that is not before now and begins a window. */
 uint64_t qos_cpu_module_first(uint64_t base_ns, uint64_t period_ns, uint32_t y, uint64_t now_ns);

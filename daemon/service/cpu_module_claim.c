@@ -109,7 +109,7 @@ static int describe(const struct qos_cpu_module_claim *wish, uint64_t epoch_ns, 
 
 int qos_cpu_module_claim(struct qos_service *service, uint32_t cpu,
 			 const struct qos_cpu_module_claim *wish, uint64_t now_ns,
-			 struct qos_diag *diag)
+			 uint64_t *ret_from_ns, struct qos_diag *diag)
 {
 	struct module *module = qos_cpu_module_of(service);
 	struct thread *thread = thread_of(module, wish->stream, cpu);
@@ -122,7 +122,9 @@ int qos_cpu_module_claim(struct qos_service *service, uint32_t cpu,
 	r = describe(wish, module->plans[cpu].epoch_ns, now_ns, &own, &table);
 	if (r == 0)
 		r = qos_dwcs_set_table(module->genl, wish->stream, &table, diag);
-	if (r == 0)
-		thread->claimed = true;
-	return r;
+	if (r < 0)
+		return r;
+	thread->claimed = true;
+	*ret_from_ns = table.epoch_ns > now_ns ? table.epoch_ns : now_ns;
+	return 0;
 }

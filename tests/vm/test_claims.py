@@ -18,13 +18,14 @@ import time
 os.environ.setdefault("QOS_PATIENCE", "20")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live"))
 # pylint: disable=missing-function-docstring,wrong-import-position
-from contracts import PERIODIC, PYTHON, contract as contract_text  # noqa: E402
+from contracts import PYTHON, contract as contract_text  # noqa: E402
 from instance import Instance  # noqa: E402
 from lab_test import MS, N, counters, expect, module, run, until  # noqa: E402
 
 LONG = 120
 CONFIG = "version: 1\nslow-loop: 500ms\nmonitor: none\ncpu: {blocking: 6ms}\n"
 OURS = "  job: period\n  overrun: throttle\n"
+SPIN = "print('ready', flush=True)\nwhile True: pass"
 JOBS = """
 import signal, time
 def burn(seconds):
@@ -63,24 +64,10 @@ def contract(name, window, extra=OURS, **more):
     return text.replace("window: 1/10", f"window: {window}")
 
 
-def facts(pid):
-    """(sleeps until now, clock ticks of CPU time)"""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        sleeps = [line.split()[1] for line in file if line.startswith("voluntary_ctxt")][0]
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        return sleeps, int(file.read().split()[13])
-
-
-def spins(pid):
-    sleeps, ticks = facts(pid)
-    time.sleep(1)
-    now, more = facts(pid)
-    return now == sleeps and more > ticks + 1
-
-
 def spinner(qosd, tag):
-    program = qosd.run("nice", "-n", "19", PYTHON, PERIODIC, tag, "40", "1", "spin")
-    until(lambda: spins(program.pid), "it runs, and sleeps no more", LONG)
+    """A program that never sleeps, from now on."""
+    program = qosd.run("nice", "-n", "19", PYTHON, "-c", SPIN, f"periodic.py {tag} .", stdout=subprocess.PIPE)
+    expect(program.stdout.readline(), b"ready\n")
     return program
 
 
