@@ -263,12 +263,22 @@ int qos_parse_ratio(const char *text, uint32_t *ret_num, uint32_t *ret_den)
 	return 0;
 }
 
+int qos_parse_ppm(const char *text, uint64_t *ret_ppm)
+{
+	return parse(text, percents, QOS_ARRAY_SIZE(percents), ret_ppm);
+}
+
+const char *qos_print_ppm(char *buf, size_t size, uint64_t ppm)
+{
+	return print(buf, size, percents, QOS_ARRAY_SIZE(percents), ppm);
+}
+
 int qos_parse_percent(const char *text, uint32_t *ret_ppm)
 {
 	uint64_t ppm;
 	int r;
 
-	r = parse(text, percents, QOS_ARRAY_SIZE(percents), &ppm);
+	r = qos_parse_ppm(text, &ppm);
 	if (r < 0)
 		return r;
 	if (ppm > PPM_MAX)
@@ -279,7 +289,7 @@ int qos_parse_percent(const char *text, uint32_t *ret_ppm)
 
 const char *qos_print_percent(char *buf, size_t size, uint32_t ppm)
 {
-	return print(buf, size, percents, QOS_ARRAY_SIZE(percents), ppm);
+	return qos_print_ppm(buf, size, ppm);
 }
 
 int qos_parse_count(const char *text, uint64_t max, uint64_t *ret)

@@ -48,6 +48,10 @@ int qos_parse_ratio(const char *text, uint32_t *ret_num, uint32_t *ret_den);
 int qos_parse_percent(const char *text, uint32_t *ret_ppm);
 const char *qos_print_percent(char *buf, size_t size, uint32_t ppm);
 
+/* The same without the bound: "110%", "12.5%". */
+int qos_parse_ppm(const char *text, uint64_t *ret_ppm);
+const char *qos_print_ppm(char *buf, size_t size, uint64_t ppm);
+
 /* Plain decimal number, at most `max`. */
 int qos_parse_count(const char *text, uint64_t max, uint64_t *ret);
 

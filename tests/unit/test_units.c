@@ -269,6 +269,19 @@ static void test_ratio(void **state)
 	}
 }
 
+/* Ratios may be above 1. */
+static void test_ppm(void **state)
+{
+	char buf[QOS_UNIT_MAX];
+	uint64_t ppm = 0;
+
+	assert_int_equal(qos_parse_ppm("110%", &ppm), 0);
+	assert_int_equal(ppm, 1100000);
+	assert_string_equal(qos_print_ppm(buf, sizeof(buf), ppm), "110%");
+	assert_int_equal(qos_parse_ppm("0.00001%", &ppm), -ERANGE);
+	assert_int_equal(qos_parse_ppm("110", &ppm), -EINVAL);
+}
+
 static void test_percent(void **state)
 {
 	static const struct {
@@ -349,6 +362,7 @@ int main(void)
 		cmocka_unit_test(test_period_round_trip),
 		cmocka_unit_test(test_ratio),
 		cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_ppm),
 		cmocka_unit_test(test_count),
 		cmocka_unit_test(test_span),
 	};
