@@ -247,6 +247,7 @@ void qos_contract_free(struct qos_contract *contract)
 	free(contract->cpu);
 	free(contract->net);
 	match_free(contract->match);
+	qos_rules_free(contract->rules, contract->n_rules);
 	free_strings(contract, contract_strings, QOS_ARRAY_SIZE(contract_strings));
 	free_list(contract->files, contract->n_files);
 	free(contract);
@@ -289,6 +290,9 @@ static int copy_into(struct qos_contract *copy, const struct qos_contract *contr
 	r = copy_streams(copy, contract);
 	if (r < 0)
 		return r;
+	r = qos_rules_copy(contract->rules, contract->n_rules, &copy->rules, &copy->n_rules);
+	if (r < 0)
+		return r;
 	return qos_contract_own_files(copy, contract->files, contract->n_files);
 }
 
@@ -325,7 +329,8 @@ bool qos_contract_equal(const struct qos_contract *a, const struct qos_contract 
 	       a->importance == b->importance && a->has_adapt == b->has_adapt &&
 	       a->placement == b->placement && a->accept == b->accept &&
 	       a->on_lease_expiry == b->on_lease_expiry && a->on_drift == b->on_drift &&
-	       match_equal(a->match, b->match) && equal_streams(a, b);
+	       match_equal(a->match, b->match) && equal_streams(a, b) &&
+	       qos_rules_equal(a->rules, a->n_rules, b->rules, b->n_rules);
 }
 
 struct rename {
@@ -334,8 +339,10 @@ struct rename {
 	size_t n;
 };
 
-static void rename_loc(struct qos_loc *loc, const struct rename *files)
+static void rename_loc(struct qos_loc *loc, const void *data)
 {
+	const struct rename *files = data;
+
 	for (size_t i = 0; loc->file && i < files->n; i++) {
 		if (!strcmp(loc->file, files->from[i])) {
 			loc->file = files->to[i];
@@ -372,6 +379,7 @@ int qos_contract_own_files(struct qos_contract *contract, char *const *files, si
 		rename_loc(&contract->cpu[i].loc, &names);
 	for (size_t i = 0; i < contract->n_net; i++)
 		rename_loc(&contract->net[i].loc, &names);
+	qos_rules_each_loc(contract->rules, contract->n_rules, rename_loc, &names);
 	free_list(contract->files, contract->n_files);
 	contract->files = own;
 	contract->n_files = n;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "contract/rule.h"
 #include "util/cleanup.h"
 #include "util/cpus.h"
 #include "util/diag.h"
@@ -155,6 +156,8 @@ struct qos_contract {
 	size_t n_net;
 	bool has_adapt; /* an adapt: section stands in the file */
 	enum qos_placement placement;
+	struct qos_rule *rules;
+	size_t n_rules;
 	enum qos_guarantee accept;
 	enum qos_lease_expiry on_lease_expiry;
 	enum qos_drift on_drift;

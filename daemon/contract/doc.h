@@ -24,7 +24,9 @@ struct qos_node {
 	struct qos_loc loc; /* of the value */
 	char *key;	    /* NULL unless the parent is a map */
 	struct qos_loc key_loc;
-	char *text; /* scalars: the value, NUL-terminated, no NUL inside */
+	char *text;	       /* scalars: the value, NUL-terminated, no NUL inside */
+	unsigned int text_col; /* scalars: column of its first letter if it stands there letter by
+				* letter; 0: there are escapes, folded lines or a block */
 	struct qos_node **children;
 	size_t n_children;
 };

@@ -256,6 +256,27 @@ static int check_root(struct reader *in, const yaml_event_t *event, const struct
 	return stop(in, loc, "the document must be a map", hint);
 }
 
+static size_t n_letters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* The column of a value that takes just as many letters in the file as it has, quotes aside. */
+static unsigned int text_column(const yaml_event_t *event, const char *text)
+{
+	bool quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	size_t n = n_letters(text) + (quoted ? 2 : 0);
+
+	if (event->start_mark.line != event->end_mark.line ||
+	    event->end_mark.column - event->start_mark.column != n)
+		return 0;
+	return (unsigned int)event->start_mark.column + 1 + quoted;
+}
+
 static int on_scalar(struct reader *in, const yaml_event_t *event)
 {
 	_cleanup_node_ struct qos_node *node = NULL;
@@ -274,6 +295,7 @@ static int on_scalar(struct reader *in, const yaml_event_t *event)
 	r = take_text(in, event, &loc, &node->text);
 	if (r < 0)
 		return r;
+	node->text_col = text_column(event, node->text);
 	r = attach(in, node);
 	if (r < 0)
 		return r;

@@ -192,21 +192,10 @@ static bool read_network(struct qos_reader *reader, const struct qos_parse_field
 	return true;
 }
 
-static bool refuse_rules(struct qos_reader *reader, const struct qos_parse_field *field,
-			 const struct qos_node *node, void *out)
-{
-	qos_reader_error(reader, &node->key_loc, "rules are not supported by this version");
-	qos_diag_hint(
-		reader->diag,
-		"without rules a stream with a `range` still adapts: its runtime is kept just "
-		"above what jobs use; take `rules` out");
-	return false;
-}
-
 static const struct qos_parse_field adapt_fields[] = {
 	{"placement", qos_read_word, offsetof(struct qos_contract, placement), .example = "kernel",
 	 .words = qos_placement_names},
-	{"rules", refuse_rules, .example = "[]"},
+	{"rules", qos_parse_rules, .example = "[]"},
 	{},
 };
 

@@ -9,7 +9,7 @@
  * Reads the whole document before it gives up, so that one run shows all mistakes. Unknown keys
  * come with the nearest known one. Judges all that needs no machine: signs, orders (runtime <=
  * deadline <= period, x <= y, rate >= packet/period), missing keys, names, `comm` alone, two
- * streams of one name, rules (refused until the rule language exists, with a sentence).
+ * streams of one name. Rules are read as texts; extension/compile.h judges what they say.
  * 0 and *ret set (the caller owns it), -EINVAL with errors in diag, or -ENOMEM.
  */
 int qos_contract_parse(const struct qos_doc *doc, struct qos_diag *diag, struct qos_contract **ret);

@@ -91,6 +91,7 @@ qos_read_fn qos_read_prose;				      /* char *; line breaks are fine */
 qos_read_fn qos_read_path;				      /* char *; absolute */
 qos_read_fn qos_read_stream_name;			      /* char * */
 qos_read_fn qos_parse_match;				      /* struct qos_match * */
+qos_read_fn qos_parse_rules;				      /* struct qos_contract */
 
 /* Can a pattern fit a thread's name, which the kernel cuts after QOS_COMM_MAX bytes? */
 #define QOS_COMM_MAX 15

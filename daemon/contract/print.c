@@ -318,6 +318,33 @@ static void print_match(const struct qos_match *match, unsigned int depth, bool 
 	}
 }
 
+static void print_rule(const struct qos_rule *rule, struct qos_buf *buf)
+{
+	struct lines lines = {buf, "      ", true};
+
+	line_text(&lines, "event", rule->event.text);
+	line_text(&lines, "when", rule->when.text);
+	if (rule->n_sets)
+		qos_buf_add(buf, "      set:\n");
+	for (size_t i = 0; i < rule->n_sets; i++) {
+		qos_buf_add(buf, "        ");
+		print_value(buf, rule->sets[i].attribute.text);
+		qos_buf_add(buf, ": ");
+		print_value(buf, rule->sets[i].value.text);
+		qos_buf_add(buf, "\n");
+	}
+	line_text(&lines, "emit", rule->emit.text);
+}
+
+static void print_adapt(const struct qos_contract *contract, struct qos_buf *buf)
+{
+	qos_buf_add(buf, "adapt:\n  placement: %s\n", qos_placement_names[contract->placement]);
+	if (contract->n_rules)
+		qos_buf_add(buf, "  rules:\n");
+	for (size_t i = 0; i < contract->n_rules; i++)
+		print_rule(&contract->rules[i], buf);
+}
+
 void qos_contract_print(const struct qos_contract *contract, struct qos_buf *buf)
 {
 	struct lines lines = {buf, ""};
@@ -331,8 +358,7 @@ void qos_contract_print(const struct qos_contract *contract, struct qos_buf *buf
 	print_match(contract->match, 1, false, buf);
 	print_streams(contract, buf);
 	if (contract->has_adapt)
-		qos_buf_add(buf, "adapt:\n  placement: %s\n",
-			    qos_placement_names[contract->placement]);
+		print_adapt(contract, buf);
 	line_word(&lines, "accept", qos_guarantee_names, contract->accept, QOS_SIMULATED);
 	line_word(&lines, "on-lease-expiry", qos_lease_names, contract->on_lease_expiry,
 		  QOS_LEASE_HOLD);

@@ -258,6 +258,34 @@ static void random_net(struct qos_net_stream *stream, size_t i)
 	stream->rate_range = random_range(1, stream->rate_bps, 10000000000000ULL);
 }
 
+/* Any text will do: rules are data to the contract. */
+static void random_rule(struct qos_rule *rule)
+{
+	rule->event.text = random_line(30);
+	rule->when.text = chance(2) ? random_line(60) : NULL;
+	rule->n_sets = draw(3);
+	rule->sets = calloc(rule->n_sets + 1, sizeof(*rule->sets));
+	assert_non_null(rule->sets);
+	for (size_t i = 0; i < rule->n_sets; i++) {
+		char key[24];
+
+		snprintf(key, sizeof(key), "cpu.a%u", (unsigned int)i);
+		rule->sets[i].attribute.text = own(key);
+		rule->sets[i].value.text = random_line(60);
+	}
+	if (!rule->n_sets || chance(2))
+		rule->emit.text = own("signal-1");
+}
+
+static void random_rules(struct qos_contract *contract)
+{
+	contract->n_rules = 1 + draw(4);
+	contract->rules = calloc(contract->n_rules, sizeof(*contract->rules));
+	assert_non_null(contract->rules);
+	for (size_t i = 0; i < contract->n_rules; i++)
+		random_rule(&contract->rules[i]);
+}
+
 static struct qos_match *new_match(enum qos_match_kind kind, size_t n_children)
 {
 	struct qos_match *match = calloc(1, sizeof(*match));
@@ -367,6 +395,8 @@ static struct qos_contract *random_contract(void)
 		random_net(&contract->net[i], i);
 	contract->has_adapt = chance(2);
 	contract->placement = contract->has_adapt ? (enum qos_placement)draw(2) : 0;
+	if (contract->has_adapt && chance(2))
+		random_rules(contract);
 	contract->accept = (enum qos_guarantee)draw(3);
 	contract->on_lease_expiry = (enum qos_lease_expiry)draw(3);
 	contract->on_drift = (enum qos_drift)draw(3);

@@ -251,10 +251,35 @@ static void test_newer_version_is_one_message(void **state)
 		     "1:10 version 2 is newer than this program knows, 1\n");
 }
 
-static void test_rules_are_refused(void **state)
+/* Texts with their places; what they say is not judged here. */
+static void test_rules(void **state)
 {
-	assert_wrong(HEAD CPU "adapt:\n  rules: []\n",
-		     "6:3 rules are not supported by this version\n");
+	static const char text[] = HEAD CPU "adapt:\n  rules:\n"
+					    "    - event: anything\n      when: \"a\"\n"
+					    "      set: {b: c, 'd': 'e'}\n"
+					    "    - {event: f, emit: g}\n"
+					    "    - {event: \"f\\x67\", emit: g}\n";
+	_cleanup_contract_ struct qos_contract *contract = NULL;
+	const struct qos_text one = {"file", text, strlen(text)};
+	const struct qos_rule *rule;
+
+	assert_int_equal(qos_contract_parse_text(&one, 1, NULL, &contract), 0);
+	assert_int_equal(contract->n_rules, 3);
+	rule = &contract->rules[0];
+	assert_string_equal(rule->event.text, "anything");
+	assert_string_equal(rule->when.text, "a");
+	assert_int_equal(rule->when.loc.line, 8);
+	assert_int_equal(rule->when.loc.col, 14);
+	assert_true(rule->when.exact);
+	assert_int_equal(rule->n_sets, 2);
+	assert_string_equal(rule->sets[1].attribute.text, "d");
+	assert_string_equal(rule->sets[1].value.text, "e");
+	assert_int_equal(rule->sets[1].value.loc.col, 25);
+	assert_null(rule->emit.text);
+	assert_string_equal(contract->rules[1].emit.text, "g");
+	assert_null(contract->rules[1].when.text);
+	assert_string_equal(contract->rules[2].event.text, "fg");
+	assert_false(contract->rules[2].event.exact);
 }
 
 static void test_bounds(void **state)
@@ -386,7 +411,7 @@ int main(void)
 		cmocka_unit_test(test_all_mistakes_in_one_run),
 		cmocka_unit_test(test_one_mistake_is_one_message),
 		cmocka_unit_test(test_newer_version_is_one_message),
-		cmocka_unit_test(test_rules_are_refused),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_shadowed_stream_is_a_warning),
 		cmocka_unit_test(test_overlays),
