@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 
-IMPURE_DIRS = ("util", "contract", "admit", "adapt")
+IMPURE_DIRS = ("util", "contract", "extension", "admit", "adapt")
 EXEMPT = {"util_file", "util_log"}
 DENIED = frozenset("""
 open openat creat fopen fopen64 fdopen freopen opendir fdopendir readdir closedir close read readv

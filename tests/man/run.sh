@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run.sh QOSCTL: the manual pages. Each complete contract in the EXAMPLES of qos-contract(5) must pass
-# `qosctl check`; one that a comment `.\" wrong` precedes must be refused. Every page must be clean
+# run.sh QOSCTL: the manual pages. Each complete contract in the EXAMPLES of qos-contract(5) and
+# qos-rules(7) must pass `qosctl check`; one that a comment `.\" wrong` precedes must be refused. Every page must be clean
 # under mandoc. What a page shows can so never drift from what the parser takes.
 set -euo pipefail
 
@@ -38,7 +38,7 @@ extract() {
     /^\.Bd -literal/ { file = sprintf("%s/%s/%02d.yaml", dir, kind ? kind : "right", ++n); next }
     /^\.Ed/ { if (file) close(file); file = ""; kind = ""; next }
     file { gsub(/\\&/, ""); gsub(/\\-/, "-"); gsub(/\\\(dq/, "\""); gsub(/\\e/, "\\"); print > file }
-  ' man/qos-contract.5
+  ' man/qos-contract.5 man/qos-rules.7
 }
 
 # check FILE EXPECTED_STATUS

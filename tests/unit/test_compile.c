@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The list of passes as a whole: what becomes of a contract, for each target, and that bounds hold. */
+#include "../harness/rules.h"
+
+#include <errno.h>
+
+#include "../harness/bpf_run.h"
+
+#define HEAD                                                                                       \
+	"version: 1\ncontract: x\nmatch: {unit: x.service}\n"                                      \
+	"cpu: {period: 10ms, runtime: 2ms, window: 1/10, range: {runtime: 1ms..4ms}}\n"            \
+	"adapt:\n  rules:\n"
+
+struct world {
+	struct qos_contract *contract;
+	struct qos_compiled *compiled;
+	struct qos_diag diag;
+};
+
+static int open_world(struct world *world, const char *rules, enum qos_rules_target target)
+{
+	struct qos_text text = {.file = "file"};
+	char *bytes = NULL;
+	int r;
+
+	*world = (struct world){};
+	assert_true(asprintf(&bytes, HEAD "%s", rules) > 0);
+	text.bytes = bytes;
+	text.len = strlen(bytes);
+	assert_int_equal(qos_contract_parse_text(&text, 1, NULL, &world->contract), 0);
+	free(bytes);
+	r = qos_compile(world->contract, target, QOS_STAGE_INSNS, &world->diag, &world->compiled);
+	assert_int_equal(r == 0, world->diag.n_errors == 0);
+	return r;
+}
+
+static void close_world(struct world *world)
+{
+	qos_compiled_free(world->compiled);
+	qos_contract_free(world->contract);
+	qos_diag_reset(&world->diag);
+}
+
+static void test_one_program_an_event(void **state)
+{
+	struct world world;
+
+	assert_int_equal(open_world(&world,
+				    "    - {event: cpu.job, emit: a}\n"
+				    "    - {event: tick 1s, emit: b}\n"
+				    "    - {event: cpu.main.job, emit: c, when: cpu.late > 0}\n"
+				    "    - {event: tick 2s, emit: a}\n",
+				    QOS_RULES_FRAME),
+			 0);
+	assert_int_equal(world.compiled->n_programs, 3);
+	assert_int_equal(world.compiled->programs[0].n_requests, 2);
+	assert_int_equal(world.compiled->rules[2].program, 0);
+	assert_int_equal(world.compiled->programs[2].event.tick_ns, 2000000000);
+	assert_int_equal(world.compiled->n_signals, 3);
+	assert_string_equal(world.compiled->signals[2], "c");
+	assert_int_equal(world.compiled->rules[3].emit, 0);
+	close_world(&world);
+}
+
+static void test_no_rules(void **state)
+{
+	struct qos_contract *contract = rules_contract();
+	struct qos_compiled *compiled = NULL;
+	struct qos_buf out = {};
+
+	assert_int_equal(qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, NULL, &compiled),
+			 0);
+	assert_int_equal(compiled->n_programs, 0);
+	qos_compiled_print(compiled, QOS_STAGE_INSNS, &out);
+	assert_null(out.text);
+	qos_compiled_free(compiled);
+	qos_contract_free(contract);
+}
+
+static size_t count_relocs(const struct qos_emit *code, enum qos_reloc_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < code->n_relocs; i++)
+		n += code->relocs[i].kind == kind;
+	return n;
+}
+
+/* Each target has the look-ups and calls of its header, and no others. */
+static void test_targets(void **state)
+{
+	static const struct {
+		enum qos_rules_target target;
+		size_t frame, state, guard, kfunc;
+	} rows[] = {{QOS_RULES_FRAME, 1, 1, 1, 0},
+		    {QOS_RULES_KFUNC, 0, 1, 0, 2},
+		    {QOS_RULES_TEST, 1, 1, 0, 0}};
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(rows); i++) {
+		const struct qos_emit *code;
+		struct world world;
+
+		assert_int_equal(open_world(&world,
+					    "    - event: cpu.job\n      emit: a\n"
+					    "      when: delta(cpu.used) > 1ms\n"
+					    "      set: {cpu.runtime: 2ms}\n",
+					    rows[i].target),
+				 0);
+		code = &world.compiled->programs[0].code;
+		assert_int_equal(count_relocs(code, QOS_RELOC_FRAME), rows[i].frame);
+		assert_int_equal(count_relocs(code, QOS_RELOC_STATE), rows[i].state);
+		assert_int_equal(count_relocs(code, QOS_RELOC_GUARD), rows[i].guard);
+		assert_int_equal(count_relocs(code, QOS_RELOC_KFUNC), rows[i].kfunc);
+		close_world(&world);
+	}
+}
+
+/* Without state there is no map to look at. */
+static void test_no_state(void **state)
+{
+	struct world world;
+
+	assert_int_equal(open_world(&world, "    - {event: cpu.job, emit: a}\n", QOS_RULES_FRAME),
+			 0);
+	assert_int_equal(world.compiled->n_state, 0);
+	assert_int_equal(count_relocs(&world.compiled->programs[0].code, QOS_RELOC_STATE), 0);
+	close_world(&world);
+}
+
+/* Attributes are numbered as streams are, cpu first; a value is brought into the range. */
+static void test_requests(void **state)
+{
+	static struct qos_rules_frame frame;
+	uint64_t words[QOS_RULES_STATE_MAX] = {};
+	struct bpf_machine machine;
+	struct world world;
+
+	assert_int_equal(open_world(&world,
+				    "    - event: cpu.job\n      set: {cpu.runtime: cpu.used}\n"
+				    "    - {event: cpu.job, when: cpu.late > 0, emit: a}\n",
+				    QOS_RULES_FRAME),
+			 0);
+	frame.stream[0].word[QOS_RULES_USED] = 9000000;
+	assert_null(machine_run(&machine, &world.compiled->programs[0].code, &frame, words));
+	assert_int_equal(frame.n_requests, 2);
+	assert_int_equal(frame.request[0].wanted, 1);
+	assert_int_equal(frame.request[0].attribute,
+			 QOS_RULES_ATTRIBUTE_ID(QOS_RULES_CPU_RUNTIME, 0));
+	assert_int_equal(frame.request[0].value, 4000000);
+	assert_int_equal(frame.request[1].wanted, 0);
+	assert_int_equal(frame.request[1].attribute, QOS_RULES_ATTRIBUTE_ID(QOS_RULES_EMIT, 0));
+	close_world(&world);
+}
+
+/* Every mistake of a pass in one run. */
+static void test_all_mistakes(void **state)
+{
+	struct world world;
+
+	assert_int_equal(
+		open_world(&world,
+			   "    - {event: cpu.job, when: cpu.used > 3, emit: a}\n"
+			   "    - {event: cpu.job, set: {cpu.runtime: 3, cpu.used: 1ms}}\n",
+			   QOS_RULES_FRAME),
+		-EINVAL);
+	assert_int_equal(world.diag.n_errors, 3);
+	assert_int_equal(world.diag.entries[0].line, 7);
+	assert_int_equal(world.diag.entries[0].col, 39);
+	close_world(&world);
+}
+
+/* As many simple rules as a contract may have fit, if they are spread. */
+static void test_many_rules(void **state)
+{
+	struct qos_buf rules = {};
+	struct world world;
+
+	for (int i = 0; i < 20; i++)
+		qos_buf_add(&rules,
+			    "    - event: cpu.job\n      when: cpu.slack < %dus\n"
+			    "      set: {cpu.runtime: cpu.runtime * %d%%}\n",
+			    i * 100, 101 + i);
+	assert_int_equal(open_world(&world, rules.text, QOS_RULES_KFUNC), 0);
+	assert_true(world.compiled->programs[0].code.n_insns <= QOS_RULES_INSNS_MAX);
+	close_world(&world);
+	qos_buf_reset(&rules);
+}
+
+/* A program one instruction above the limit is refused with the rule that was one too many. */
+static void test_instruction_limit(void **state)
+{
+	struct qos_buf rules = {};
+	struct world world;
+	size_t n = 0, last = 0;
+	int r;
+
+	do {
+		qos_buf_add(&rules, "    - event: cpu.job\n      emit: a\n      when: %s\n",
+			    "cpu.used * cpu.late / 3 > cpu.used / (cpu.late + 1)");
+		n++;
+		r = open_world(&world, rules.text, QOS_RULES_FRAME);
+		if (r == 0) {
+			assert_true(world.compiled->programs[0].code.n_insns <=
+				    QOS_RULES_INSNS_MAX);
+			last = world.compiled->programs[0].code.n_insns;
+		} else {
+			assert_int_equal(world.diag.entries[0].line, 7 + 3 * (n - 1));
+			assert_non_null(strstr(world.diag.entries[0].text, "1000 instructions"));
+		}
+		close_world(&world);
+	} while (r == 0);
+	assert_true(n > 10 && last > 900);
+	qos_buf_reset(&rules);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_program_an_event),
+		cmocka_unit_test(test_no_rules),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_no_state),
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_all_mistakes),
+		cmocka_unit_test(test_many_rules),
+		cmocka_unit_test(test_instruction_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The vocabulary: its table, and the manual page that repeats it. */
+#include "../harness/rules.h"
+
+#include <errno.h>
+
+#include "extension/op.h"
+#include "qos_rules_abi.h"
+
+static char page[65536];
+
+static int read_page(void **state)
+{
+	FILE *file = fopen(QOS_SOURCE_DIR "/man/qos-rules.7", "re");
+
+	assert_non_null(file);
+	assert_true(fread(page, 1, sizeof(page) - 1, file) > 0);
+	fclose(file);
+	return 0;
+}
+
+static void test_table(void **state)
+{
+	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++) {
+		assert_true(field->word >= -1 && field->word < QOS_RULES_WORDS);
+		assert_true(field->bits > 0 && field->bits < 61 && field->events && field->help);
+		assert_true(!field->attribute == (field->word != QOS_RULES_ATTRIBUTE));
+	}
+}
+
+/* Type and events of each row stand in the page's line of that name. */
+static void test_page_has_each_field(void **state)
+{
+	static const enum qos_rule_event_kind kinds[] = {QOS_RULE_JOB, QOS_RULE_LATE,
+							 QOS_RULE_WINDOW, QOS_RULE_TICK};
+
+	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++) {
+		char line[128], events[64] = "";
+		const char *at;
+
+		snprintf(line, sizeof(line), "\n.It Va %s %s Ta %s Ta ", field->section,
+			 field->name, qos_rule_type_names[field->type]);
+		at = strstr(page, line);
+		if (!at)
+			fail_msg("qos-rules(7) has no line '%s'", line + 1);
+		for (size_t i = 0; i < 4; i++) {
+			if (!(field->events & kinds[i]) || !strcmp(field->name, "late"))
+				continue;
+			strcat(events, *events ? " " : "");
+			strcat(events, qos_rule_event_name(kinds[i]));
+		}
+		if (!strcmp(events, "job late window tick"))
+			strcpy(events, "all");
+		if (strncmp(at + strlen(line), events, strlen(events)) != 0)
+			fail_msg("qos-rules(7): events of %s are %s", field->name, events);
+	}
+}
+
+static void test_page_has_each_function(void **state)
+{
+	for (const struct qos_rule_op *op = qos_rule_ops; op->name; op++) {
+		char word[32];
+
+		snprintf(word, sizeof(word), "Fn %s ", op->name);
+		if (op->form == QOS_FORM_CALL && !strstr(page, word))
+			fail_msg("qos-rules(7) has no function %s", op->name);
+	}
+	for (size_t i = 0; i < QOS_TYPES; i++) {
+		char line[32];
+
+		snprintf(line, sizeof(line), "\n.It %s\n", qos_rule_type_names[i]);
+		assert_non_null(strstr(page, line));
+	}
+}
+
+static int parse_event(const char *text, struct qos_rule_event *ret)
+{
+	struct qos_contract *contract = rules_contract();
+	struct qos_rule_source source = {.text = text};
+	int r = qos_rule_event_parse(contract, &source, NULL, ret);
+	char again[128];
+
+	if (r == 0)
+		assert_string_equal(qos_rule_event_print(again, sizeof(again), contract, ret),
+				    text);
+	qos_contract_free(contract);
+	return r;
+}
+
+static void test_events(void **state)
+{
+	struct qos_rule_event event;
+
+	assert_int_equal(parse_event("cpu.b.late", &event), 0);
+	assert_true(event.kind == QOS_RULE_LATE && event.stream == 1);
+	assert_int_equal(parse_event("tick 500ms", &event), 0);
+	assert_true(event.kind == QOS_RULE_TICK && event.tick_ns == 500000000);
+	assert_int_equal(parse_event("cpu.job", &event), -EINVAL); /* there is no main */
+	assert_int_equal(parse_event("cpu.a.jobs", &event), -EINVAL);
+	assert_int_equal(parse_event("ticks", &event), -EINVAL);
+}
+
+/* A stream that is called like a metric goes first. */
+static void test_main_may_be_left_out(void **state)
+{
+	struct qos_contract *contract = rules_contract();
+	struct qos_rule_event event = {.kind = QOS_RULE_TICK};
+	struct qos_rule_source source = {.text = "cpu.used.p99"};
+	struct qos_rule_ref ref;
+
+	free(contract->cpu[0].name);
+	contract->cpu[0].name = rules_dup("main");
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 12, NULL, &ref), 0);
+	assert_string_equal(ref.field->name, "used.p99");
+	assert_int_equal(ref.stream, 0);
+	free(contract->cpu[1].name);
+	contract->cpu[1].name = rules_dup("used");
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 12, NULL, &ref),
+			 -EINVAL); /* stream `used` has no metric p99 */
+	source.text = "cpu.used.jobs";
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 13, NULL, &ref), 0);
+	assert_int_equal(ref.stream, 1);
+	qos_contract_free(contract);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_page_has_each_field),
+		cmocka_unit_test(test_page_has_each_function),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_main_may_be_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, read_page, NULL);
+}
