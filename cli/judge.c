@@ -16,6 +16,7 @@
 
 #include "admit/ledger.h"
 #include "contract/check.h"
+#include "extension/compile.h"
 #include "kern/probe.h"
 #include "state/originals.h"
 #include "util/file.h"
@@ -154,6 +155,8 @@ int qos_judge_contract(const struct qos_judge *judge, const struct qos_text *tex
 	r = qos_contract_parse_text(texts, n_texts, diag, &contract);
 	if (r == 0)
 		r = qos_contract_check(contract, judge->host, diag);
+	if (r == 0)
+		r = qos_compile_check(contract, diag);
 	if (r == 0)
 		*ret = TAKE_PTR(contract);
 	return r;

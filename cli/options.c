@@ -48,6 +48,7 @@ static const struct option options[] = {
 	{"--all-orderings", FLAG, FIELD(all_orderings), {"simulate"}},
 	{"--seed", TEXT, FIELD(seed), {"simulate"}},
 	{"--svg", TEXT, FIELD(svg), {"simulate"}},
+	{"--stage", TEXT, FIELD(stage), {"compile"}},
 	{"--dump-host", FLAG, FIELD(dump_host), {"doctor"}},
 	{"--errors", FLAG, FIELD(errors), {"doctor"}},
 	{"--pin-dir", TEXT, FIELD(pin_dir), {"panic", "check", "apply", "enable", "doctor"}},

@@ -11,6 +11,7 @@
 
 #include "contract/check.h"
 #include "contract/parse.h"
+#include "extension/compile.h"
 #include "state/store.h"
 
 static int refuse_unsafe(const struct qos_store_entry *entry, struct qos_diag *diag)
@@ -21,6 +22,14 @@ static int refuse_unsafe(const struct qos_store_entry *entry, struct qos_diag *d
 	qos_diag_hint(diag, "a contract gives real-time privilege; chown root and chmod go-w the "
 			    "file, its overlays and its directory");
 	return -EINVAL;
+}
+
+/* Rules must compile; what they become is made anew by whoever loads it. */
+static int check_rules(const struct qos_contract *contract, struct qos_diag *diag)
+{
+	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
+
+	return qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, &compiled);
 }
 
 static int load_entry(const struct qos_store_entry *entry, const struct qos_host *host, bool trust,
@@ -52,6 +61,8 @@ static int load_entry(const struct qos_store_entry *entry, const struct qos_host
 	free(texts);
 	if (!r)
 		r = qos_contract_check(contract, host, &file->diag);
+	if (!r)
+		r = check_rules(contract, &file->diag);
 	if (r == -ENOMEM)
 		return r;
 	if (!r)

@@ -40,7 +40,7 @@ _qosctl_scan() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since | \
-			--set | --ordering | --seed | --svg) ((i++)) ;;
+			--set | --ordering | --seed | --svg | --stage) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $verb ]]; then
@@ -61,6 +61,7 @@ _qosctl_options() {
 	events) echo "$common --follow --since" ;;
 	list | show) echo "$common --watch" ;;
 	check) echo "$common --strict --host --pin-dir" ;;
+	compile) echo "$common --stage" ;;
 	simulate) echo "$common --host --for --set --ordering --all-orderings --seed --svg" ;;
 	apply) echo "$common --strict --runtime --pin-dir" ;;
 	enable) echo "$common --runtime --policies --pin-dir" ;;
@@ -73,7 +74,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events check simulate apply enable disable reload adjust revert doctor panic help'
+	local verbs='status list show events check compile simulate apply enable disable reload adjust revert doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
@@ -90,6 +91,10 @@ _qosctl() {
 		;;
 	--ordering)
 		mapfile -t COMPREPLY < <(compgen -W "$orderings" -- "$cur")
+		return
+		;;
+	--stage)
+		mapfile -t COMPREPLY < <(compgen -W "tokens tree types ir insns verifier" -- "$cur")
 		return
 		;;
 	--for | --since | --set | --seed) return ;;
@@ -112,6 +117,9 @@ _qosctl() {
 		;;
 	enable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_policies)" -- "$cur") ;;
 	disable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_enabled)" -- "$cur") ;;
+	compile:)
+		mapfile -t COMPREPLY < <(compgen -f -W "$(_qosctl_contracts)" -- "$cur")
+		;;
 	check:* | simulate:* | apply:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac
 }

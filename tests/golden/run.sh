@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Golden tests of every diagnostic: each broken/NAME.yaml (or directory) is given to `qosctl check`
+# Golden tests. Of every diagnostic: each broken/NAME.yaml (or directory) is given to `qosctl check`
 # and what it prints is compared with NAME.expected. NAME.args holds further options.
+# Of the stages of the rule compiler: compile/NAME.yaml and NAME.STAGE.expected.
 # Files that are too large to be kept are made here; they must end soon, and in little memory.
 #
 #   run.sh QOSCTL            compare
@@ -64,6 +65,19 @@ golden_case() {
   fi
 }
 
+compile_case() {
+  local name=$1 stage=$2 expected=$1.$2.expected
+  if ! timeout 10 "$qosctl" compile "$name.yaml" --stage "$stage" >"$work/output" 2>&1; then
+    fail "compile $name $stage" "$(head -n 3 "$work/output")"
+  elif [ -n "${UPDATE:-}" ]; then
+    cp "$work/output" "$golden/compile/$expected" && pass
+  elif diff -u "$expected" "$work/output"; then
+    pass
+  else
+    fail "compile $name $stage" "the output differs (UPDATE=1 to take it)"
+  fi
+}
+
 # A made file: it is refused in time, and in the memory, and the first error says why.
 bounded_case() {
   local file=$1 expected=$2
@@ -86,6 +100,14 @@ for expected in *.expected; do
     fail "$expected" "belongs to no file"
   fi
 done
+
+cd "$work/compile" || exit 1
+for target in *.yaml; do
+  for stage in tokens tree types ir insns; do
+    compile_case "${target%.yaml}" "$stage"
+  done
+done
+cd "$work/broken" || exit 1
 
 # A program with AddressSanitizer reserves terabytes: there only the time is bounded.
 limit=(prlimit "--as=$memory" --)

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * compile: what becomes of a contract's rules, stage by stage. The last stage, `verifier`, loads each
+ * program's raw_tp twin into this kernel, prints what the verifier says, and throws it away.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "contract/parse.h"
+#include "extension/compile.h"
+#include "kern/extension.h"
+#include "state/store.h"
+#include "target.h"
+
+#define STAGE_VERIFIER ((int)QOS_STAGE_INSNS + 1)
+
+/* The stage's number, or -1 after a complaint. */
+static int read_stage(const struct qos_cli *cli)
+{
+	const char *name = cli->stage ? cli->stage : qos_stage_names[QOS_STAGE_INSNS];
+
+	for (int i = 0; qos_stage_names[i]; i++)
+		if (!strcmp(qos_stage_names[i], name))
+			return i;
+	if (!strcmp(name, "verifier"))
+		return STAGE_VERIFIER;
+	qos_cli_fail(cli, QOS_EXIT_USAGE, "one of tokens tree types ir insns verifier",
+		     "--stage: there is no `%s`", name);
+	return -1;
+}
+
+static void complain(const struct qos_cli *cli, struct qos_diag *diag)
+{
+	_cleanup_json_ json_t *diagnostics = json_array();
+
+	if (diagnostics && qos_out_diag_json(diag, diagnostics) == 0)
+		qos_cli_diagnostics(cli, diagnostics);
+	qos_diag_reset(diag);
+}
+
+static int parse_entry(const struct qos_store_entry *entry, struct qos_diag *diag,
+		       struct qos_contract **ret)
+{
+	_cleanup_free_ struct qos_text *texts = calloc(entry->n_texts + 1, sizeof(*texts));
+
+	if (!texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < entry->n_texts; i++)
+		texts[i] = (struct qos_text){.file = entry->texts[i].path,
+					     .bytes = entry->texts[i].bytes,
+					     .len = entry->texts[i].len};
+	return qos_contract_parse_text(texts, entry->n_texts, diag, ret);
+}
+
+/* The contract of that name in the search path, whose other files may be bad; NULL: there is none. */
+static int find_named(const struct qos_cli *cli, const struct qos_store *store, const char *name,
+		      struct qos_contract **ret)
+{
+	for (size_t i = 0; i < store->n_entries; i++) {
+		_cleanup_contract_ struct qos_contract *contract = NULL;
+		struct qos_diag diag = QOS_DIAG_INIT;
+		int r = parse_entry(&store->entries[i], &diag, &contract);
+
+		qos_diag_reset(&diag);
+		if (r == -ENOMEM)
+			return r;
+		if (contract && !strcmp(contract->name, name)) {
+			*ret = TAKE_PTR(contract);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* A file, else a contract's name. Exit status. */
+static int read_contract(const struct qos_cli *cli, struct qos_contract **ret)
+{
+	_cleanup_store_ struct qos_store *store = NULL;
+	const char *const path[] = {cli->args[1], NULL};
+	bool file = access(cli->args[1], F_OK) == 0;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	int r;
+
+	r = qos_store_read(file ? path : qos_target_path(cli), &diag, &store);
+	if (r == 0 && !file)
+		r = find_named(cli, store, cli->args[1], ret);
+	else if (r == 0 && store->n_entries == 1 && store->entries[0].n_texts)
+		r = parse_entry(&store->entries[0], &diag, ret);
+	if (file || r < 0)
+		complain(cli, &diag);
+	qos_diag_reset(&diag);
+	if (r == -ENOMEM)
+		return qos_cli_no_memory(cli);
+	if (*ret)
+		return QOS_EXIT_OK;
+	if (file && store && store->n_entries != 1)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "name one file", "%s: %zu contracts",
+				    cli->args[1], store->n_entries);
+	if (file)
+		return QOS_EXIT_INVALID;
+	return qos_cli_fail(cli, QOS_EXIT_NO_CONTRACT,
+			    "name a contract of the search path, or a file",
+			    "there is no contract or file '%s'", cli->args[1]);
+}
+
+/* A refusal is our mistake, not the rule's: say so, with what is needed to see it again. */
+static int verify(const struct qos_cli *cli, const struct qos_compiled *compiled,
+		  const struct qos_program *program, struct qos_buf *out)
+{
+	_cleanup_extension_maps_ struct qos_extension_maps maps = QOS_EXTENSION_MAPS_NONE;
+	const struct qos_extension_kind kind = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
+	_cleanup_free_ char *log = calloc(1, QOS_EXTENSION_LOG_MAX);
+	_cleanup_close_ int fd = -1;
+	char name[128];
+	int r;
+
+	if (!log)
+		return qos_cli_no_memory(cli);
+	r = qos_extension_test_maps(compiled->n_state, 1, &maps);
+	if (r == 0) {
+		fd = qos_extension_load(&program->code, &kind, &maps, log, QOS_EXTENSION_LOG_MAX);
+		r = fd < 0 ? fd : 0;
+	}
+	if (r == -EPERM)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "the verifier works for root only",
+				    "--stage=verifier: %s", strerror(EPERM));
+	qos_rule_event_print(name, sizeof(name), compiled->contract, &program->event);
+	qos_buf_add(out, "program on %s: %s\n%s", name, r < 0 ? "refused" : "accepted", log);
+	if (r == 0)
+		return QOS_EXIT_OK;
+	fputs(out->text ? out->text : "", cli->out.file);
+	return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+			    "this is a mistake of qosd, not of the rule: please report it with the "
+			    "contract, the log above and `uname -a`",
+			    "the kernel refuses the program on %s: %s", name, strerror(-r));
+}
+
+static int show(const struct qos_cli *cli, const struct qos_compiled *compiled, int stage)
+{
+	struct qos_buf out = {};
+	int r = QOS_EXIT_OK;
+
+	if (stage < STAGE_VERIFIER)
+		qos_compiled_print(compiled, (enum qos_stage)stage, &out);
+	for (size_t i = 0; !r && stage == STAGE_VERIFIER && i < compiled->n_programs; i++)
+		r = verify(cli, compiled, &compiled->programs[i], &out);
+	if (!r && out.error < 0)
+		r = qos_cli_no_memory(cli);
+	if (!r && !cli->quiet)
+		fputs(out.text ? out.text : "the contract has no rules\n", cli->out.file);
+	qos_buf_reset(&out);
+	return r;
+}
+
+int qos_cmd_compile(struct qos_cli *cli)
+{
+	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
+	_cleanup_contract_ struct qos_contract *contract = NULL;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	int stage = read_stage(cli), r;
+
+	if (stage < 0)
+		return QOS_EXIT_USAGE;
+	if (cli->json)
+		return qos_cli_fail(cli, QOS_EXIT_USAGE, "the stages are text for people",
+				    "compile takes no --json");
+	r = read_contract(cli, &contract);
+	if (r)
+		return r;
+	r = qos_compile(contract, stage == STAGE_VERIFIER ? QOS_RULES_TEST : QOS_RULES_FRAME,
+			stage == STAGE_VERIFIER ? QOS_STAGE_INSNS : (enum qos_stage)stage, &diag,
+			&compiled);
+	complain(cli, &diag);
+	if (r == -ENOMEM)
+		return qos_cli_no_memory(cli);
+	return r < 0 ? QOS_EXIT_INVALID : show(cli, compiled, stage);
+}
