@@ -22,7 +22,7 @@ static bool is_adaptive(const struct qos_supervisor *supervisor,
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
 
 	return wish->runtime_range.set && wish->manage == QOS_MANAGE_SCHEDULE &&
-	       stream->n_managed && !stream->live->contract->has_adapt &&
+	       stream->n_managed && !stream->live->contract->n_rules &&
 	       !qos_overrides_find(supervisor->overrides, stream->live->contract->name, wish->name,
 				   "runtime");
 }
