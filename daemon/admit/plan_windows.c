@@ -226,7 +226,7 @@ static bool try_way(const struct qos_sim_task *tasks, size_t n, size_t way, stru
 						       DWCS_VDS_SKIP};
 	const struct qos_prove_params params = {.jobs_max = JOBS_ONE};
 
-	static_assert(QOS_ARRAY_SIZE(orderings) + 1 == WAYS, "the orderings and the search");
+	_Static_assert(QOS_ARRAY_SIZE(orderings) + 1 == WAYS, "the orderings and the search");
 	return way < QOS_ARRAY_SIZE(orderings)
 		       ? qos_prove_table(tasks, n, orderings[way], &params, must)
 		       : qos_prove_search(tasks, n, &params, must);
