@@ -68,7 +68,7 @@ static const char *guarantee_of(const struct qos_supervisor *supervisor,
 	const struct qos_grant *grant = NULL;
 	enum qos_guarantee least;
 
-	if (live->state == QOS_LIVE_IN_FORCE)
+	if (live->state == QOS_LIVE_IN_FORCE && live->contract)
 		grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
 	if (!grant)
 		return NULL;
