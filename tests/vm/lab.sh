@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The lab's own kernel: Debian's 6.12 sources with tests/vm/lab.config, which has sched_ext and every
 # checker that a scheduling module should fear. What is kept is what boots and what modules are built
-# against, not the objects. It takes ten to twenty minutes of two CPUs and 4 GiB, once.
+# against, not the objects. It takes 15 minutes of CPU time and 4 GiB, once.
 
 lab_source=linux-source-6.12
 lab_config=$PWD/tests/vm/lab.config
