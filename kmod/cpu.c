@@ -177,11 +177,17 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 
 /* --- the scheduler's events --- */
 
-/* Its last event: it stays for the worker to bury. */
+/*
+ * Its last event: it stays for the worker to bury. One that is being detached is buried already,
+ * and its stream perhaps gone.
+ */
 static void end(struct qos_thread *thread, u64 now)
 {
 	struct qos_cpu *cpu = thread->cpu;
 
+	if (thread->detached || thread->ended)
+		return;
+	thread->ended = true;
 	if (thread->managed)
 		qos_request_drop(thread);
 	qos_levels_remove(thread);
@@ -276,7 +282,7 @@ void qos_cpu_exec(struct qos_thread *thread)
 	bool kicks;
 
 	raw_spin_lock_irqsave(&cpu->lock, flags);
-	if (qos_event_begin(cpu, thread, QOS_DWCS_EVENT_EXEC, ktime_get_ns()))
+	if (!thread->detached && qos_event_begin(cpu, thread, QOS_DWCS_EVENT_EXEC, ktime_get_ns()))
 		qos_event_end(cpu);
 	kicks = cpu->tells;
 	leave(cpu, flags, kicks);
@@ -294,17 +300,9 @@ static unsigned long enter(struct qos_cpu *cpu, u64 *now) __acquires(&cpu->lock)
 	return flags;
 }
 
-/*
- * The thread is scheduled from now on. It is hashed already, so every sleep and wakeup from here on
- * is seen; one that is found to be running is runnable, whatever else is on its way to us.
- */
-void qos_cpu_begin(struct qos_thread *thread)
+/* What a thread that is managed anew does now. */
+static void begin(struct qos_thread *thread, u64 now)
 {
-	struct qos_cpu *cpu = thread->cpu;
-	unsigned long flags;
-	u64 now;
-
-	flags = enter(cpu, &now);
 	thread->managed = true;
 	thread->level = QOS_DWCS_LEVEL_NONE;
 	thread->doing = QOS_DOES_NEW;
@@ -314,6 +312,27 @@ void qos_cpu_begin(struct qos_thread *thread)
 		qos_request_anchor(thread, now);
 	}
 	qos_levels_place(thread);
+}
+
+/*
+ * The thread is scheduled from now on. It is hashed already, so every sleep and wakeup from here on
+ * is seen; one that is found to be running is runnable, whatever else is on its way to us. Its last
+ * switch may have come before it was hashed: then it is found dead here; or after that: then it is
+ * at its end.
+ */
+void qos_cpu_begin(struct qos_thread *thread)
+{
+	struct qos_cpu *cpu = thread->cpu;
+	unsigned long flags;
+	u64 now;
+
+	flags = enter(cpu, &now);
+	/* Hash, then state: pairs with do_task_dead(), whose switch looks at the hash after that. */
+	smp_mb();
+	if (READ_ONCE(thread->task->__state) & TASK_DEAD)
+		end(thread, now);
+	else if (!thread->ended)
+		begin(thread, now);
 	leave(cpu, flags, decide(cpu, now));
 }
 
@@ -330,6 +349,7 @@ void qos_cpu_end(struct qos_thread *thread)
 	if (thread->managed)
 		qos_request_drop(thread);
 	thread->managed = false;
+	thread->detached = true;
 	qos_levels_remove(thread);
 	list_del_init(&thread->in_dead);
 	if (cpu->running == thread)

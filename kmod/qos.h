@@ -198,8 +198,10 @@ struct qos_thread {
 
 	/* everything below: the CPU's lock */
 	bool managed;
-	bool drifted; /* it was left to whoever changed it */
-	bool strayed; /* ... by its affinity, and is to be brought back */
+	bool ended;    /* it had its last event */
+	bool detached; /* no book has it any more, nor may any take it */
+	bool drifted;  /* it was left to whoever changed it */
+	bool strayed;  /* ... by its affinity, and is to be brought back */
 	bool warned;
 	enum qos_doing doing;
 	struct qos_params params;
