@@ -98,6 +98,12 @@ vm_stop() {
   vm_die "interrupted"
 }
 
+# What this shell's children, which is QEMU for the most, had of the CPUs: who hears that a guest hung
+# wants to know whether it stood still or was starved.
+vm_cpu_seconds() { # FILE: what the builtin times said
+  awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); s += 60 * t[1] + t[2] } printf "%d", s }' "$1"
+}
+
 # The command's exit code, or 125 and why.
 vm_verdict() { # KERNEL QEMU-STATUS
   local log=$vm_run/kernel.log bad status
@@ -107,7 +113,7 @@ vm_verdict() { # KERNEL QEMU-STATUS
 $bad"
   case $2 in
   0) ;;
-  124 | 137) vm_die "it hung: QEMU was ended after $vm_timeout s (log: $log)" ;;
+  124 | 137) vm_die "it hung: QEMU was ended after $vm_timeout s, of which it ran $(vm_cpu_seconds "$vm_run/times") s (log: $log)" ;;
   *) vm_die "QEMU failed: $(tail -n 3 "$vm_run/qemu.log")" ;;
   esac
   [ -n "$status" ] || vm_die "the guest ended without an exit code (log: $log):
@@ -130,6 +136,7 @@ vm_boot() { # KERNEL-DIR
     qemu_start "$1" "$vm_run" "$vm_out" "$vm_timeout" $vm_machine
     vm_status=0
     qemu_wait || vm_status=$?
+    times >"$vm_run/times"
     vm_tripped || return 0
     say "vm: QEMU tripped over patched code, run $try of 3"
   done
