@@ -8,7 +8,7 @@ packages_of() {
   local demo="rt-app rt-tests stress-ng procps python3"
   local lint="clang-format clang-tidy cppcheck shellcheck mandoc yamllint python3 binutils"
   local fuzz="libclang-rt-dev llvm"
-  local lab="qemu-system-x86 busybox-static cpio kmod xz-utils make gcc dwarves
+  local lab="python3 qemu-system-x86 busybox-static cpio kmod xz-utils make gcc dwarves
     flex bison bc perl libssl-dev libelf-dev"
   case $1 in
   build) echo "$build" ;;

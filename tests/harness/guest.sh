@@ -18,3 +18,19 @@ module_suite() {
   (kmod "$kernel") || return 1
   ./dev vm "$kernel" "${options[@]}" -- python3 -B "$@"
 }
+
+# What the abuse of the module has at least to be, and how long that may take.
+stress_full=(--loads 1000 --messages 100000 --seconds 180 --hotplugs 100 --removals 100)
+
+# stress [--full] [KERNEL] [FIGURE-OR-NAME]...
+stress() {
+  local kernel=lab timeout=1800 figures=()
+  [ "${1:-}" != --full ] || {
+    figures=("${stress_full[@]}") timeout=14400
+    shift
+  }
+  case ${1:-} in
+  rt | rt61 | lab) kernel=$1 && shift ;;
+  esac
+  module_suite "$kernel" --timeout "$timeout" -- tests/vm/stress_module.py "${figures[@]}" "$@"
+}

@@ -167,6 +167,23 @@ class Netlink:
         head = struct.pack("=IHHII", 16 + len(body), family, NLM_F_REQUEST | flags, self.seq, 0)
         self.sock.send(head + body)
 
+    def batch(self, messages):
+        """[(command, payload, flags with NLM_F_ACK)] by one call; how many of them were done."""
+        first, data = self.seq + 1, b""
+        for cmd, payload, flags in messages:
+            self.seq += 1
+            body = struct.pack("=BBH", cmd, 1, 0) + payload
+            head = struct.pack("=IHHII", 16 + len(body), self.family, NLM_F_REQUEST | flags, self.seq, 0)
+            data += head + body + b"\0" * (-len(body) % 4)
+        self.sock.send(data)
+        open_, done = set(range(first, self.seq + 1)), 0
+        while open_:
+            for kind, _, seq, body in self.messages():
+                if kind == NLMSG_ERROR and seq in open_:
+                    open_.remove(seq)
+                    done += not struct.unpack_from("=i", body)[0]
+        return done
+
     def messages(self):
         data = self.sock.recv(1 << 18)
         while len(data) >= 16:

@@ -14,7 +14,7 @@ from genl import N, Netlink, Refused, TOP, HISTOGRAMS  # noqa: E402,F401
 
 MS = 1000000
 KO = os.path.join(TOP, "build", "kmod", os.environ.get("QOS_VM", "rt"), "qos_dwcs.ko")
-WORKER = "/tmp/qos-worker"
+WORKER, CHURN = "/tmp/qos-worker", "/tmp/qos-churn"
 RESET_ON_FORK = 0x40000000
 
 
@@ -42,9 +42,13 @@ def unload():
     subprocess.run(["rmmod", "qos_dwcs"], check=True)
 
 
+def build_program(program, source):
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", program,
+                    os.path.join(TOP, "tests", "vm", source)], check=True)
+
+
 def build_worker():
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", WORKER,
-                    os.path.join(TOP, "tests", "vm", "worker.c")], check=True)
+    build_program(WORKER, "worker.c")
 
 
 def stream(number, period=20, runtime=5, x=1, y=2, **more):
