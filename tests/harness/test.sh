@@ -71,6 +71,15 @@ script_suite() { # RUNNER SCRIPT [ARGUMENT]...
   "$@"
 }
 
+# One test: is it there, or can it be built?
+lab_kernel_suite() {
+  is_root || {
+    echo "skipped: the lab reads all of the host's files, which needs root"
+    return 77
+  }
+  kernel_dir lab
+}
+
 # What a user without any right sees in a clone of his own.
 clone_suite() {
   local clone status=0
@@ -94,7 +103,9 @@ live_suite() { # COMMAND...
   "$@"
 }
 
+# The lab kernel takes longest, so it is built from the beginning, nicely; who needs it comes last.
 suites_together() {
+  in_parallel lab-kernel lab_kernel_suite
   in_parallel vm script_suite env tests/vm/selftest.sh rt rt61
   in_parallel sanitized sanitized_suite
   in_parallel lint lint
@@ -106,12 +117,15 @@ suites_together() {
   in_parallel man script_suite as_user tests/man/run.sh build/cli/qosctl
   in_parallel policies as_user build/cli/qosctl check policies/
   in_parallel policies-nobody clone_suite
+  in_parallel lab live_suite script_suite env tests/vm/selftest.sh lab
+  in_parallel stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4
   wait
 }
 
 suites_alone() {
   local script
   run_timed module-rt module_suite rt --timeout 600 -- tests/vm/test_module.py
+  run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
   run_timed claims-rt module_suite rt --virtual-time --shift 3 -- tests/vm/test_module.py bundle_runs
   run_timed windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
   run_timed live live_suite meson_suite env build live
