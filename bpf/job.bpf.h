@@ -31,16 +31,37 @@ QOS_INLINE void jobs_add(const struct qos_stream_config *config, struct qos_stre
 		hist_add(stats->slack, config->deadline_ns - response, n);
 }
 
+/* For rules: raised at the thread's next switch (chain.bpf.h). The bit goes last: a probe may be
+ * interrupted by that switch. */
+QOS_INLINE void job_mark(struct qos_task_state *task, const struct qos_stream_config *config,
+			 __u64 response, __u64 used)
+{
+	__u32 marks = 1 << QOS_HOOK_JOB;
+
+	if (!config->hooks.contract)
+		return;
+	task->mark_response_ns = response;
+	task->mark_used_ns = used;
+	task->mark_latency_ns = task->latency_ns;
+	if (response > config->deadline_ns && task->late_of_ns != task->release_ns) {
+		task->late_of_ns = task->release_ns;
+		marks |= 1 << QOS_HOOK_LATE;
+	}
+	__sync_fetch_and_or(&task->marks, marks);
+}
+
 QOS_INLINE void job_complete(struct qos_task_state *task, const struct qos_stream_config *config,
 			     struct qos_stream_stats *stats, __u64 at, __u64 used)
 {
 	jobs_add(config, stats, at - task->release_ns, used, 1);
+	job_mark(task, config, at - task->release_ns, used);
 	task->release_ns = 0;
 }
 
 QOS_INLINE void job_release(struct qos_task_state *task, struct qos_stream_stats *stats, __u64 at)
 {
 	task->release_ns = at;
+	task->latency_ns = 0;
 	task->job_from_ns = task->total_ns;
 	task->last_release_ns = at;
 	stats->last_release_ns = at;

@@ -30,6 +30,7 @@
 #include "qos_abi.h"
 #include "request.bpf.h"
 #include "event.bpf.h"
+#include "chain.bpf.h"
 #include "probes.bpf.h"
 
 #define NS_PER_TICK 10000000 /* of /proc: USER_HZ is 100 on every architecture that has BTF */
@@ -94,12 +95,13 @@ static __always_inline bool greet(struct qos_task_state *state, struct task_stru
 	return false;
 }
 
-static __always_inline void leave(struct task_struct *prev, __u32 doing, __u64 now)
+/* true: events of rules wait. */
+static __always_inline bool leave(struct task_struct *prev, __u32 doing, __u64 now)
 {
 	struct ours ours;
 
 	if (!find_ours(prev->pid, &ours) || !greet(ours.task, prev))
-		return;
+		return false;
 	ours.task->exec_now_ns = prev->se.sum_exec_runtime;
 	count_seen(qos_switch_out(ours.task, ours.config, ours.stats, now, doing));
 	report_violation(&ours, now);
@@ -109,34 +111,36 @@ static __always_inline void leave(struct task_struct *prev, __u32 doing, __u64 n
 		report_idle(&ours);
 	else if (doing == QOS_DOES_END)
 		event_of_task(QOS_EVENT_EXIT, ours.task, 0, 0);
+	return raise_events(&ours, now);
 }
 
-static __always_inline void enter(struct task_struct *next, __u64 now)
+static __always_inline bool enter(struct task_struct *next, __u64 now)
 {
 	struct ours ours;
 
 	if (!find_ours(next->pid, &ours) || !greet(ours.task, next))
-		return;
+		return false;
 	ours.task->exec_now_ns = next->se.sum_exec_runtime;
 	count_seen(qos_switch_in(ours.task, ours.config, ours.stats, now));
 	report_violation(&ours, now);
+	return raise_events(&ours, now);
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(qos_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	bool out = may_be_ours(prev->pid), in = may_be_ours(next->pid);
+	bool out = may_be_ours(prev->pid), in = may_be_ours(next->pid), raised = false;
 	__u64 now;
 
 	if (!out && !in)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (out)
-		leave(prev, leaves_for(preempt, prev, prev_state), now);
+		raised = leave(prev, leaves_for(preempt, prev, prev_state), now);
 	if (in)
-		enter(next, now);
-	return 0;
+		raised |= enter(next, now);
+	return raised ? chain_begin(ctx) : 0;
 }
 
 SEC("tp_btf/sched_waking")

@@ -23,6 +23,17 @@ enum qos_abi_job { QOS_ABI_JOB_WAKEUP, QOS_ABI_JOB_PERIOD, QOS_ABI_JOB_PROBES };
 #define QOS_STREAM_SILENCE_LOST (1 << 0) /* a period without a release counts as lost */
 #define QOS_STREAM_WATCH_BUDGET (1 << 1) /* report when a request has used its budget */
 
+/* Events of a stream that its contract's rules may hook. In order of raising at one switch. */
+enum qos_hook { QOS_HOOK_LATE, QOS_HOOK_JOB, QOS_HOOK_WINDOW, QOS_HOOKS };
+
+/* What the rules of a stream's contract hook; all zeroes: nothing. */
+struct qos_stream_hooks {
+	__u32 contract;	       /* its number in the guard (qos_guard_abi.h); 0: it has no rules */
+	__u32 index;	       /* of the stream in its contract */
+	__u32 slot[QOS_HOOKS]; /* element of `extensions`; 0: no rule for that event */
+	__u32 pad;
+};
+
 /* Map `streams`: HASH, key __u32 stream id; written by the daemon, read by the programs. */
 struct qos_stream_config {
 	__u64 period_ns;
@@ -36,6 +47,7 @@ struct qos_stream_config {
 	__u32 window_y;	  /* 0: no window, none is ever violated */
 	__u32 job;	  /* enum qos_abi_job */
 	__u32 period_rem; /* 10^12 mod period_mhz; set by qos_monitor_stream_set, not by its caller */
+	struct qos_stream_hooks hooks; /* set by qos_monitor_stream_hooks; others leave it alone */
 };
 
 /* Map `stats`: HASH, key __u32 stream id; created by the daemon, counted up by the programs with
@@ -107,6 +119,15 @@ struct qos_task_state {
 	/* first marks of `job: probes` since accounted_ns; 0: none */
 	__u64 probe_begin_ns;
 	__u64 probe_end_ns;
+	/* for rules: what happened since the thread's last switch; several of a kind are told as one,
+	 * the last */
+	__u32 marks;	      /* 1 << enum qos_hook */
+	__u32 window_lost_of; /* lost requests of the last complete window */
+	__u64 mark_used_ns;   /* of the last complete job, like the next two */
+	__u64 mark_response_ns;
+	__u64 mark_latency_ns;
+	__u64 latency_ns; /* of the job: wake-up to running */
+	__u64 late_of_ns; /* release of the last job that was told to be late */
 };
 
 /* One record of the ring buffers `events`, and `urgent` for OVERRUN and IDLE. */
@@ -189,10 +210,11 @@ struct qos_original {
 	__u32 tgid; /* its process, if exec() may have made it that's first; or 0 */
 };
 
-_Static_assert(sizeof(struct qos_stream_config) == 64, "struct qos_stream_config");
+_Static_assert(sizeof(struct qos_stream_hooks) == 24, "struct qos_stream_hooks");
+_Static_assert(sizeof(struct qos_stream_config) == 88, "struct qos_stream_config");
 _Static_assert(sizeof(struct qos_stream_stats) == 13 * 8 + 4 * 4 * QOS_HIST_BUCKETS,
 	       "struct qos_stream_stats");
-_Static_assert(sizeof(struct qos_task_state) == 144, "struct qos_task_state");
+_Static_assert(sizeof(struct qos_task_state) == 192, "struct qos_task_state");
 _Static_assert(sizeof(struct qos_event) == 56, "struct qos_event");
 _Static_assert(sizeof(struct qos_monitor_counters) == 88, "struct qos_monitor_counters");
 _Static_assert(sizeof(struct qos_original_key) == 16, "struct qos_original_key");

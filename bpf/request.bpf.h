@@ -60,6 +60,9 @@ QOS_INLINE void window_close(struct qos_task_state *task, const struct qos_strea
 			     struct qos_stream_stats *stats, __u32 lost, __u32 n)
 {
 	count(&stats->windows, n);
+	task->window_lost_of = lost;
+	if (config->hooks.contract)
+		__sync_fetch_and_or(&task->marks, 1 << QOS_HOOK_WINDOW);
 	if (lost <= config->window_x)
 		return;
 	count(&stats->violations, n);
@@ -199,6 +202,7 @@ QOS_INLINE bool request_bulk(struct qos_task_state *task, const struct qos_strea
 	requests_add(task, config, stats, n, !runs);
 	if (wholes) {
 		jobs_add(config, stats, config->runtime_ns, config->runtime_ns, n);
+		job_mark(task, config, config->runtime_ns, config->runtime_ns);
 		task->release_ns = 0;
 	}
 	request_open(task, config, stats);
@@ -357,6 +361,8 @@ QOS_GLOBAL int qos_switch_in(struct qos_task_state *task, const struct qos_strea
 		saw |= wake(task, config, stats, woken, slept);
 		if (known)
 			latency_add(config, stats, now > woken ? now - woken : 0);
+		if (task->release_ns == woken)
+			task->latency_ns = now > woken ? now - woken : 0;
 	} else if (task->doing == QOS_DOES_RUN) {
 		__u64 left = slept + ran_since_switch(task);
 

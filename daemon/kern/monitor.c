@@ -84,6 +84,7 @@ static int load(struct qos_monitor *monitor, struct qos_diag *diag)
 		return complain(diag, "bpf(PROG_LOAD)", -errno);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_switch, false);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_waking, false);
+	bpf_program__set_autoattach(monitor->skeleton->progs.qos_guard, false);
 	r = monitor_task_bpf__load(monitor->skeleton);
 	if (r < 0)
 		return complain(diag, "bpf(PROG_LOAD)", r);
@@ -205,8 +206,12 @@ int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 			   const struct qos_stream_config *config)
 {
 	static const struct qos_stream_stats zero;
-	struct qos_stream_config mine = *config;
-	int stats_fd = bpf_map__fd(monitor->skeleton->maps.stats), r;
+	struct qos_stream_config mine = *config, old = {};
+	int stats_fd = bpf_map__fd(monitor->skeleton->maps.stats);
+	int streams_fd = bpf_map__fd(monitor->skeleton->maps.streams), r;
+
+	bpf_map_lookup_elem(streams_fd, &id, &old);
+	mine.hooks = old.hooks;
 
 	if (mine.period_mhz)
 		mine.period_ns = MILLIHERTZ_TO_NS / mine.period_mhz;
@@ -217,8 +222,19 @@ int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 	r = qos_monitor_map_set(stats_fd, id, &zero, BPF_NOEXIST);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return qos_monitor_map_set(bpf_map__fd(monitor->skeleton->maps.streams), id, &mine,
-				   BPF_ANY);
+	return qos_monitor_map_set(streams_fd, id, &mine, BPF_ANY);
+}
+
+int qos_monitor_stream_hooks(struct qos_monitor *monitor, uint32_t id,
+			     const struct qos_stream_hooks *hooks)
+{
+	int fd = bpf_map__fd(monitor->skeleton->maps.streams);
+	struct qos_stream_config config;
+
+	if (bpf_map_lookup_elem(fd, &id, &config) < 0)
+		return -errno;
+	config.hooks = *hooks;
+	return qos_monitor_map_set(fd, id, &config, BPF_EXIST);
 }
 
 int qos_monitor_stream_remove(struct qos_monitor *monitor, uint32_t id)
@@ -281,6 +297,27 @@ void qos_monitor_watch_flags(struct qos_monitor *monitor, uint32_t flags)
 uint64_t qos_monitor_ring_full(const struct qos_monitor *monitor)
 {
 	return __atomic_load_n(&monitor->skeleton->bss->counters.ring_full, __ATOMIC_RELAXED);
+}
+
+void qos_monitor_chain_parts(const struct qos_monitor *monitor, struct qos_chain_parts *ret)
+{
+	const struct monitor_task_bpf *skeleton = monitor->skeleton;
+
+	*ret = (struct qos_chain_parts){
+		.contracts = skeleton->bss->contracts,
+		.attributes = skeleton->bss->attributes,
+		.pools = skeleton->bss->pools,
+		.extensions_fd = bpf_map__fd(skeleton->maps.extensions),
+		.extensions_raw_fd = bpf_map__fd(skeleton->maps.extensions_raw),
+		.frame_fd = bpf_map__fd(skeleton->maps.frame),
+		.frame_raw_fd = bpf_map__fd(skeleton->maps.frame_raw),
+		.guard_fd = bpf_map__fd(skeleton->maps.guard),
+		.guard_raw_fd = bpf_map__fd(skeleton->maps.guard_raw),
+		.keys_fd = bpf_map__fd(skeleton->maps.keys),
+		.changes_fd = bpf_map__fd(skeleton->maps.changes),
+		.switch_program_fd = bpf_program__fd(skeleton->progs.qos_sched_switch),
+		.raise_program_fd = bpf_program__fd(skeleton->progs.qos_raise_raw),
+	};
 }
 
 void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret)

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "qos_abi.h"
+#include "qos_guard_abi.h"
 #include "util/cleanup.h"
 #include "util/diag.h"
 
@@ -26,6 +27,9 @@ QOS_DEFINE_CLEANUP(struct qos_monitor *, qos_monitor_free)
  * deadline <= period, a period below 1 us, x > y, or a watched budget of 0. 0 or -errno. */
 int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 			   const struct qos_stream_config *config);
+/* What rules hook in the stream, which must exist; set leaves it as it is. 0 or -errno. */
+int qos_monitor_stream_hooks(struct qos_monitor *monitor, uint32_t id,
+			     const struct qos_stream_hooks *hooks);
 int qos_monitor_stream_remove(struct qos_monitor *monitor, uint32_t id);
 int qos_monitor_stream_read(struct qos_monitor *monitor, uint32_t id, struct qos_stream_stats *ret);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the monitor share; nobody else includes it. */
+/* What the files of the monitor, and chain.c, share; nobody else includes it. */
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -52,6 +52,20 @@ uint64_t qos_monitor_ring_full(const struct qos_monitor *monitor);
 
 /* The hooks that every context switch pays for; called before a thread is attached. 0 or -errno. */
 int qos_monitor_hook(struct qos_monitor *monitor);
+
+/* What chain.c works with; borrowed. */
+struct qos_chain_parts {
+	struct qos_guard_contract *contracts; /* the programs' own, mapped */
+	struct qos_attribute *attributes;
+	struct qos_pool *pools;
+	int extensions_fd, extensions_raw_fd;
+	int frame_fd, frame_raw_fd;
+	int guard_fd, guard_raw_fd;
+	int keys_fd, changes_fd;
+	int switch_program_fd, raise_program_fd;
+};
+
+void qos_monitor_chain_parts(const struct qos_monitor *monitor, struct qos_chain_parts *ret);
 
 void qos_monitor_threads_free(struct qos_monitor *monitor);
 void qos_monitor_probes_remove(struct qos_monitor *monitor, uint32_t stream);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Extensions in the kernel, without the module: what bpf/chain.bpf.h raises, runs and judges. Gives
+ * numbers to contracts, keeps the guard's tables (which the programs map), loads programs into their
+ * places, and hands on what the guard let pass. One a monitor.
+ */
+#pragma once
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kern/prog.h"
+#include "qos_abi.h"
+#include "qos_guard_abi.h"
+#include "qos_rules_abi.h"
+#include "util/cleanup.h"
+
+struct qos_monitor;
+struct qos_chain;
+
+/* Borrows the monitor, which must outlive it, and report_dir (kern/prog.h). 0 or -errno. */
+int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, struct qos_chain **ret);
+void qos_chain_free(struct qos_chain *chain);
+QOS_DEFINE_CLEANUP(struct qos_chain *, qos_chain_free)
+#define _cleanup_chain_ QOS_CLEANUP(qos_chain_freep)
+
+/* One attribute of a contract. `reserved`: what admission holds for it; attributes of one `pool` (any
+ * number below n_attributes) share what they hold. value, lo, hi, step: as struct qos_attribute. */
+struct qos_chain_attribute {
+	uint32_t stream;
+	int64_t value;
+	int64_t lo;
+	int64_t hi;
+	int64_t step;
+	int64_t reserved;
+	uint64_t period_ns;
+	uint64_t gap_ns;
+	size_t pool;
+};
+
+struct qos_chain_contract {
+	const struct qos_chain_attribute *attributes;
+	size_t n_attributes;
+	size_t n_signals;
+	size_t n_state; /* words a key of map `state`; 0: none */
+	size_t n_keys;	/* threads that have a key at a time */
+};
+
+/* Gives the contract a number; nothing of it runs yet. 0, -ENOSPC, -EINVAL (more reserved or in force
+ * than fits), -errno. */
+int qos_chain_add(struct qos_chain *chain, const struct qos_chain_contract *plan, uint32_t *ret);
+/* Its hooks must be gone from the streams. Programs, state, keys go. */
+void qos_chain_remove(struct qos_chain *chain, uint32_t number);
+
+/* Other limits for what goes on: values in force stay where they are within them. The number of
+ * attributes is the same. 0, -EINVAL. */
+int qos_chain_change(struct qos_chain *chain, uint32_t number,
+		     const struct qos_chain_contract *plan);
+
+/* Where a program is called from: from the scheduler, or by qos_chain_raise. */
+enum qos_chain_lane { QOS_CHAIN_SWITCH, QOS_CHAIN_RAW };
+
+/* Loads a program into *slot, of both lanes if called for both; 0: into a new one, which is returned.
+ * What was there goes on until the kernel has exchanged the two, so no event is lost. 0, or -errno
+ * with words in diag; what was there is there then. */
+int qos_chain_load(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
+		   const struct qos_prog_code *code, struct qos_diag *diag, uint32_t *slot);
+void qos_chain_unload(struct qos_chain *chain, uint32_t number, uint32_t slot);
+
+/* A thread of the contract has a state of its own from now on; one of another contract changes over.
+ * gone: harmless for one that has none. 0, -ENOSPC, -ENOENT (no such contract), -errno. */
+int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid);
+void qos_chain_thread_gone(struct qos_chain *chain, pid_t tid);
+/* Its key, for qos_chain_raise; 0: none. */
+uint32_t qos_chain_key(struct qos_chain *chain, pid_t tid);
+
+/* Runs the program of a slot as of lane RAW. Before: fill streams, now_ns and state of the frame. 0,
+ * or -errno. Not for two threads at once. */
+struct qos_rules_frame *qos_chain_frame(struct qos_chain *chain);
+int qos_chain_raise(struct qos_chain *chain, uint32_t number, uint32_t slot);
+
+/* What is in force. */
+int64_t qos_chain_value(const struct qos_chain *chain, uint32_t number, size_t attribute);
+/* Puts a value in force, whatever rate and step, and lets nobody change it while `hold`. 0, or -EDQUOT:
+ * more than is reserved; then it stays. */
+int qos_chain_set(struct qos_chain *chain, uint32_t number, size_t attribute, int64_t value,
+		  bool hold);
+/* No event of the contract is raised any more, or again. */
+void qos_chain_mute(struct qos_chain *chain, uint32_t number, bool mute);
+void qos_chain_counts(const struct qos_chain *chain, uint32_t number,
+		      struct qos_guard_contract *ret);
+
+/* An fd that polls readable when changes wait, and the call that hands them on, in order. The number,
+ * or -errno. */
+int qos_chain_fd(const struct qos_chain *chain);
+int qos_chain_dispatch(struct qos_chain *chain,
+		       void (*handle)(void *data, const struct qos_change *change), void *data);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between chain.c and chain_program.c only. */
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include "kern/chain.h"
+#include "kern/monitor_parts.h"
+#include "util/table.h"
+
+struct qos_chain_entry {
+	bool used;
+	int state_fd; /* -1: none */
+	size_t n_state;
+	size_t n_keys;
+	uint8_t *keys; /* n_keys + 1 of them; [0] is the ticks' */
+	uint32_t *slots;
+	size_t n_slots;
+};
+
+/* The value of the table of threads. */
+struct qos_chain_thread {
+	uint32_t number;
+	uint32_t key;
+};
+
+struct qos_chain {
+	struct qos_chain_parts parts;
+	struct qos_chain_entry entries[QOS_GUARD_CONTRACTS];
+	uint8_t attributes[QOS_GUARD_ATTRIBUTES]; /* 1: taken */
+	uint8_t slots[QOS_EXTENSIONS];
+	uint32_t next_number, next_attribute, next_slot; /* so that numbers are reused late */
+	struct qos_table threads;
+	struct qos_prog_type type;
+	struct qos_rules_frame *frame_raw;
+	struct ring_buffer *ring;
+	void (*handle)(void *data, const struct qos_change *change);
+	void *data;
+};
+
+/* NULL: no such contract. */
+struct qos_chain_entry *qos_chain_entry(struct qos_chain *chain, uint32_t number);
+int qos_chain_state_new(struct qos_chain_entry *entry, const struct qos_chain_contract *plan);
+void qos_chain_entry_reset(struct qos_chain *chain, struct qos_chain_entry *entry);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Loading. A refusal of the verifier is never the user's fault: rules that are well typed must pass.
+ * So its words are for those who mend qosd, and go into a file, with the kernel's version and every
+ * instruction as it was handed over; people hear in one sentence where that file is.
+ */
+#include "kern/prog.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "kern/probe.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+#define LOG_BYTES (1 << 20)
+
+static int fd_of(const struct qos_prog_maps *maps, enum qos_prog_map map)
+{
+	switch (map) {
+	case QOS_PROG_FRAME:
+		return maps->frame_fd;
+	case QOS_PROG_STATE:
+		return maps->state_fd;
+	case QOS_PROG_GUARD:
+		return maps->guard_fd;
+	}
+	return -1;
+}
+
+/* A copy with the descriptors in place. */
+static int relocate(const struct qos_prog_code *code, const struct qos_prog_maps *maps,
+		    struct bpf_insn **ret)
+{
+	_cleanup_free_ struct bpf_insn *insns = malloc((code->n_insns + 1) * sizeof(*insns));
+
+	if (!insns)
+		return -ENOMEM;
+	memcpy(insns, code->insns, code->n_insns * sizeof(*insns));
+	for (size_t i = 0; i < code->n_relocs; i++) {
+		if (code->relocs[i].at >= code->n_insns)
+			return -EINVAL;
+		insns[code->relocs[i].at].imm = fd_of(maps, code->relocs[i].map);
+	}
+	*ret = TAKE_PTR(insns);
+	return 0;
+}
+
+/* The descriptor, or -errno. `log` may be NULL. */
+static int load(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type, char *log)
+{
+	struct bpf_prog_load_opts opts = {
+		.sz = sizeof(opts),
+		.attempts = 5,
+		.expected_attach_type = type->attach_btf_id ? BPF_TRACE_RAW_TP : 0,
+		.attach_btf_id = type->attach_btf_id,
+		.log_level = log ? 2 : 0,
+		.log_buf = log,
+		.log_size = log ? LOG_BYTES : 0,
+	};
+	int fd = bpf_prog_load(type->attach_btf_id ? BPF_PROG_TYPE_TRACING
+						   : BPF_PROG_TYPE_RAW_TRACEPOINT,
+			       "qos_extension", "GPL", insns, n, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void write_evidence(FILE *file, const struct qos_prog_code *code,
+			   const struct bpf_insn *insns, const struct qos_prog_type *type,
+			   int error, const char *log)
+{
+	struct utsname name = {};
+
+	uname(&name);
+	fprintf(file, "program: %s\nqosd: " QOS_VERSION "\nkernel: %s %s %s\ntype: %s\nerror: %s\n",
+		code->name, name.release, name.version, name.machine,
+		type->attach_btf_id ? "tracing (tp_btf/sched_switch)" : "raw_tracepoint",
+		strerror(-error));
+	fprintf(file, "maps (instruction: 0 frame, 1 state, 2 guard):");
+	for (size_t i = 0; i < code->n_relocs; i++)
+		fprintf(file, " %zu: %d", code->relocs[i].at, code->relocs[i].map);
+	fprintf(file, "\ninstructions (struct bpf_insn, in this machine's byte order):\n");
+	for (size_t i = 0; i < code->n_insns; i++) {
+		uint64_t raw;
+
+		memcpy(&raw, &insns[i], sizeof(raw));
+		fprintf(file, "%4zu: %016" PRIx64 "\n", i, raw);
+	}
+	fprintf(file, "verifier:\n%s\n", log);
+}
+
+/* One file for each program name; a later refusal replaces it. 0 or -errno. */
+static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn *insns,
+			 const struct qos_prog_type *type, int error, const char *log, char **ret)
+{
+	_cleanup_free_ char *path = NULL;
+	FILE *file;
+	int fd;
+
+	if (asprintf(&path, "%s/refused-%s.txt", type->report_dir, code->name) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	for (char *p = path + strlen(type->report_dir) + 1; *p; p++) {
+		if (*p == '/' || *p == ' ')
+			*p = '-';
+	}
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!file)
+		return -errno;
+	write_evidence(file, code, insns, type, error, log);
+	if (fclose(file))
+		return -errno;
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+static bool is_verdict(int error)
+{
+	return error == -EACCES || error == -EINVAL || error == -E2BIG || error == -EPERM;
+}
+
+/* Only what the verifier has words for is its refusal; the rest is a lack of the machine. */
+static int report(const struct qos_prog_code *code, const struct bpf_insn *insns,
+		  const struct qos_prog_type *type, int error, struct qos_diag *diag)
+{
+	_cleanup_free_ char *log = calloc(1, LOG_BYTES);
+	_cleanup_free_ char *path = NULL;
+	const struct qos_errno_advice *advice = qos_errno_advice("bpf(PROG_LOAD)", -error);
+	int again = -1, r = -ENOENT;
+
+	if (log && is_verdict(error))
+		again = load(insns, code->n_insns, type, log);
+	if (again >= 0)
+		return again;
+	if (!log || !*log) {
+		qos_diag_error(diag, NULL, "%s cannot be loaded: %s: %s", code->name,
+			       strerror(-error), advice->cause);
+		qos_diag_hint(diag, "%s", advice->remedy);
+		return error;
+	}
+	if (type->report_dir)
+		r = keep_evidence(code, insns, type, error, log, &path);
+	qos_diag_error(diag, NULL,
+		       "the kernel does not take what qosd made of the rules (%s): this is a fault "
+		       "of qosd, not of the contract",
+		       code->name);
+	if (r < 0)
+		qos_diag_hint(diag,
+			      "report it with the contract and `uname -a`; the evidence could "
+			      "not be kept: %s",
+			      strerror(-r));
+	else
+		qos_diag_hint(diag, "report it with %s, which has all that is needed", path);
+	return error;
+}
+
+int qos_prog_load(const struct qos_prog_code *code, const struct qos_prog_maps *maps,
+		  const struct qos_prog_type *type, struct qos_diag *diag)
+{
+	_cleanup_free_ struct bpf_insn *insns = NULL;
+	int r;
+
+	r = relocate(code, maps, &insns);
+	if (r < 0)
+		return r;
+	r = qos_prog_check(insns, code->n_insns, maps, diag);
+	if (r < 0)
+		return r;
+	r = load(insns, code->n_insns, type, NULL);
+	return r < 0 ? report(code, insns, type, r, diag) : r;
+}
