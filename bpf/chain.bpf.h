@@ -92,13 +92,12 @@ struct {
 	__type(value, __u32);
 } extensions_raw SEC(".maps");
 
-/* tid -> key of its contract's map `state`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, QOS_GUARD_KEYS);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct qos_thread_key);
 } keys SEC(".maps");
 
 struct {
@@ -327,11 +326,21 @@ QOS_GLOBAL int qos_raise_marks(struct queue *queue, struct qos_task_state *task,
 	return 0;
 }
 
+/* What the daemon told of a job that hung is not told again. */
+static __always_inline void skip_told(struct qos_task_state *task, __u64 told)
+{
+	if (task->marks & 1 << QOS_HOOK_LATE && task->late_of_ns == told)
+		__sync_fetch_and_and(&task->marks, ~(1U << QOS_HOOK_LATE));
+	else if (task->release_ns == told)
+		task->late_of_ns = told;
+}
+
 /* Accounting of this thread is finished. true: it has rules, so the chain is to be looked at, if only
  * for what was left over. */
 static __always_inline bool raise_events(struct ours *ours, __u64 now)
 {
-	__u32 zero = 0, tid = ours->task->tid, *key;
+	__u32 zero = 0, tid = ours->task->tid;
+	struct qos_thread_key *key;
 	struct queue *queue;
 
 	if (!ours->config->hooks.contract)
@@ -342,7 +351,9 @@ static __always_inline bool raise_events(struct ours *ours, __u64 now)
 	queue = bpf_map_lookup_elem(&queues, &zero);
 	if (!key || !queue)
 		return false;
-	qos_raise_marks(queue, ours->task, ours->config, *key, now);
+	if (key->late_of_ns)
+		skip_told(ours->task, key->late_of_ns);
+	qos_raise_marks(queue, ours->task, ours->config, key->key, now);
 	return true;
 }
 

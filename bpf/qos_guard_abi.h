@@ -71,6 +71,13 @@ struct qos_guard_contract {
 	__u64 dropped;	/* events for which the queue had no room, or which had no program */
 };
 
+/* Map `keys`: HASH, key __u32 tid; threads that have a state of their own. */
+struct qos_thread_key {
+	__u32 key; /* of the contract's map `state` */
+	__u32 pad;
+	__u64 late_of_ns; /* release of the job for which the daemon raised `late` */
+};
+
 /* One record of the ring buffer `changes`. What a decrease gives back is given back after its record
  * was reserved, and an increase takes before that: who carries out records in their order is never
  * above a pool's total. */

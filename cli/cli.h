@@ -100,6 +100,7 @@ int qos_cmd_disable(struct qos_cli *cli);
 int qos_cmd_reload(struct qos_cli *cli);
 int qos_cmd_adjust(struct qos_cli *cli);
 int qos_cmd_revert(struct qos_cli *cli);
+int qos_cmd_readmit(struct qos_cli *cli);
 int qos_cmd_simulate(struct qos_cli *cli);
 int qos_cmd_doctor(struct qos_cli *cli);
 int qos_cmd_panic(struct qos_cli *cli);

@@ -45,6 +45,8 @@ static const struct qos_verb verbs[] = {
 	{"adjust", "CONTRACT ATTRIBUTE=VALUE [--for TIME]", "set an attribute by hand",
 	 qos_cmd_adjust, 2, 2, false},
 	{"revert", "CONTRACT [ATTRIBUTE]", "undo adjust", qos_cmd_revert, 1, 2, false},
+	{"readmit", "CONTRACT", "put rules that were taken out of service back", qos_cmd_readmit, 1,
+	 1, false},
 	{"doctor", "[--dump-host | --errors]", "what the kernel has, lacks, and the remedy",
 	 qos_cmd_doctor, 0, 0, true},
 	{"panic", "", "put every thread back as it was; works without the daemon", qos_cmd_panic, 0,

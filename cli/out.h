@@ -76,6 +76,7 @@ void qos_out_check(const struct qos_out *out, const json_t *check);
 void qos_out_applied(const struct qos_out *out, const json_t *applied); /* apply enable disable */
 void qos_out_reload(const struct qos_out *out, const json_t *reload);
 void qos_out_adjust(const struct qos_out *out, const json_t *adjust);
+void qos_out_readmit(const struct qos_out *out, const json_t *readmit);
 void qos_out_revert(const struct qos_out *out, const json_t *revert);
 void qos_out_panic(const struct qos_out *out, const json_t *panic);
 void qos_out_doctor(const struct qos_out *out, const json_t *doctor);

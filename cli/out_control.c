@@ -27,6 +27,12 @@ void qos_out_adjust(const struct qos_out *out, const json_t *adjust)
 		fputs(", until `qosctl revert`\n", out->file);
 }
 
+void qos_out_readmit(const struct qos_out *out, const json_t *readmit)
+{
+	fprintf(out->file, "%s: its rules are in service again\n",
+		qos_json_text(readmit, "contract", "-"));
+}
+
 void qos_out_revert(const struct qos_out *out, const json_t *revert)
 {
 	const char *contract = qos_json_text(revert, "contract", "-");

@@ -235,6 +235,42 @@ static void time_cell(struct qos_columns *table, const json_t *adaptation)
 			 qos_out_moment(text, sizeof(text), qos_json_int(adaptation, "at", 0)));
 }
 
+/* The refusals that there were, by cause. */
+static void print_refused(const struct qos_out *out, const json_t *refused)
+{
+	const char *cause, *before = "";
+	const json_t *n;
+
+	json_object_foreach((json_t *)refused, cause, n) {
+		if (!json_integer_value(n))
+			continue;
+		fprintf(out->file, "%s%lld %s", before, (long long)json_integer_value(n), cause);
+		before = ", ";
+	}
+	fputs(*before ? "\n" : "none\n", out->file);
+}
+
+static void print_rules(const struct qos_out *out, const json_t *rules)
+{
+	const char *cause = qos_json_text(rules, "cause", "");
+	const json_t *ns = json_object_get(rules, "ns_a_run");
+
+	if (!json_is_object(rules))
+		return;
+	fprintf(out->file, "\nrules     %s%s%s\n", qos_json_text(rules, "state", "-"),
+		*cause ? ": " : "", cause);
+	if (!ns)
+		return;
+	fprintf(out->file,
+		"          %lld runs, %.0f ns a run; %lld requests, %lld set, %lld signals\n",
+		(long long)qos_json_int(rules, "runs", 0), json_number_value(ns),
+		(long long)qos_json_int(rules, "requests", 0),
+		(long long)qos_json_int(rules, "set", 0),
+		(long long)qos_json_int(rules, "signals", 0));
+	fputs("          refused: ", out->file);
+	print_refused(out, json_object_get(rules, "refused"));
+}
+
 static void print_adaptations(const struct qos_out *out, const json_t *adaptations)
 {
 	static const struct qos_column columns[] = {{"ADAPTED"},
@@ -274,6 +310,7 @@ void qos_out_show(const struct qos_out *out, const json_t *show)
 	json_array_foreach(json_object_get(show, "streams"), i, stream)
 		print_stream(out, stream);
 	print_network(out, json_object_get(show, "network"));
+	print_rules(out, json_object_get(show, "rules"));
 	print_adaptations(out, json_object_get(show, "adaptations"));
 	if (json_array_size(diagnostics))
 		fputc('\n', out->file);

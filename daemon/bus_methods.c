@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "extend.h"
 #include "util/clock.h"
 
 /* --- answers --- */
@@ -167,6 +168,23 @@ static int on_revert(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
+static int on_readmit(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "s", &contract);
+	if (r < 0)
+		return r;
+	r = qos_extend_readmit(client->bus->supervisor, contract, &diag, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
 static int on_panic(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -186,6 +204,7 @@ const sd_bus_vtable qos_bus_vtable[] = {
 	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Readmit", "s", "s", on_readmit, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Panic", "", "s", on_panic, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL("Event", "s", 0),
 	SD_BUS_SIGNAL("ContractChanged", "sss", 0),

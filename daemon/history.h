@@ -25,7 +25,9 @@ enum qos_history_kind {
 	QOS_HISTORY_VIOLATION,
 	QOS_HISTORY_OVERRUN,
 	QOS_HISTORY_DRIFT,
-	QOS_HISTORY_UNPROVEN, /* what was proven rests on something that is gone */
+	QOS_HISTORY_UNPROVEN,	 /* what was proven rests on something that is gone */
+	QOS_HISTORY_SIGNAL,	 /* a rule emits it */
+	QOS_HISTORY_QUARANTINED, /* rules were taken out of service, or put back */
 	QOS_HISTORY_LEASE,
 	QOS_HISTORY_MANAGER, /* the module came or went, or its telemetry did */
 	QOS_HISTORY_KERNEL,  /* the kernel did not do what was asked */

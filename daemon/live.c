@@ -7,7 +7,7 @@
 #include <string.h>
 
 const char *const qos_live_state_names[] = {"in-force", "waiting", "refused", "invalid", NULL};
-const char *const qos_adapted_by_names[] = {"law", "person", "revert", "supply", NULL};
+const char *const qos_adapted_by_names[] = {"law", "person", "revert", "supply", "rules", NULL};
 
 int qos_live_new(const char *file, const char *path, struct qos_live **ret)
 {

@@ -20,6 +20,7 @@ enum qos_live_state {
 extern const char *const qos_live_state_names[];
 
 struct qos_live;
+struct qos_extension;
 
 /* Counters at the last slow-loop turn; only streams that the law adapts have it. */
 struct qos_live_before {
@@ -53,9 +54,12 @@ struct qos_live_stream {
 	uint64_t claimed_ns; /* CLOCK_MONOTONIC, like the next */
 	uint64_t proven_ns;  /* it begins then */
 	uint64_t unproven_turn;
+	/* extend.c */
+	uint64_t rules_told_ns; /* a change by rules; CLOCK_MONOTONIC */
+	uint32_t rules_untold;	/* since then */
 };
 
-enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY };
+enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY, QOS_BY_RULES };
 
 extern const char *const qos_adapted_by_names[];
 
@@ -84,6 +88,8 @@ struct qos_live {
 	size_t n_streams;
 	struct qos_adaptation *adaptations; /* oldest first */
 	size_t n_adaptations;
+	struct qos_extension *extension; /* extend.c's; NULL: no rules run */
+	bool rules_failed;		 /* they could not be loaded; told */
 };
 
 /* One contract file, state INVALID. */

@@ -19,6 +19,7 @@
 #include <systemd/sd-event.h>
 
 #include "bus.h"
+#include "extend.h"
 #include "kern/sched.h"
 #include "module.h"
 #include "state/store.h"
@@ -55,6 +56,22 @@ static int on_module(sd_event_source *source, int fd, uint32_t revents, void *da
 	struct daemon *daemon = data;
 
 	qos_module_dispatch(daemon->supervisor);
+	return 0;
+}
+
+static int on_extension(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_extend_dispatch(daemon->supervisor);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_extend_tick(daemon->supervisor);
 	return 0;
 }
 
@@ -201,6 +218,10 @@ static int add_sources(struct daemon *daemon)
 		r = add_important(daemon, qos_monitor_fd(daemon->supervisor->monitor), on_monitor);
 	if (r >= 0 && qos_module_fd(daemon->supervisor) >= 0)
 		r = add_important(daemon, qos_module_fd(daemon->supervisor), on_module);
+	if (r >= 0 && qos_extend_fd(daemon->supervisor) >= 0)
+		r = add_important(daemon, qos_extend_fd(daemon->supervisor), on_extension);
+	if (r >= 0 && qos_extend_timer_fd(daemon->supervisor) >= 0)
+		r = add_important(daemon, qos_extend_timer_fd(daemon->supervisor), on_tick);
 	return r;
 }
 

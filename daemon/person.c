@@ -10,9 +10,27 @@
 #include <string.h>
 #include <time.h>
 
+#include "extend.h"
 #include "module.h"
 #include "tell.h"
 #include "util/clock.h"
+
+#define RULES_TELL_NS 1000000000ULL
+
+/* Rules may change a runtime at every job: one of these in a second is told, with how many were not. */
+static bool is_muted(struct qos_live_stream *stream, struct qos_evidence *evidence)
+{
+	uint64_t now_ns = qos_clock_ns(CLOCK_MONOTONIC);
+
+	if (stream->rules_told_ns && now_ns - stream->rules_told_ns < RULES_TELL_NS) {
+		stream->rules_untold++;
+		return true;
+	}
+	evidence->muted = stream->rules_untold;
+	stream->rules_told_ns = now_ns;
+	stream->rules_untold = 0;
+	return false;
+}
 
 void qos_supervisor_journal(struct qos_supervisor *supervisor,
 			    const struct qos_adapt_request *request, uint64_t old_ns,
@@ -28,6 +46,7 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 		.signal_ns = request->signal_ns,
 		.reason = request->reason,
 	};
+	struct qos_evidence evidence = {};
 	char old_text[QOS_UNIT_MAX], new_text[QOS_UNIT_MAX], signal[QOS_UNIT_MAX];
 
 	qos_print_duration(old_text, sizeof(old_text), old_ns);
@@ -35,7 +54,9 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 	qos_print_duration(signal, sizeof(signal), request->signal_ns);
 	snprintf(adaptation.stream, sizeof(adaptation.stream), "%s", name);
 	qos_live_remember(stream->live, &adaptation);
-	qos_tell_of(supervisor, QOS_HISTORY_ADAPTED, stream, NULL,
+	if (request->by == QOS_BY_RULES && is_muted(stream, &evidence))
+		return;
+	qos_tell_of(supervisor, QOS_HISTORY_ADAPTED, stream, &evidence,
 		    "runtime %s -> %s by %s: %s (signal: %s)", old_text, new_text,
 		    qos_adapted_by_names[request->by], request->reason, signal);
 }
@@ -198,6 +219,7 @@ int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contrac
 		qos_supervisor_adapt(supervisor, &request, NULL);
 		return r;
 	}
+	qos_supervisor_reconcile(supervisor); /* rules on it wait from now on */
 	*ret_json = json_pack("{si ss ss ss sI sI}", "schema", 1, "contract", contract, "stream",
 			      name, "attribute", "runtime", "old_ns", (json_int_t)old_ns, "new_ns",
 			      (json_int_t)request.stream->applied.granted_ns);
@@ -224,6 +246,7 @@ static int revert_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 	if (r)
 		return r;
 	qos_overrides_drop(supervisor->overrides, stream->live->contract->name, wish->name);
+	qos_supervisor_reconcile(supervisor); /* rules on it go on */
 	if (list)
 		json_array_append_new(list,
 				      json_pack("{ss ss sI sI}", "stream", wish->name, "attribute",
@@ -340,6 +363,7 @@ int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json)
 	int failed = 0;
 
 	supervisor->panicked = true;
+	qos_extend_drop_all(supervisor);
 	qos_threads_release_all(supervisor);
 	qos_module_flush(supervisor);
 	if (supervisor->originals)

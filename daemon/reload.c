@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "extend.h"
 #include "module.h"
 #include "tell.h"
 #include "util/log.h"
@@ -284,9 +285,9 @@ static void inherit(struct qos_live *live, struct qos_live *old)
 }
 
 /* Streams that the new version has not: their threads become what they were. */
-static void retire(struct qos_supervisor *supervisor, struct qos_live *old,
-		   const struct qos_live *new)
+static void retire(struct qos_supervisor *supervisor, struct qos_live *old, struct qos_live *new)
 {
+	qos_extend_retire(supervisor, old, new);
 	for (size_t k = 0; k < old->n_streams; k++) {
 		struct qos_live_stream *stream = &old->streams[k];
 		bool goes_on = false;

@@ -14,6 +14,7 @@
 #include "adapt/hist.h"
 #include "claims.h"
 #include "contract/print.h"
+#include "extend.h"
 #include "module.h"
 #include "report_stream.h"
 #include "stats.h"
@@ -100,6 +101,7 @@ static json_t *report_brief(struct qos_supervisor *supervisor, const struct qos_
 			  (json_int_t)sum.jobs, "late", (json_int_t)sum.late, "served",
 			  (json_int_t)sum.served, "lost", (json_int_t)sum.lost, "violations",
 			  (json_int_t)sum.violations);
+	json_object_set_new(brief, "rules", qos_extend_json(supervisor, live));
 	return brief;
 }
 
@@ -156,6 +158,7 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 		const char *name = live->contract ? live->contract->name : live->file;
+		char text[160];
 
 		if (live->stale)
 			add_problem(list, "error", name, live->reason, "qosctl check says where");
@@ -163,6 +166,8 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 			add_problem(list, live->state == QOS_LIVE_WAITING ? "warning" : "error",
 				    name, live->reason ? live->reason : "not in force",
 				    live_hints[live->state]);
+		else if (qos_extend_problem(live, text, sizeof(text)))
+			add_problem(list, "warning", name, text, qos_extend_problem_hint);
 		else if (live->contract && live->contract->n_net)
 			add_problem(list, "warning", name, "its network section is not served yet",
 				    "only its cpu section is in force");

@@ -13,6 +13,7 @@
 
 #include "admit/enforce.h"
 #include "claims.h"
+#include "extend.h"
 #include "kern/probe.h"
 #include "module.h"
 #include "service/enforcer.h"
@@ -127,6 +128,7 @@ static void open_kernel(struct qos_supervisor *supervisor)
 		qos_diag_add(diag, QOS_WARNING, NULL,
 			     "no thread can be managed: what it was before could not be kept");
 	qos_module_open(supervisor);
+	qos_extend_open(supervisor);
 }
 
 static int open_state(struct qos_supervisor *supervisor)
@@ -173,6 +175,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 {
 	if (!supervisor)
 		return;
+	qos_extend_close(supervisor);
 	qos_threads_release_all(supervisor);
 	qos_module_close(supervisor);
 	if (supervisor->originals) {
@@ -292,19 +295,23 @@ static void apply(struct qos_supervisor *supervisor, struct qos_live_stream *str
 
 /* A change that nobody asked for this stream comes from what is left to it. */
 static void carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
-		      const struct qos_stream_grant *want)
+		      const struct qos_stream_grant *want, bool by_rule)
 {
 	const struct qos_adapt_request *request = supervisor->request;
 	const struct qos_adapt_request by_supply = {.stream = stream,
 						    .by = QOS_BY_SUPPLY,
 						    .reason = "what others leave has changed",
 						    .signal_ns = want->granted_ns};
+	const struct qos_adapt_request by_rules = {.stream = stream,
+						   .by = QOS_BY_RULES,
+						   .reason = "a rule",
+						   .signal_ns = want->granted_ns};
 	uint64_t old_ns = stream->applied.granted_ns;
 	bool is_news = stream->is_applied;
 
 	apply(supervisor, stream, want);
 	if (!request || request->stream != stream)
-		request = &by_supply;
+		request = by_rule ? &by_rules : &by_supply;
 	if (is_news && stream->applied.granted_ns != old_ns)
 		qos_supervisor_journal(supervisor, request, old_ns, stream->applied.granted_ns);
 }
@@ -329,12 +336,13 @@ static void reconcile_pass(struct qos_supervisor *supervisor, bool shrinking)
 			grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
 		for (size_t k = 0; grant && k < live->n_streams; k++) {
 			struct qos_live_stream *stream = &live->streams[k];
-			const struct qos_stream_grant *want = &grant->streams[stream->index];
+			struct qos_stream_grant want = grant->streams[stream->index];
+			bool by_rule = qos_extend_in_force(supervisor, stream, &want);
 
-			if (shrinks(stream, want) != shrinking)
+			if (shrinks(stream, &want) != shrinking)
 				continue;
-			if (!stream->is_applied || !same_grant(want, &stream->applied))
-				carry_out(supervisor, stream, want);
+			if (!stream->is_applied || !same_grant(&want, &stream->applied))
+				carry_out(supervisor, stream, &want, by_rule);
 		}
 	}
 }
@@ -390,12 +398,20 @@ static void set_contracts(struct qos_supervisor *supervisor)
 	}
 }
 
-void qos_supervisor_reconcile(struct qos_supervisor *supervisor)
+static void reconcile(struct qos_supervisor *supervisor)
 {
+	qos_extend_limits(supervisor);
 	set_contracts(supervisor);
 	reconcile_pass(supervisor, true);
 	reconcile_pass(supervisor, false);
 	qos_claims_make(supervisor);
+}
+
+void qos_supervisor_reconcile(struct qos_supervisor *supervisor)
+{
+	reconcile(supervisor);
+	if (qos_extend_load(supervisor))
+		reconcile(supervisor);
 }
 
 /* --- events --- */

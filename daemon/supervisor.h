@@ -9,6 +9,7 @@
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic
  *     module.c   the kernel's module: comes, goes, takes charge
+ *     extend*.c  rules -> programs in the kernel, and what they set
  *     report.c   all of it as JSON
  *     tell.c     what happened: journal, history, bus
  *
@@ -77,6 +78,7 @@ struct qos_supervisor {
 	struct qos_originals *originals; /* NULL: nothing may be changed */
 	struct qos_service *service;	 /* NULL: likewise */
 	struct qos_module *module;	 /* module.c; NULL: nobody would tell if it came */
+	struct qos_extender *extender;	 /* extend.c; NULL: no rules run */
 	struct qos_overrides *overrides;
 	struct qos_live **lives; /* by file name */
 	size_t n_lives;

@@ -11,6 +11,7 @@
 
 #include "admit/enforce.h"
 #include "claims.h"
+#include "extend.h"
 #include "kern/probe.h"
 #include "module.h"
 #include "tell.h"
@@ -98,7 +99,15 @@ static int measure(struct qos_supervisor *supervisor, const struct qos_live_stre
 	}
 	if (watched)
 		sample_ns = qos_sample_ns(stream->applied.granted_ns, supervisor->sample_cost_ns);
+	qos_extend_thread(supervisor, stream, tid);
 	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id, sample_ns);
+}
+
+static void measure_no_more(struct qos_supervisor *supervisor, pid_t tid)
+{
+	if (supervisor->monitor)
+		qos_monitor_thread_detach(supervisor->monitor, tid);
+	qos_extend_thread_gone(supervisor, tid);
 }
 
 /* Nobody but the monitor would stop such a thread: SCHED_DEADLINE is cut by the kernel too. */
@@ -168,8 +177,7 @@ void qos_thread_forget(struct qos_supervisor *supervisor, struct qos_thread *thr
 {
 	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
 
-	if (supervisor->monitor)
-		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
+	measure_no_more(supervisor, thread->tid);
 	if (supervisor->service)
 		supervisor->service->ops->forget(supervisor->service, thread->tid);
 	if (stream)
@@ -190,8 +198,7 @@ void qos_thread_release(struct qos_supervisor *supervisor, struct qos_thread *th
 static void give_up(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
 		    struct qos_thread *thread)
 {
-	if (supervisor->monitor)
-		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
+	measure_no_more(supervisor, thread->tid);
 	if (supervisor->service)
 		supervisor->service->ops->detach(supervisor->service, thread->tid);
 	if (thread->managed)
@@ -203,8 +210,7 @@ void qos_thread_disengage(struct qos_supervisor *supervisor, struct qos_thread *
 {
 	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
 
-	if (supervisor->monitor)
-		qos_monitor_thread_detach(supervisor->monitor, thread->tid);
+	measure_no_more(supervisor, thread->tid);
 	if (stream && thread->managed)
 		set_managed(stream, thread, false);
 	thread->retry_ns = 0;

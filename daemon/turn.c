@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "adapt/hist.h"
+#include "extend.h"
 #include "kern/probe.h"
 #include "module.h"
 #include "stats.h"
@@ -212,6 +213,7 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 	follow_supply(supervisor);
 	qos_module_turn(supervisor);
 	qos_threads_verify(supervisor);
+	qos_extend_turn(supervisor);
 	if (supervisor->monitor)
 		qos_monitor_rest(supervisor->monitor);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {

@@ -74,7 +74,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events check compile simulate apply enable disable reload adjust revert doctor panic help'
+	local verbs='status list show events check compile simulate apply enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
@@ -105,7 +105,7 @@ _qosctl() {
 	fi
 	case $verb:$first in
 	: | help:) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
-	show: | events: | adjust: | revert:)
+	show: | events: | adjust: | revert: | readmit:)
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur")
 		;;
 	adjust:*)

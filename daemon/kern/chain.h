@@ -74,6 +74,9 @@ void qos_chain_unload(struct qos_chain *chain, uint32_t number, uint32_t slot);
  * gone: harmless for one that has none. 0, -ENOSPC, -ENOENT (no such contract), -errno. */
 int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid);
 void qos_chain_thread_gone(struct qos_chain *chain, pid_t tid);
+/* `late` of the job released then is raised by the caller: the programs will not. false: the thread has
+ * no key, or it cannot be said. */
+bool qos_chain_late(struct qos_chain *chain, pid_t tid, uint64_t release_ns);
 /* Its key, for qos_chain_raise; 0: none. */
 uint32_t qos_chain_key(struct qos_chain *chain, pid_t tid);
 

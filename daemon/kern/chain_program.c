@@ -60,6 +60,20 @@ static uint32_t find_key(const struct qos_chain_entry *entry)
 	return 0;
 }
 
+static int put_key(const struct qos_chain *chain, pid_t tid, uint32_t key, uint64_t late_of_ns)
+{
+	const struct qos_thread_key value = {.key = key, .late_of_ns = late_of_ns};
+
+	return qos_monitor_map_set(chain->parts.keys_fd, (uint32_t)tid, &value, BPF_ANY);
+}
+
+bool qos_chain_late(struct qos_chain *chain, pid_t tid, uint64_t release_ns)
+{
+	uint32_t key = qos_chain_key(chain, tid);
+
+	return key && put_key(chain, tid, key, release_ns) == 0;
+}
+
 int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid)
 {
 	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
@@ -85,7 +99,7 @@ int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid)
 	}
 	*thread = (struct qos_chain_thread){.number = number, .key = key};
 	entry->keys[key] = 1;
-	r = qos_monitor_map_set(chain->parts.keys_fd, (uint32_t)tid, &key, BPF_ANY);
+	r = put_key(chain, tid, key, 0);
 	if (r < 0)
 		qos_chain_thread_gone(chain, tid);
 	return r;

@@ -47,6 +47,9 @@ int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid);
 int qos_monitor_stream_probes(struct qos_monitor *monitor, uint32_t id, const char *begin,
 			      const char *end, struct qos_diag *diag);
 
+/* What the programs know of it now. 0 or -errno. */
+int qos_monitor_thread_read(struct qos_monitor *monitor, pid_t tid, struct qos_task_state *ret);
+
 /* Processes whose forks, renames and end are reported. forget_gone unwatches those that are no more,
  * for when QOS_EVENT_END was lost. */
 int qos_monitor_watch(struct qos_monitor *monitor, pid_t tgid);

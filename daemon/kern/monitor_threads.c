@@ -166,6 +166,13 @@ int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid)
 	return 0;
 }
 
+int qos_monitor_thread_read(struct qos_monitor *monitor, pid_t tid, struct qos_task_state *ret)
+{
+	uint32_t key = (uint32_t)tid;
+
+	return bpf_map_lookup_elem(monitor->tasks_fd, &key, ret) < 0 ? -errno : 0;
+}
+
 void qos_monitor_threads_free(struct qos_monitor *monitor)
 {
 	size_t pos = 0;

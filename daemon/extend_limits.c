@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What rules may set.
+ *
+ * A stream's budget is what admission reserves for it, and no other's: a sum of utilisations is
+ * not a proof under every test, but a runtime below one that was admitted is. So what rules may set is
+ * reserved first, up to the top of the range as far as it is free; others get it back by admission's own
+ * rules, and the value in force comes down with the grant.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "extend_parts.h"
+
+#define RESERVE_TRIES 4
+
+static const struct qos_stream_grant *reserved_for(const struct qos_supervisor *supervisor,
+						   const struct qos_live_stream *stream)
+{
+	const struct qos_grant *grant =
+		qos_ledger_grant(supervisor->ledger, stream->live->contract->name);
+
+	return grant ? &grant->streams[stream->index] : NULL;
+}
+
+static bool is_native(const struct qos_stream_grant *grant)
+{
+	return grant && (grant->policy == QOS_POLICY_FIFO || grant->policy == QOS_POLICY_DEADLINE);
+}
+
+static bool is_settable(const struct qos_cpu_stream *wish)
+{
+	return wish->runtime_range.set && wish->manage == QOS_MANAGE_SCHEDULE;
+}
+
+static const struct qos_override *override_of(const struct qos_supervisor *supervisor,
+					      const struct qos_live_stream *stream)
+{
+	return qos_overrides_find(supervisor->overrides, stream->live->contract->name,
+				  qos_live_wish(stream)->name, "runtime");
+}
+
+/* What cannot be set stays where it is: its range is its value. */
+static struct qos_chain_attribute attribute_of(const struct qos_supervisor *supervisor,
+					       const struct qos_live_stream *stream)
+{
+	const struct qos_stream_grant *grant = reserved_for(supervisor, stream);
+	const struct qos_cpu_stream *wish = qos_live_wish(stream);
+	int64_t reserved = grant ? (int64_t)grant->granted_ns : 0;
+	int64_t base = (int64_t)wish->runtime_ns < reserved ? (int64_t)wish->runtime_ns : reserved;
+	bool settable = is_settable(wish) && is_native(grant);
+
+	return (struct qos_chain_attribute){
+		.stream = stream->id,
+		.value = base,
+		.lo = settable ? (int64_t)wish->runtime_range.lo : 0,
+		.hi = settable ? (int64_t)wish->runtime_range.hi : base,
+		.reserved = reserved,
+		.period_ns = wish->period.ns,
+		.gap_ns = wish->period.ns,
+		.pool = stream->index,
+	};
+}
+
+/* The caller frees ret->attributes. */
+int qos_extension_plan(const struct qos_supervisor *supervisor, const struct qos_live *live,
+		       struct qos_chain_contract *ret)
+{
+	struct qos_chain_attribute *attributes = calloc(live->n_streams + 1, sizeof(*attributes));
+
+	if (!attributes)
+		return -ENOMEM;
+	for (size_t i = 0; i < live->n_streams; i++)
+		attributes[live->streams[i].index] = attribute_of(supervisor, &live->streams[i]);
+	ret->attributes = attributes;
+	ret->n_attributes = live->n_streams;
+	return 0;
+}
+
+/* What a person adjusted, what is in quarantine, and what rules cannot set, is held. */
+void qos_extension_hold(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	const struct qos_extension *extension = live->extension;
+
+	for (size_t i = 0; i < live->n_streams; i++) {
+		const struct qos_live_stream *stream = &live->streams[i];
+		const struct qos_chain_attribute attribute = attribute_of(supervisor, stream);
+		bool by_person = override_of(supervisor, stream);
+		bool hold =
+			by_person || extension->quarantine || !is_settable(qos_live_wish(stream));
+		int64_t value = qos_chain_value(supervisor->extender->chain, extension->number,
+						stream->index);
+
+		if (by_person)
+			value = attribute.reserved;
+		else if (hold)
+			value = attribute.value;
+		qos_chain_set(supervisor->extender->chain, extension->number, stream->index, value,
+			      hold);
+	}
+}
+
+void qos_extension_limits(struct qos_supervisor *supervisor, struct qos_live *live)
+{
+	struct qos_chain_contract plan = {};
+
+	if (qos_extension_plan(supervisor, live, &plan) < 0)
+		return;
+	qos_chain_change(supervisor->extender->chain, live->extension->number, &plan);
+	free((void *)plan.attributes);
+	qos_extension_hold(supervisor, live);
+}
+
+void qos_extend_limits(struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; supervisor->extender && i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (live->extension && live->state == QOS_LIVE_IN_FORCE &&
+		    live->extension->n_streams == live->n_streams)
+			qos_extension_limits(supervisor, live);
+	}
+}
+
+bool qos_extend_in_force(const struct qos_supervisor *supervisor,
+			 const struct qos_live_stream *stream, struct qos_stream_grant *grant)
+{
+	const struct qos_extension *extension = stream->live->extension;
+
+	if (!extension || extension->outdated || !is_settable(qos_live_wish(stream)) ||
+	    !is_native(grant))
+		return false;
+	grant->granted_ns = (uint64_t)qos_chain_value(supervisor->extender->chain,
+						      extension->number, stream->index);
+	return true;
+}
+
+/* As much of the range as can be had: its top, or the best of a few tries below it. */
+static bool reserve_stream(struct qos_supervisor *supervisor, const struct qos_live_stream *stream)
+{
+	const struct qos_cpu_stream *wish = qos_live_wish(stream);
+	const struct qos_stream_grant *grant = reserved_for(supervisor, stream);
+	uint64_t low, wanted = wish->runtime_range.hi;
+
+	if (!is_settable(wish) || !is_native(grant) || grant->granted_ns >= wanted ||
+	    override_of(supervisor, stream))
+		return false;
+	low = grant->granted_ns;
+	for (int i = 0; i < RESERVE_TRIES && wanted > low; i++) {
+		int r;
+
+		qos_ledger_begin(supervisor->ledger);
+		r = qos_ledger_change(supervisor->ledger, stream->live->contract->name, wish->name,
+				      wanted, false, NULL);
+		if (r) {
+			qos_ledger_rollback(supervisor->ledger);
+		} else {
+			qos_ledger_commit(supervisor->ledger);
+			return true;
+		}
+		wanted = low + (wanted - low) / 2;
+	}
+	return false;
+}
+
+bool qos_extension_reserve(struct qos_supervisor *supervisor, struct qos_live *live)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < live->n_streams; i++)
+		changed |= reserve_stream(supervisor, &live->streams[i]);
+	return changed;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files extend*.c only. */
+#pragma once
+
+#include "adapt/quarantine.h"
+#include "extend.h"
+#include "extension/compile.h"
+#include "kern/chain.h"
+
+/* One event of the contract that has rules. */
+struct qos_extension_program {
+	struct qos_rule_event event;
+	uint32_t slot;
+	uint64_t next_ns; /* tick: CLOCK_MONOTONIC */
+	uint64_t last_ns;
+	struct qos_stream_stats *before; /* tick: a stream each, at the last one; may be NULL */
+};
+
+/* The jobs that percentiles speak of: two snapshots, so that at least half of the last
+ * QOS_EXTENSION_JOBS is covered, and at most all of them. */
+#define QOS_EXTENSION_JOBS 1000
+struct qos_extension_window {
+	struct qos_stream_stats older;
+	struct qos_stream_stats newer;
+};
+
+/* What its attributes were made for. */
+struct qos_extension_stream {
+	uint64_t id;
+	uint64_t period_ns;
+};
+
+struct qos_extension {
+	uint32_t number;
+	char *shape; /* of its rules without their numbers: versions of one shape share their state */
+	size_t n_state;
+	size_t n_keys;
+	struct qos_extension_stream *streams; /* by index in the contract */
+	size_t n_streams;
+	bool outdated; /* an older version's: to be exchanged */
+	struct qos_extension_program *programs;
+	size_t n_programs;
+	char **signals;
+	size_t n_signals;
+	struct qos_extension_window *windows; /* a stream each; only if there are ticks */
+	size_t n_insns;
+	/* quarantine */
+	enum qos_quarantine quarantine;
+	struct qos_quarantine_state suspicion;
+	struct qos_guard_contract seen; /* at the last turn */
+	uint64_t reversals, reversals_seen;
+	uint64_t violations_seen;
+	int64_t last_step; /* sign of the last change */
+};
+
+struct qos_extender {
+	struct qos_chain *chain;
+	int timer_fd;
+	uint64_t violations_seen; /* of all contracts */
+};
+
+void qos_extension_free(struct qos_extension *extension);
+QOS_DEFINE_CLEANUP(struct qos_extension *, qos_extension_free)
+#define _cleanup_extension_ QOS_CLEANUP(qos_extension_freep)
+
+/* extend_tick.c: sets the timer to the earliest tick. */
+void qos_extension_arm(struct qos_supervisor *supervisor);
+/* Jobs that are late and whose threads are not switched. */
+void qos_extension_find_late(struct qos_supervisor *supervisor);
+
+/* extend.c: takes it out, or (NONE) back in. */
+void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live *live,
+			      enum qos_quarantine cause);
+/* extend_limits.c. plan: the caller frees ret->attributes; 0 or -ENOMEM. */
+int qos_extension_plan(const struct qos_supervisor *supervisor, const struct qos_live *live,
+		       struct qos_chain_contract *ret);
+void qos_extension_limits(struct qos_supervisor *supervisor, struct qos_live *live);
+void qos_extension_hold(struct qos_supervisor *supervisor, const struct qos_live *live);
+/* Asks admission for the top of each range; true: the ledger changed. */
+bool qos_extension_reserve(struct qos_supervisor *supervisor, struct qos_live *live);
