@@ -257,17 +257,17 @@ static void print_rules(const struct qos_out *out, const json_t *rules)
 
 	if (!json_is_object(rules))
 		return;
-	fprintf(out->file, "\nrules     %s%s%s\n", qos_json_text(rules, "state", "-"),
-		*cause ? ": " : "", cause);
+	fprintf(out->file, "\nrules: %s%s%s\n", qos_json_text(rules, "state", "-"),
+		*cause ? ", " : "", cause);
 	if (!ns)
 		return;
-	fprintf(out->file,
-		"          %lld runs, %.0f ns a run; %lld requests, %lld set, %lld signals\n",
-		(long long)qos_json_int(rules, "runs", 0), json_number_value(ns),
+	fprintf(out->file, "  runs         %lld, %.0fns a run\n",
+		(long long)qos_json_int(rules, "runs", 0), json_number_value(ns));
+	fprintf(out->file, "  requests     %lld, set %lld, signals %lld\n",
 		(long long)qos_json_int(rules, "requests", 0),
 		(long long)qos_json_int(rules, "set", 0),
 		(long long)qos_json_int(rules, "signals", 0));
-	fputs("          refused: ", out->file);
+	fputs("  refused      ", out->file);
 	print_refused(out, json_object_get(rules, "refused"));
 }
 

@@ -268,6 +268,7 @@ static void test_breach(void **state)
 	struct program hostile = {}, quiet = {};
 	struct qos_guard_contract counts;
 	struct party villain, other;
+	uint64_t jobs;
 
 	put_begin(&hostile);
 	put_request(&hostile, 0, RUNTIME(0), 7 * MS);
@@ -286,7 +287,9 @@ static void test_breach(void **state)
 	assert_int_equal(counts.muted, 1);
 	assert_int_equal(qos_chain_value(chain, villain.number, 0), 8 * MS);
 	counts = counts_of(chain, other.number);
-	assert_in_range(counts.runs, 2 * JOBS - 2, 2 * JOBS + 2);
+	jobs = read_stats(monitor, other.stream).jobs;
+	assert_true(jobs > JOBS);
+	assert_in_range(counts.runs, jobs - 1, jobs);
 	assert_int_equal(counts.breaches + counts.dropped, 0);
 	party_stop(&other);
 	party_stop(&villain);
@@ -325,8 +328,8 @@ static void test_swap(void **state)
 	until(is_asleep(party.worker->tid));
 	jobs = read_stats(monitor, party.stream).jobs;
 	counts = counts_of(chain, party.number);
-	assert_true(swaps > 20);
-	assert_true(jobs > 150);
+	assert_true(swaps > 5);
+	assert_true(jobs > 20);
 	/* the last switch may be the one at which the last job completes */
 	assert_in_range(counts.runs, jobs - 1, jobs);
 	assert_int_equal(counts.dropped, 0);
@@ -374,6 +377,7 @@ static void test_late_and_window(void **state)
 {
 	struct program p = {};
 	struct party late, window;
+	uint64_t windows;
 
 	put_begin(&p);
 	put_state(&p);
@@ -386,12 +390,15 @@ static void test_late_and_window(void **state)
 	late.worker->n = 4;
 	late.worker->work_ns = 25 * MS;
 	party_round(&late);
-	assert_in_range(state_word(chain, late.number, 1, 0), 3, 5);
+	assert_in_range(state_word(chain, late.number, 1, 0), 2,
+			read_stats(monitor, late.stream).late + 1);
 	assert_true((int64_t)state_word(chain, late.number, 1, 1) < 0);
 	party_stop(&late);
 	window = party_start(&plain_attribute, QOS_HOOK_WINDOW, &p);
 	party_round(&window);
-	assert_in_range(state_word(chain, window.number, 1, 0), JOBS / 2 - 1, JOBS / 2 + 1);
+	/* on a machine that is too slow several of them close at one switch, and are one event */
+	windows = read_stats(monitor, window.stream).windows;
+	assert_in_range(state_word(chain, window.number, 1, 0), 2, windows);
 	assert_true(state_word(chain, window.number, 1, 2) <= 2);
 	assert_int_equal(state_word(chain, window.number, 1, 3),
 			 state_word(chain, window.number, 1, 2) > 1);

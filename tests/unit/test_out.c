@@ -53,6 +53,7 @@ static const struct golden goldens[] = {
 	{"adjust", "adjust", qos_out_adjust, 80},
 	{"revert", "revert", qos_out_revert, 80},
 	{"revert-none", "revert-none", qos_out_revert, 80},
+	{"readmit", "readmit", qos_out_readmit, 80},
 	{"panic", "panic", qos_out_panic, 80},
 	{"panic-alone", "panic-alone", qos_out_panic, 80},
 	{"doctor", "doctor", qos_out_doctor, 80},
