@@ -63,6 +63,18 @@ static char *shape_of(const struct qos_contract *contract)
 	return buf.text;
 }
 
+/* FNV-1a of it and of our version, whose compiler it was. */
+static uint32_t hash_of(const char *text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *c = QOS_VERSION; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 16777619u;
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return hash;
+}
+
 static size_t count_keys(const struct qos_contract *contract)
 {
 	size_t n = 0;
@@ -171,18 +183,21 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 
 	for (size_t i = 0; r == 0 && i < compiled->n_programs; i++) {
 		const struct qos_program *program = &compiled->programs[i];
-		struct qos_extension_program *was = find_program(old, &program->event);
+		struct qos_extension_program *was = find_program(old, &program->event), *place;
 		uint32_t slot = was ? was->slot : 0;
 
 		r = load_program(supervisor, live, extension->number, program, &slot, diag);
 		if (r < 0)
 			break;
-		extension->programs[extension->n_programs++] = (struct qos_extension_program){
-			.event = program->event,
-			.slot = slot,
-			.next_ns = was ? was->next_ns
-				       : qos_clock_ns(CLOCK_MONOTONIC) + program->event.tick_ns,
-			.before = was ? TAKE_PTR(was->before) : NULL};
+		place = &extension->programs[extension->n_programs++];
+		*place = (struct qos_extension_program){.event = program->event,
+							.slot = slot,
+							.next_ns = qos_clock_ns(CLOCK_MONOTONIC) +
+								   program->event.tick_ns};
+		if (was) {
+			place->next_ns = was->next_ns;
+			place->before = TAKE_PTR(was->before);
+		}
 		extension->n_insns += program->code.n_insns;
 	}
 	return r;
@@ -248,7 +263,9 @@ static int new_number(struct qos_supervisor *supervisor, const struct qos_live *
 {
 	struct qos_chain_contract plan = {.n_signals = extension->n_signals,
 					  .n_state = extension->n_state,
-					  .n_keys = extension->n_keys};
+					  .n_keys = extension->n_keys,
+					  .name = live->contract->name,
+					  .shape = hash_of(extension->shape)};
 	int r;
 
 	r = qos_extension_plan(supervisor, live, &plan);

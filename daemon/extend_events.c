@@ -24,6 +24,7 @@ void qos_extend_open(struct qos_supervisor *supervisor)
 	extender = calloc(1, sizeof(*extender));
 	if (extender)
 		r = qos_chain_new(supervisor->monitor, supervisor->options.run_dir,
+				  supervisor->originals ? supervisor->options.pin_dir : NULL,
 				  &extender->chain);
 	if (r == 0) {
 		extender->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -61,7 +61,8 @@ static int open_parts(struct qos_chain *chain)
 	return chain->ring ? 0 : -errno;
 }
 
-int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, struct qos_chain **ret)
+int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, const char *pin_dir,
+		  struct qos_chain **ret)
 {
 	_cleanup_chain_ struct qos_chain *chain = calloc(1, sizeof(*chain));
 	int r;
@@ -69,6 +70,7 @@ int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, struct qo
 	if (!chain)
 		return -ENOMEM;
 	chain->type.report_dir = report_dir;
+	chain->pin_dir = pin_dir;
 	qos_monitor_chain_parts(monitor, &chain->parts);
 	r = open_parts(chain);
 	if (r < 0)
@@ -208,7 +210,7 @@ int qos_chain_add(struct qos_chain *chain, const struct qos_chain_contract *plan
 				  plan->n_attributes);
 	if (!number || (plan->n_attributes && !first))
 		return -ENOSPC;
-	r = qos_chain_state_new(entry, plan);
+	r = qos_chain_state_new(chain, entry, plan);
 	if (r < 0)
 		return r;
 	entry->used = true;

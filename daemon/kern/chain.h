@@ -21,8 +21,10 @@
 struct qos_monitor;
 struct qos_chain;
 
-/* Borrows the monitor, which must outlive it, and report_dir (kern/prog.h). 0 or -errno. */
-int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, struct qos_chain **ret);
+/* Borrows the monitor, which must outlive it, report_dir (kern/prog.h), and pin_dir, a directory in a bpf
+ * file system for states (NULL: they end with the process). 0 or -errno. */
+int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, const char *pin_dir,
+		  struct qos_chain **ret);
 void qos_chain_free(struct qos_chain *chain);
 QOS_DEFINE_CLEANUP(struct qos_chain *, qos_chain_free)
 #define _cleanup_chain_ QOS_CLEANUP(qos_chain_freep)
@@ -45,8 +47,10 @@ struct qos_chain_contract {
 	const struct qos_chain_attribute *attributes;
 	size_t n_attributes;
 	size_t n_signals;
-	size_t n_state; /* words a key of map `state`; 0: none */
-	size_t n_keys;	/* threads that have a key at a time */
+	size_t n_state;	  /* words a key of map `state`; 0: none */
+	size_t n_keys;	  /* threads that have a key at a time */
+	const char *name; /* of its pins; NULL: none */
+	uint32_t shape;	  /* pinned state is gone on with only if it was made for the same */
 };
 
 /* Gives the contract a number; nothing of it runs yet. 0, -ENOSPC, -EINVAL (more reserved or in force

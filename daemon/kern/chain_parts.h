@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between chain.c and chain_program.c only. */
+/* Between the files chain*.c only. */
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -10,7 +10,9 @@
 
 struct qos_chain_entry {
 	bool used;
+	char *name;   /* that its pins have; NULL: none, or a newer entry has them */
 	int state_fd; /* -1: none */
+	int owner_fd; /* -1: none */
 	size_t n_state;
 	size_t n_keys;
 	uint8_t *keys; /* n_keys + 1 of them; [0] is the ticks' */
@@ -31,6 +33,7 @@ struct qos_chain {
 	uint8_t slots[QOS_EXTENSIONS];
 	uint32_t next_number, next_attribute, next_slot; /* so that numbers are reused late */
 	struct qos_table threads;
+	const char *pin_dir;
 	struct qos_prog_type type;
 	struct qos_rules_frame *frame_raw;
 	struct ring_buffer *ring;
@@ -40,5 +43,6 @@ struct qos_chain {
 
 /* NULL: no such contract. */
 struct qos_chain_entry *qos_chain_entry(struct qos_chain *chain, uint32_t number);
-int qos_chain_state_new(struct qos_chain_entry *entry, const struct qos_chain_contract *plan);
+int qos_chain_state_new(struct qos_chain *chain, struct qos_chain_entry *entry,
+			const struct qos_chain_contract *plan);
 void qos_chain_entry_reset(struct qos_chain *chain, struct qos_chain_entry *entry);

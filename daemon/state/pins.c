@@ -20,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "kern/probe.h"
 #include "util/cleanup.h"
@@ -161,6 +162,22 @@ static bool is_empty(const char *path)
 			return false;
 	}
 	return dir;
+}
+
+static bool is_state(const char *name)
+{
+	return !strncmp(name, "state-", 6) || !strncmp(name, "owner-", 6);
+}
+
+void qos_pins_drop_states(const char *dir)
+{
+	_cleanup_closedir_ DIR *open_dir = is_on(dir, BPF_FS_MAGIC) ? opendir(dir) : NULL;
+	const struct dirent *entry;
+
+	while (open_dir && (entry = readdir(open_dir))) {
+		if (is_state(entry->d_name))
+			unlinkat(dirfd(open_dir), entry->d_name, 0);
+	}
 }
 
 static int drop_mount(const char *path)

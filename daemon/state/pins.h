@@ -15,6 +15,9 @@
  */
 int qos_pins_prepare(const char *dir, bool create, struct qos_diag *diag);
 
+/* Removes the states of rules (kern/chain_state.c), whoever left them there. */
+void qos_pins_drop_states(const char *dir);
+
 /* Removes `dir` if it is empty, then the mount if qosd made it and nothing is pinned there any
  * more. 0 (also when something of others had to stay) or -errno. */
 int qos_pins_release(const char *dir);

@@ -302,7 +302,7 @@ int main(void)
 
 	r = qos_monitor_new(&diag, &monitor);
 	if (r == 0)
-		r = qos_chain_new(monitor, NULL, &chain);
+		r = qos_chain_new(monitor, NULL, NULL, &chain);
 	if (r < 0 || stats_fd < 0)
 		die("monitor", r < 0 ? r : -errno);
 	pthread_create(&thread, NULL, worker, NULL);

@@ -173,7 +173,7 @@ static int setup(void **state)
 	int r = load_monitor(state);
 
 	monitor = *state;
-	return r ? r : qos_chain_new(monitor, NULL, &chain);
+	return r ? r : qos_chain_new(monitor, NULL, NULL, &chain);
 }
 
 static int teardown(void **state)

@@ -3,7 +3,11 @@
 """Rules of contracts, from the file to a thread's runtime: they run in the kernel, follow the contract,
 wait while a person adjusts, are taken out when they go wrong, and go with the daemon."""
 
+import json
+import os
+import shutil
 import signal
+import subprocess
 import unittest
 
 from contracts import PERIODIC, PYTHON, contract
@@ -41,6 +45,22 @@ def begin(qosd, text, name="cam", work=1):
     program = qosd.run(PYTHON, PERIODIC, name, "20", str(work))
     until("jobs", lambda: qosd.stream(name)["stats"]["jobs"] > 3)
     return program
+
+
+def bpftool(qosd, verb):
+    done = subprocess.run([shutil.which("bpftool", path="/usr/sbin:/sbin:/usr/bin"), "-j", "map", verb,
+                           "pinned", os.path.join(qosd.pin_dir, "state-cam")],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def pinned(qosd):
+    return bpftool(qosd, "show")["id"]
+
+
+def values(qosd):
+    """How many bytes of the state are not zero."""
+    return sum(byte != "0x00" for item in bpftool(qosd, "dump") for byte in item["value"])
 
 
 class Rules(unittest.TestCase):
@@ -117,6 +137,23 @@ class Rules(unittest.TestCase):
             self.assertEqual(rules_of(qosd)["state"], "not loaded")
             qosd.ctl("reload")
             until("they are back", lambda: rules_of(qosd)["runs"] > 0)
+
+    def test_state_outlives_a_kill(self):
+        with Instance() as qosd:
+            program = begin(qosd, with_rules(rule("cpu.job", "ewma(cpu.used, 1/64) > 19ms", emit="x")))
+            until("state", lambda: values(qosd) > 0)
+            before = pinned(qosd)
+            qosd.stop(signal.SIGKILL)
+            os.kill(program.pid, signal.SIGSTOP)  # no event: what is there was there before
+            qosd.start()
+            self.assertEqual(pinned(qosd), before)
+            self.assertGreater(values(qosd), 0)
+            os.kill(program.pid, signal.SIGCONT)
+            qosd.write("cam", with_rules(rule("cpu.job", "ewma(cpu.slack, 1/64) > 19ms", emit="x")))
+            qosd.ctl("reload")
+            self.assertNotEqual(pinned(qosd), before)  # other rules, another state
+            qosd.stop()
+            self.assertFalse(os.path.exists(os.path.join(qosd.pin_dir, "state-cam")))
 
     def test_quarantine(self):
         with Instance() as qosd:
