@@ -147,6 +147,19 @@ static __always_inline struct qos_change *change_begin(__u32 type, __u32 contrac
 	return change;
 }
 
+/* What the monitor holds the stream to from now on: SCHED_FIFO is cut by it alone, so there the change is
+ * in force at once. The daemon puts the exact budget there, which also has the cost of samples. */
+static __always_inline void set_config(__u32 stream, const struct guard_claim *claim)
+{
+	struct qos_stream_config *config = bpf_map_lookup_elem(&streams, &stream);
+
+	if (!config)
+		return;
+	*(volatile __u64 *)&config->runtime_ns = claim->value;
+	if (config->budget_ns)
+		__sync_fetch_and_add(&config->budget_ns, claim->value - claim->old);
+}
+
 static __always_inline int set_attribute(__u32 number, __u32 index, struct qos_attribute *attribute,
 					 __s64 value, __u64 now)
 {
@@ -171,6 +184,7 @@ static __always_inline int set_attribute(__u32 number, __u32 index, struct qos_a
 	change->old = claim.old;
 	change->value = claim.value;
 	bpf_ringbuf_submit(change, 0);
+	set_config(attribute->stream, &claim);
 	guard_return(pool, &claim);
 	return QOS_VERDICT_SET;
 }

@@ -5,8 +5,8 @@
  * A later version of a contract keeps number and state if its rules differ in nothing but numbers:
  * then each program is exchanged in its place, and no event is lost. Else all is made anew.
  *
- * Weakness: under SCHED_FIFO and SCHED_DEADLINE a change takes effect when this process has carried
- * it out, which under load is some milliseconds after the event.
+ * Weakness: under SCHED_DEADLINE a change takes effect when this process has carried it out, which under
+ * load is some milliseconds after the event. SCHED_FIFO is cut by the monitor, which knows at once.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -210,7 +210,7 @@ int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 	int stats_fd = bpf_map__fd(monitor->skeleton->maps.stats);
 	int streams_fd = bpf_map__fd(monitor->skeleton->maps.streams), r;
 
-	bpf_map_lookup_elem(streams_fd, &id, &old);
+	qos_monitor_stream_config(monitor, id, &old);
 	mine.hooks = old.hooks;
 
 	if (mine.period_mhz)
@@ -225,14 +225,23 @@ int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 	return qos_monitor_map_set(streams_fd, id, &mine, BPF_ANY);
 }
 
+int qos_monitor_stream_config(struct qos_monitor *monitor, uint32_t id,
+			      struct qos_stream_config *ret)
+{
+	int fd = bpf_map__fd(monitor->skeleton->maps.streams);
+
+	return bpf_map_lookup_elem(fd, &id, ret) < 0 ? -errno : 0;
+}
+
 int qos_monitor_stream_hooks(struct qos_monitor *monitor, uint32_t id,
 			     const struct qos_stream_hooks *hooks)
 {
 	int fd = bpf_map__fd(monitor->skeleton->maps.streams);
 	struct qos_stream_config config;
+	int r = qos_monitor_stream_config(monitor, id, &config);
 
-	if (bpf_map_lookup_elem(fd, &id, &config) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	config.hooks = *hooks;
 	return qos_monitor_map_set(fd, id, &config, BPF_EXIST);
 }

@@ -27,6 +27,9 @@ QOS_DEFINE_CLEANUP(struct qos_monitor *, qos_monitor_free)
  * deadline <= period, a period below 1 us, x > y, or a watched budget of 0. 0 or -errno. */
 int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 			   const struct qos_stream_config *config);
+/* As the programs have it now: set, and what the guard made of it. 0 or -errno. */
+int qos_monitor_stream_config(struct qos_monitor *monitor, uint32_t id,
+			      struct qos_stream_config *ret);
 /* What rules hook in the stream, which must exist; set leaves it as it is. 0 or -errno. */
 int qos_monitor_stream_hooks(struct qos_monitor *monitor, uint32_t id,
 			     const struct qos_stream_hooks *hooks);

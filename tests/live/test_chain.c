@@ -45,6 +45,7 @@ static struct party party_start(const struct qos_chain_attribute *attribute, enu
 	const struct qos_stream_config config = {.period_ns = PERIOD,
 						 .deadline_ns = 20 * MS,
 						 .runtime_ns = 8 * MS,
+						 .budget_ns = 9 * MS,
 						 .window_x = 1,
 						 .window_y = 2};
 	const struct worker plan = {
@@ -113,6 +114,7 @@ static void test_acts(void **state)
 {
 	struct program p = {};
 	struct qos_guard_contract counts;
+	struct qos_stream_config config;
 	struct seen seen = {};
 	struct party party;
 
@@ -128,6 +130,9 @@ static void test_acts(void **state)
 	party_round(&party);
 	counts = counts_of(chain, party.number);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), 9 * MS);
+	assert_int_equal(qos_monitor_stream_config(monitor, party.stream, &config), 0);
+	assert_int_equal(config.runtime_ns, 9 * MS);
+	assert_int_equal(config.budget_ns, 10 * MS);
 	assert_int_equal(counts.verdicts[QOS_VERDICT_SET], 1);
 	assert_in_range(counts.runs, JOBS - 1, JOBS + 1);
 	assert_int_equal(counts.verdicts[QOS_VERDICT_SAME], counts.runs - 1);
