@@ -61,7 +61,7 @@
  * ---------------------
  * Every thread has a grid of periods. A request is released when the thread wakes up at or after
  * the next grid point, or at the grid point if the thread is runnable then. A wakeup within
- * min(T/16, 100 us) of a grid point counts as at it; a later one anchors the grid anew. So the grid
+ * min(T/16, 250 us) of a grid point counts as at it; a later one anchors the grid anew. So the grid
  * keeps its phase and is never denser than T in the long run. A request is served if the thread got
  * C, or its job ended, or it has nothing to do, by the deadline; else it is lost, and what it got
  * is wasted. A job runs from its release to its completion. With job "wakeup" it ends with a sleep
@@ -102,7 +102,7 @@
  * ns then, not as a rate.
  * Claims are verified (dwcs_check.h), together with all tables in force on that CPU; a wrong one is
  * refused, and so is one that takes too long to verify (E2BIG; 700 streams on a CPU do not). What
- * is charged: C' = (C + 2 DISPATCH) / CAP, D' = D - min(T/16, 100 us) - BLOCKING. A bundle's BUDGET
+ * is charged: C' = (C + 2 DISPATCH) / CAP, D' = D - min(T/16, 250 us) - BLOCKING. A bundle's BUDGET
  * and ties are of C'. Mode PHASES goes with no other one on one CPU, its cycles are equally long in
  * time. Later settings that charge more end all claims (CHANGE).
  * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN
@@ -165,7 +165,7 @@
 
 /* A wakeup that is no further from a grid point counts as at it: a part of T, and at most so much. */
 #define QOS_DWCS_TOLERANCE_PART	  16
-#define QOS_DWCS_TOLERANCE_MAX_NS 100000ULL
+#define QOS_DWCS_TOLERANCE_MAX_NS 250000ULL
 
 /* Histograms are laid out as in bpf/qos_abi.h: 8 linear steps a power of two from 2^10 to 2^36 ns. */
 #define QOS_DWCS_HIST_BUCKETS (2 + ((36 - 10) << 3))

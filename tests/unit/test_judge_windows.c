@@ -108,12 +108,12 @@ static void test_too_much_is_refused(void **state)
 	assert_int_equal(add(ledger, &b), QOS_LEDGER_E_REFUSED);
 }
 
-/* Straight: charges (the cap is 90 %, a wakeup may be 100 us late), disturbance, several threads. */
+/* Straight: charges (the cap is 90 %, a wakeup may be 250 us late), disturbance, several threads. */
 static void test_judge(void **state)
 {
 	struct test_contract a;
 	struct qos_cpu_stream *wish = test_one(&a, "a", 50, MS, 10 * MS);
-	struct qos_windows_stream stream = {.wish = wish, .cost_ns = (10 * MS - MS / 10) * 9 / 10};
+	struct qos_windows_stream stream = {.wish = wish, .cost_ns = (10 * MS - MS / 4) * 9 / 10};
 	struct qos_capacity capacity;
 	struct qos_book book;
 	const char *test;

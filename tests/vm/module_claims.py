@@ -11,7 +11,7 @@ from lab_test import (ALL, HISTOGRAMS, MS, N, attach, contract, events, expect, 
                       stats, stream, until, worker)
 
 VIRTUAL_TIME = len(ALL) == 1
-TOLERANCE = 100000
+TOLERANCE = 250000
 
 
 def claim(nl, number, mode, **more):
