@@ -8,11 +8,11 @@
  */
 #pragma once
 
-#define QOS_GUARD_CONTRACTS  4096
-#define QOS_GUARD_ATTRIBUTES 16384
-#define QOS_EXTENSIONS	     16384 /* elements of `extensions`: programs of all contracts */
+#define QOS_GUARD_CONTRACTS  1536 /* with rules */
+#define QOS_GUARD_ATTRIBUTES 4096
+#define QOS_EXTENSIONS	     8192 /* elements of `extensions`: programs of all contracts */
 
-#define QOS_GUARD_RING_BYTES (128 * 1024)
+#define QOS_GUARD_RING_BYTES (32 * 1024)
 #define QOS_GUARD_KEYS	     65536	  /* threads that have a state of their own */
 #define QOS_SIGNAL_GAP_NS    100000000ULL /* ten signals a second a contract; the rest is counted */
 
