@@ -52,9 +52,9 @@ void qos_extend_turn(struct qos_supervisor *supervisor);
 int qos_extend_readmit(struct qos_supervisor *supervisor, const char *contract,
 		       struct qos_diag *diag, json_t **ret_json);
 
-/* What is wrong with its rules, for `status`; false: nothing. */
-bool qos_extend_problem(const struct qos_live *live, char *buf, size_t size);
-extern const char *const qos_extend_problem_hint;
+/* What is wrong with its rules, for `status`; false: nothing. The hint is static. */
+bool qos_extend_problem(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			char *buf, size_t size, const char **ret_hint);
 
 /* For `status` and `show`; null: the contract has no rules. */
 json_t *qos_extend_json(const struct qos_supervisor *supervisor, const struct qos_live *live);

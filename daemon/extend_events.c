@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "extend_parts.h"
+#include "module.h"
 #include "stats.h"
 #include "tell.h"
 
@@ -252,20 +253,42 @@ int qos_extend_readmit(struct qos_supervisor *supervisor, const char *contract,
 	return *ret_json ? 0 : -ENOMEM;
 }
 
-const char *const qos_extend_problem_hint =
-	"qosctl events says when; qosctl readmit puts rules that were taken out of service back";
+/* Why rules that could be loaded are not. */
+static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
+				     const struct qos_live *live)
+{
+	if (supervisor->panicked)
+		return NULL;
+	if (live->rules_failed)
+		return "they could not be loaded";
+	if (!supervisor->monitor)
+		return "there is no monitor";
+	if (live->contract->placement != QOS_PLACEMENT_KERNEL)
+		return "placement: user is not served yet";
+	if (qos_module_in_charge(supervisor))
+		return "under the module qos_dwcs they are not served yet";
+	return NULL;
+}
 
-bool qos_extend_problem(const struct qos_live *live, char *buf, size_t size)
+bool qos_extend_problem(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			char *buf, size_t size, const char **ret_hint)
 {
 	const struct qos_extension *extension = live->extension;
+	const char *reason;
 
-	if (extension && extension->quarantine)
-		snprintf(buf, size, "its rules are in quarantine: %s",
-			 qos_quarantine_causes[extension->quarantine]);
-	else if (live->rules_failed)
-		snprintf(buf, size, "its rules could not be loaded");
-	else
+	if (live->state != QOS_LIVE_IN_FORCE || !live->contract || !live->contract->n_rules)
 		return false;
+	if (extension && !extension->quarantine)
+		return false;
+	reason = extension ? qos_quarantine_causes[extension->quarantine]
+			   : reason_not_loaded(supervisor, live);
+	if (!reason)
+		return false;
+	snprintf(buf, size, "its rules %s: %s", extension ? "are in quarantine" : "do not run",
+		 reason);
+	*ret_hint = extension ? "qosctl events says since when; qosctl readmit puts them back"
+		    : live->rules_failed ? "qosctl events has the words; qosctl reload tries again"
+					 : "its runtimes stay as the contract has them";
 	return true;
 }
 

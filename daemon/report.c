@@ -158,6 +158,7 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 		const char *name = live->contract ? live->contract->name : live->file;
+		const char *hint;
 		char text[160];
 
 		if (live->stale)
@@ -166,8 +167,8 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 			add_problem(list, live->state == QOS_LIVE_WAITING ? "warning" : "error",
 				    name, live->reason ? live->reason : "not in force",
 				    live_hints[live->state]);
-		else if (qos_extend_problem(live, text, sizeof(text)))
-			add_problem(list, "warning", name, text, qos_extend_problem_hint);
+		else if (qos_extend_problem(supervisor, live, text, sizeof(text), &hint))
+			add_problem(list, "warning", name, text, hint);
 		else if (live->contract && live->contract->n_net)
 			add_problem(list, "warning", name, "its network section is not served yet",
 				    "only its cpu section is in force");

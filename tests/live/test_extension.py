@@ -155,6 +155,14 @@ class Rules(unittest.TestCase):
             qosd.stop()
             self.assertFalse(os.path.exists(os.path.join(qosd.pin_dir, "state-cam")))
 
+    def test_placement_user_is_told(self):
+        with Instance() as qosd:
+            text = with_rules(UP).replace("adapt:\n", "adapt:\n  placement: user\n")
+            begin(qosd, text)
+            self.assertEqual(rules_of(qosd)["state"], "not loaded")
+            self.assertTrue(any("placement: user" in p["text"]
+                                for p in qosd.json("status")["problems"]))
+
     def test_quarantine(self):
         with Instance() as qosd:
             begin(qosd, with_rules(rule("cpu.job", value="10ms - cpu.runtime"),
