@@ -13,7 +13,8 @@
  *
  * The kernel takes a CPU from real-time work that uses more of it than a quota (RT throttling, the
  * fair server). No test has that in it, so it is a hypothesis, and it is checked: where all that may
- * run on a CPU could fill a quota within one of its periods, nothing is proven under SCHED_FIFO.
+ * run on a CPU could fill a quota within one of its periods, nothing is proven under SCHED_FIFO or the
+ * module.
  *
  * Weakness: of the FIFO work of others that check knows the average alone. For SCHED_DEADLINE the
  * fair server is in the cap only. An isolated CPU is taken to lie outside of the root domain that SCHED_DEADLINE balances
@@ -323,7 +324,7 @@ static struct qos_windows_stream windows_of(const struct rank *rank)
 static void judge_module(struct qos_book *book, unsigned int cpu, bool has_above,
 			 struct judged_cpu *judged)
 {
-	bool disturbed = has_above || qos_cpus_has(&book->capacity->disturbed, cpu);
+	enum qos_windows_cpu kind = QOS_WINDOWS_ALONE;
 	_cleanup_free_ struct qos_windows_stream *streams = calloc(judged->n + 1, sizeof(*streams));
 	enum qos_guarantee guarantee;
 	const char *test;
@@ -335,7 +336,11 @@ static void judge_module(struct qos_book *book, unsigned int cpu, bool has_above
 	}
 	for (size_t i = 0; i < judged->n; i++)
 		streams[i] = windows_of(&judged->ranks[i]);
-	guarantee = qos_judge_windows(book, streams, judged->n, disturbed, &test, &plan);
+	if (has_above || qos_cpus_has(&book->capacity->disturbed, cpu))
+		kind = QOS_WINDOWS_DISTURBED;
+	else if (!may_prove(book, cpu, judged))
+		kind = QOS_WINDOWS_TAXED;
+	guarantee = qos_judge_windows(book, streams, judged->n, kind, &test, &plan);
 	for (size_t i = 0; i < judged->n; i++) {
 		judged->ranks[i].guarantee = guarantee;
 		judged->ranks[i].test = test;

@@ -74,11 +74,12 @@ static int is_simulated(struct qos_sim_task *tasks, size_t n)
 
 enum qos_guarantee qos_judge_windows(struct qos_book *book,
 				     const struct qos_windows_stream *streams, size_t n,
-				     bool disturbed, const char **ret_test, uint64_t *ret_plan)
+				     enum qos_windows_cpu kind, const char **ret_test,
+				     uint64_t *ret_plan)
 {
 	size_t n_threads = count_threads(streams, n);
 	_cleanup_free_ struct qos_sim_task *tasks = calloc(n_threads + 1, sizeof(*tasks));
-	enum qos_proof proof;
+	enum qos_proof proof = QOS_PROOF_NONE;
 	int r;
 
 	*ret_test = qos_windows_tests[QOS_PROOF_NONE];
@@ -87,9 +88,10 @@ enum qos_guarantee qos_judge_windows(struct qos_book *book,
 		book->error = -ENOMEM;
 		return QOS_BEST_EFFORT;
 	}
-	if (disturbed || n_threads > THREADS_MAX)
+	if (kind == QOS_WINDOWS_DISTURBED || n_threads > THREADS_MAX)
 		return QOS_BEST_EFFORT;
-	proof = qos_plan_windows(book->capacity, streams, n, NULL, ret_plan);
+	if (kind == QOS_WINDOWS_ALONE)
+		proof = qos_plan_windows(book->capacity, streams, n, NULL, ret_plan);
 	if (proof != QOS_PROOF_NONE) {
 		*ret_test = qos_windows_tests[proof];
 		return QOS_PROVEN;

@@ -9,9 +9,15 @@
 /* By enum qos_proof: none windows-sporadic windows-bundle windows-table. */
 extern const char *const qos_windows_tests[];
 
-/* Of all streams together. disturbed: others' FIFO work may delay the band there, so nothing holds.
- * *ret_test: static name of what says so, or "none"; *ret_plan: as qos_plan_windows has it. -ENOMEM in
+enum qos_windows_cpu {
+	QOS_WINDOWS_ALONE,
+	QOS_WINDOWS_TAXED, /* the kernel may take the CPU (throttling, fair server): nothing is proven */
+	QOS_WINDOWS_DISTURBED, /* others' work may delay the band, so nothing holds */
+};
+
+/* Of all streams together. *ret_test: static name of what says so, or "none"; *ret_plan: as qos_plan_windows has it. -ENOMEM in
  * book->error. */
 enum qos_guarantee qos_judge_windows(struct qos_book *book,
 				     const struct qos_windows_stream *streams, size_t n,
-				     bool disturbed, const char **ret_test, uint64_t *ret_plan);
+				     enum qos_windows_cpu kind, const char **ret_test,
+				     uint64_t *ret_plan);

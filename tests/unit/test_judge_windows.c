@@ -65,6 +65,31 @@ static void test_more_than_one_cpu(void **state)
 	assert_string_equal(grant_of(module, "a")->test, qos_windows_tests[QOS_PROOF_SPORADIC]);
 }
 
+/* Two that could fill the CPU, where the kernel then takes it away for a while; one alone cannot. */
+static void test_quota(void **state)
+{
+	struct test_contract a, b, c;
+	struct qos_capacity capacity;
+	_cleanup_ledger_ struct qos_ledger *ledger = NULL;
+
+	(void)state;
+	test_capacity(&capacity, 1);
+	capacity.dwcs = true;
+	capacity.n_quotas = 1;
+	capacity.quotas[0] = (struct qos_quota){.runtime_ns = 950 * MS, .period_ns = 1000 * MS};
+	assert_int_equal(qos_ledger_new(&capacity, &ledger), 0);
+	window(test_one(&a, "a", 50, MS, 20 * MS), 12 * MS, 1, 2);
+	window(test_one(&b, "b", 50, MS, 40 * MS), 10 * MS, 0, 1);
+	assert_int_equal(add(ledger, &a), 0);
+	assert_int_equal(grant_of(ledger, "a")->guarantee, QOS_PROVEN);
+	assert_int_equal(add(ledger, &b), 0);
+	assert_int_equal(grant_of(ledger, "b")->guarantee, QOS_PROVEN);
+	window(test_one(&c, "c", 50, MS, 20 * MS), 5 * MS, 1, 2);
+	c.contract.accept = QOS_BEST_EFFORT;
+	assert_int_equal(add(ledger, &c), 0);
+	assert_true(grant_of(ledger, "a")->guarantee != QOS_PROVEN);
+}
+
 /* T1's synchronous release does not fit, every phase does. */
 static void test_simulated(void **state)
 {
@@ -122,17 +147,23 @@ static void test_judge(void **state)
 	(void)state;
 	test_capacity(&capacity, 1);
 	assert_int_equal(qos_book_init(&book, &capacity), 0);
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan), QOS_PROVEN);
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, true, &test, &plan), QOS_BEST_EFFORT);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, QOS_WINDOWS_ALONE, &test, &plan),
+			 QOS_PROVEN);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, QOS_WINDOWS_DISTURBED, &test, &plan),
+			 QOS_BEST_EFFORT);
 	assert_string_equal(test, "none");
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, QOS_WINDOWS_TAXED, &test, &plan),
+			 QOS_SIMULATED);
+	assert_int_equal(plan, 0);
 	stream.cost_ns += 10;
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan),
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, QOS_WINDOWS_ALONE, &test, &plan),
 			 QOS_BEST_EFFORT);
 	stream.cost_ns = 4 * MS;
 	wish->max_threads = 2;
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan), QOS_SIMULATED);
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, QOS_WINDOWS_ALONE, &test, &plan),
+			 QOS_SIMULATED);
 	book.capacity->blocking_ns = 4 * MS;
-	assert_int_equal(qos_judge_windows(&book, &stream, 1, false, &test, &plan),
+	assert_int_equal(qos_judge_windows(&book, &stream, 1, QOS_WINDOWS_ALONE, &test, &plan),
 			 QOS_BEST_EFFORT);
 	qos_book_deinit(&book);
 }
@@ -141,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_more_than_one_cpu),
+		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_simulated),
 		cmocka_unit_test(test_proven_stays_proven),
 		cmocka_unit_test(test_too_much_is_refused),
