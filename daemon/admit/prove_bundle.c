@@ -10,15 +10,17 @@
  * sum over bundles, and the blocking, is at most t for all t. A stream that is alone in its bundle has the
  * pattern of T1, whose W(n) = ceil(nm/y) C no other choice can beat.
  *
- * The budget is lowered step by step, to just below the largest load that was needed, until a window
- * would break. Weakness: there may be a lower one beyond.
+ * The budget is the end of a bisection between 0 and the largest load: with it all windows are kept, with
+ * any less one breaks. Each step is a replay; those of a whole set are bounded by LOOKS_MAX, and a
+ * bisection that it cuts short ends with the budget that was reached. Weakness: there may be a lower one.
  */
 #include <string.h>
 
 #include "admit/prove_demand.h"
 #include "util/cleanup.h"
 
-#define CYCLE_MAX 4096U /* periods; W is quadratic in it */
+#define CYCLE_MAX 4096U	       /* periods; W is quadratic in it */
+#define LOOKS_MAX (1ULL << 27) /* at members, or 8 loads, of a whole set: about 0.3 s */
 
 struct bundle {
 	const struct qos_sim_task *tasks; /* all of the set */
@@ -91,38 +93,60 @@ static void largest_loads(struct bundle *bundle, const uint64_t *loads)
 	}
 }
 
-/* Of a stream that is alone, and needs no budget. */
-static void replay_alone(struct bundle *bundle, uint64_t *loads)
+/* Of a stream that is alone, and needs no budget. The first k of a window are the densest k. */
+static void replay_alone(struct bundle *bundle)
 {
 	const struct qos_sim_task *task = member(bundle, 0);
+	uint64_t sum = 0;
 
 	for (uint32_t p = 0; p < bundle->cycle; p++) {
 		bundle->chosen[p] = !task->y || qos_prove_pattern(task->x, task->y, p);
-		loads[p] = bundle->chosen[p] ? task->cost : 0;
+		sum += bundle->chosen[p] ? task->cost : 0;
+		bundle->most[p] = sum;
 	}
 }
 
-/* Finds the budget, the choices and the loads. */
-static bool plan(struct bundle *bundle)
+/* The budget, and what comes of it. `most` of one that keeps all windows does so too, so it is more than
+ * any that broke one. False: no memory, or too much work. */
+static bool bisect(struct bundle *bundle, uint64_t *best, uint64_t looks)
 {
 	_cleanup_free_ uint64_t *loads = calloc(bundle->cycle, sizeof(*loads));
-	_cleanup_free_ uint64_t *best = calloc(bundle->cycle, sizeof(*best));
 	_cleanup_free_ uint16_t *chosen = calloc(bundle->cycle, sizeof(*chosen));
-	uint64_t budget = bundle->n > 1 ? UINT64_MAX : 0, most;
+	uint64_t price = bundle->cycle * bundle->n * bundle->n, steps = looks / price;
+	uint64_t breaks = 0, budget = UINT64_MAX, most;
+
+	if (!loads || !chosen || !steps)
+		return false;
+	for (; steps > 0 && budget > breaks; steps--) {
+		if (replay(bundle, budget, chosen, loads, &most)) {
+			memcpy(bundle->chosen, chosen, bundle->cycle * sizeof(*chosen));
+			memcpy(best, loads, bundle->cycle * sizeof(*loads));
+			bundle->budget = most;
+		} else {
+			breaks = budget;
+		}
+		budget = breaks + (bundle->budget - breaks) / 2;
+	}
+	return true;
+}
+
+/* Finds the budget, the choices and the loads. False: no memory, or too much work. */
+static bool plan(struct bundle *bundle, uint64_t looks)
+{
+	_cleanup_free_ uint64_t *loads = calloc(bundle->cycle, sizeof(*loads));
+	uint64_t sums = (uint64_t)bundle->cycle * bundle->cycle / 8;
 
 	bundle->chosen = calloc(bundle->cycle, sizeof(*bundle->chosen));
 	bundle->most = calloc(bundle->cycle, sizeof(*bundle->most));
-	if (!loads || !best || !chosen || !bundle->chosen || !bundle->most)
+	if (!loads || !bundle->chosen || !bundle->most)
 		return false;
-	if (bundle->n == 1)
-		replay_alone(bundle, best);
-	while (budget && replay(bundle, budget, chosen, loads, &most)) {
-		memcpy(bundle->chosen, chosen, bundle->cycle * sizeof(*chosen));
-		memcpy(best, loads, bundle->cycle * sizeof(*loads));
-		bundle->budget = most;
-		budget = most ? most - 1 : 0;
+	if (bundle->n == 1) {
+		replay_alone(bundle);
+		return true;
 	}
-	largest_loads(bundle, best);
+	if (sums > looks || !bisect(bundle, loads, looks - sums))
+		return false;
+	largest_loads(bundle, loads);
 	return true;
 }
 
@@ -184,31 +208,36 @@ static bool tell(const struct bundle *bundle, struct qos_must *must, uint64_t *b
 	return true;
 }
 
+/* 0: a bundle has too many members, or too long a cycle. */
 static size_t make_bundles(const struct qos_sim_task *tasks, size_t n, const uint64_t *weights,
-			   struct bundle *bundles, bool *taken, struct qos_demand_source *sources)
+			   struct bundle *bundles, bool *taken)
 {
 	size_t n_bundles = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct bundle *bundle = &bundles[n_bundles];
-
 		if (taken[i])
 			continue;
-		if (!gather(bundle, tasks, n, i, taken))
+		if (!gather(&bundles[n_bundles], tasks, n, i, taken))
 			return 0;
-		bundle->weights = weights;
-		n_bundles++;
-		if (!plan(bundle))
-			return 0;
-		sources[n_bundles - 1] = (struct qos_demand_source){
-			.period = tasks[i].period,
-			.deadline = bundle->deadline,
-			.cycle = bundle->cycle,
-			.most = most_more,
-			.data = bundle,
-		};
+		bundles[n_bundles++].weights = weights;
 	}
 	return n_bundles;
+}
+
+static bool plan_all(struct bundle *bundles, size_t n, struct qos_demand_source *sources)
+{
+	for (size_t b = 0; b < n; b++) {
+		if (!plan(&bundles[b], LOOKS_MAX / n))
+			return false;
+		sources[b] = (struct qos_demand_source){
+			.period = member(&bundles[b], 0)->period,
+			.deadline = bundles[b].deadline,
+			.cycle = bundles[b].cycle,
+			.most = most_more,
+			.data = &bundles[b],
+		};
+	}
+	return true;
 }
 
 bool qos_prove_bundle(const struct qos_sim_task *tasks, size_t n,
@@ -223,8 +252,8 @@ bool qos_prove_bundle(const struct qos_sim_task *tasks, size_t n,
 
 	if (!sources || !bundles || !taken || !qos_prove_fits(tasks, n))
 		return false;
-	n_bundles = make_bundles(tasks, n, params->weights, bundles, taken, sources);
-	proven = n_bundles &&
+	n_bundles = make_bundles(tasks, n, params->weights, bundles, taken);
+	proven = n_bundles && plan_all(bundles, n_bundles, sources) &&
 		 qos_prove_demand(sources, n_bundles, params->blocking, params->jobs_max);
 	for (size_t b = 0; b < n; b++) {
 		proven = proven && (b >= n_bundles || tell(&bundles[b], must, budgets));

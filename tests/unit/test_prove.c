@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -174,6 +175,33 @@ static void test_work_is_bounded(void **state)
 	assert_false(qos_prove_table(two, 2, DWCS_FIN, &little, NULL));
 }
 
+/* There are as many budgets as sums of C, and trying one takes 4032 periods; all of it took seconds. */
+static void test_work_on_bundles_is_bounded(void **state)
+{
+	struct qos_sim_task tasks[QOS_PROVE_BUNDLE_MAX];
+	struct qos_must must[QOS_PROVE_BUNDLE_MAX] = {};
+	uint64_t budgets[QOS_PROVE_BUNDLE_MAX], all = 0;
+	clock_t begin = clock();
+	uint32_t random = 1;
+
+	(void)state;
+	for (uint32_t i = 0; i < QOS_PROVE_BUNDLE_MAX; i++) {
+		uint32_t y = 64 - i % 2;
+
+		random = random * 1103515245 + 12345;
+		tasks[i] = (struct qos_sim_task)TASK(1000000, 1 + random / 256 % 60000, y * 9 / 10,
+						     y, 0);
+		all += tasks[i].cost;
+	}
+	assert_true(qos_prove_bundle(tasks, QOS_PROVE_BUNDLE_MAX, &params, must, budgets));
+	assert_true(clock() - begin < CLOCKS_PER_SEC / 2);
+	for (size_t i = 0; i < QOS_PROVE_BUNDLE_MAX; i++) {
+		assert_true(budgets[i] && budgets[i] < all / 4);
+		assert_keeps_windows(&tasks[i], &must[i]);
+	}
+	reset(must, QOS_PROVE_BUNDLE_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_utilisation_is_exact),
 		cmocka_unit_test(test_blocking_is_charged),
 		cmocka_unit_test(test_work_is_bounded),
+		cmocka_unit_test(test_work_on_bundles_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
