@@ -2,7 +2,8 @@
 /*
  * Threads go to CPUs by worst fit, the largest (1 - x/y) C/T first: what has few places left to go is
  * not kept for the end, and no CPU gets fuller than it must. Charges are those of a proof: dispatch
- * twice on C, blocking off D. The cap is the module's: a share of each second.
+ * twice on C, blocking off D. The cap is the module's: a share of each second. The proof is the one that
+ * admission would find for the same threads on that CPU (plan_windows.c), no other.
  *
  * Weakness: the first vector of phases has all of them 0, the others are drawn; the worst of some is
  * not the worst of all, which is what a proof is for.
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "admit/plan_windows.h"
 #include "util/cleanup.h"
 
 #define SECOND_NS 1000000000ULL
@@ -262,25 +264,23 @@ static int worst_of_all(struct local *local, const struct qos_capacity *capacity
 	return r;
 }
 
-/* The cap is charged as a slower CPU: C' / cap. */
-static void prove(struct local *local, const struct qos_capacity *capacity,
+/* What admission would find: a proof that needs phases only where they are ours to choose. */
+static void prove(const struct local *local, const struct qos_capacity *capacity,
 		  struct qos_whatif_cpu *cpu)
 {
-	const struct qos_prove_params params = {.jobs_max = QOS_PROVE_JOBS_MAX};
-	_cleanup_free_ struct qos_sim_task *tasks = calloc(local->n + 1, sizeof(*tasks));
-	enum dwcs_ordering ordering;
+	_cleanup_free_ struct qos_windows_stream *streams = calloc(local->n + 1, sizeof(*streams));
+	uint64_t id;
 
-	if (!tasks)
+	if (!streams || qos_cpus_has(&capacity->disturbed, cpu->cpu))
 		return;
-	memcpy(tasks, local->tasks, local->n * sizeof(*tasks));
 	for (size_t i = 0; i < local->n; i++) {
-		tasks[i].cost = (uint64_t)(((unsigned __int128)tasks[i].cost * QOS_PPB +
-					    capacity->cap_ppb - 1) /
-					   capacity->cap_ppb);
-		if (tasks[i].cost > tasks[i].deadline)
-			return;
+		const struct qos_whatif_thread *thread = &local->whatif->threads[local->index[i]];
+		const struct qos_cpu_stream *wish = &thread->contract->cpu[thread->stream];
+
+		streams[i] = (struct qos_windows_stream){
+			.wish = wish, .runtime_ns = wish->runtime_ns, .cost_ns = thread->task.cost};
 	}
-	cpu->proof = qos_prove(tasks, local->n, &params, NULL, NULL, &ordering);
+	cpu->proof = qos_plan_windows(capacity, streams, local->n, NULL, &id);
 }
 
 static void gather(struct local *local, const struct qos_whatif_cpu *cpu)

@@ -34,10 +34,9 @@ struct qos_whatif_thread {
 struct qos_whatif_cpu {
 	unsigned int cpu;
 	uint32_t threads;
-	uint64_t u_ppb;	     /* sum (1 - x/y) C'/T */
-	uint64_t demand_ppb; /* sum C'/T */
-	enum qos_proof
-		proof; /* of all its threads, for any phases or (table) those that were tried first */
+	uint64_t u_ppb;	      /* sum (1 - x/y) C'/T */
+	uint64_t demand_ppb;  /* sum C'/T */
+	enum qos_proof proof; /* of all its threads, as admission would find it */
 	bool violated;
 	uint64_t capped;
 };

@@ -64,10 +64,43 @@ static void test_demand_above_one(void **state)
 
 	(void)state;
 	aligned.phases = 1;
+	streams[0].job = streams[1].job = QOS_JOB_PERIOD;
 	assert_int_equal(qos_whatif(contracts, 1, &capacity, &aligned, &whatif), 0);
 	assert_false(whatif.violated);
 	assert_int_equal(whatif.cpus[0].demand_ppb, 1200000000);
 	assert_int_equal(whatif.cpus[0].proof, QOS_PROOF_BUNDLE);
+}
+
+/* What nobody but the program knows is no ground for a proof: admission would not give one either. */
+static void test_proves_no_more_than_admission(void **state)
+{
+	struct qos_cpu_stream streams[] = {stream(10, 6, 1, 2), stream(10, 6, 1, 2)};
+	const struct qos_contract contract = {.name = (char *)"c", .cpu = streams, .n_cpu = 2};
+	const struct qos_contract *const contracts[] = {&contract};
+	struct qos_capacity capacity = machine(1);
+	_cleanup_whatif_ struct qos_whatif whatif = {};
+
+	(void)state;
+	streams[0].job = QOS_JOB_PERIOD; /* of the other one the phase is not known */
+	assert_int_equal(qos_whatif(contracts, 1, &capacity, &options, &whatif), 0);
+	assert_int_equal(whatif.cpus[0].proof, QOS_PROOF_NONE);
+	qos_whatif_reset(&whatif);
+	streams[1].job = QOS_JOB_PERIOD;
+	streams[1].max_threads = 2; /* a table is for a stream of one */
+	assert_int_equal(qos_whatif(contracts, 1, &capacity, &options, &whatif), 0);
+	assert_int_equal(whatif.cpus[0].proof, QOS_PROOF_NONE);
+	qos_whatif_reset(&whatif);
+	streams[1].max_threads = 1;
+	qos_cpus_add(&capacity.disturbed, 0);
+	assert_int_equal(qos_whatif(contracts, 1, &capacity, &options, &whatif), 0);
+	assert_int_equal(whatif.cpus[0].proof, QOS_PROOF_NONE);
+	qos_whatif_reset(&whatif);
+	/* nearly all of the period is due, but for the moments that a wakeup may be late */
+	capacity = machine(1);
+	capacity.cap_ppb = 1000000000;
+	streams[0] = stream(10, 10, 0, 1);
+	assert_int_equal(qos_whatif(contracts, 1, &capacity, &options, &whatif), 0);
+	assert_int_equal(whatif.cpus[0].proof, QOS_PROOF_NONE);
 }
 
 static void test_no_room(void **state)
@@ -130,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spreads),
 		cmocka_unit_test(test_demand_above_one),
+		cmocka_unit_test(test_proves_no_more_than_admission),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_charges_and_limits),
 		cmocka_unit_test(test_observed_and_too_many),
