@@ -75,11 +75,14 @@ static const struct nla_policy attach_policy[QOS_DWCS_THREAD_A_START + 1] = {
 
 /* --- helpers --- */
 
+/* Room for the largest object: a contract of QOS_DWCS_STREAMS_IN_MAX streams, 6.3 KB. */
+#define OBJECT_SIZE (GENLMSG_DEFAULT_SIZE * 3)
+
 /* Answers a get. `put` has the object. */
 static int reply(struct genl_info *info, u8 cmd,
 		 int (*put)(struct sk_buff *skb, const void *object), const void *object)
 {
-	struct sk_buff *skb = genlmsg_new(GENLMSG_DEFAULT_SIZE * 3, GFP_KERNEL);
+	struct sk_buff *skb = genlmsg_new(OBJECT_SIZE, GFP_KERNEL);
 	void *header;
 
 	if (!skb)
@@ -91,6 +94,16 @@ static int reply(struct genl_info *info, u8 cmd,
 	}
 	genlmsg_end(skb, header);
 	return genlmsg_reply(skb, info);
+}
+
+/*
+ * A socket that has read nothing yet is given messages of less than a page, in which a stream's
+ * histograms alone have no room: its dump would end with the first message, and look complete.
+ */
+static int dump_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = OBJECT_SIZE;
+	return 0;
 }
 
 /* One object of a dump; negative: no room. */
@@ -518,7 +531,8 @@ static const struct genl_multicast_group groups[] = {
 #define GET(command, the_policy, get, dump)                                                        \
 	{                                                                                          \
 		.cmd = QOS_DWCS_CMD_##command, .policy = the_policy,                               \
-		.maxattr = ARRAY_SIZE(the_policy) - 1, .doit = get, .dumpit = dump                 \
+		.maxattr = ARRAY_SIZE(the_policy) - 1, .doit = get, .start = dump_start,           \
+		.dumpit = dump                                                                     \
 	}
 #define SET(command, the_policy, set)                                                              \
 	{                                                                                          \
@@ -527,7 +541,12 @@ static const struct genl_multicast_group groups[] = {
 	}
 
 static const struct genl_ops ops[] = {
-	GET(INFO_GET, none_policy, info_get, NULL),
+	{
+		.cmd = QOS_DWCS_CMD_INFO_GET,
+		.policy = none_policy,
+		.maxattr = ARRAY_SIZE(none_policy) - 1,
+		.doit = info_get,
+	},
 	SET(CONFIG_SET, config_policy, config_set),
 	GET(CPU_GET, cpu_get_policy, cpu_get, cpu_dump),
 	SET(CPU_SET, cpu_set_policy, cpu_set),

@@ -142,7 +142,8 @@ def unpack(space, data):
 
 
 class Netlink:
-    def __init__(self):
+    def __init__(self, like=None):
+        """like: another one, that knows the family; then nothing has been read from the socket yet."""
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self.sock.setsockopt(SOL_NETLINK, EXT_ACK, 1)
         self.sock.setsockopt(SOL_NETLINK, CAP_ACK, 1)
@@ -151,7 +152,9 @@ class Netlink:
         self.sock.bind((0, 0))
         self.seq = 0
         self.interrupted = False
-        self.family, self.groups = None, {}
+        self.family, self.groups = (like.family, like.groups) if like else (None, {})
+        if like:
+            return
         reply = self.raw(GENL_ID_CTRL, 3, attr(2, b"qos_dwcs\0"))
         for number, payload in split(reply[0][4:]):
             if number == 1:

@@ -33,6 +33,15 @@ def test_info_and_config():
         expect(nl.get("INFO_GET", "INFO")["BAND_FIRST"], 20)
 
 
+def test_dump_to_a_fresh_socket():
+    """The first message of a dump is small by default; it must have room for the largest object."""
+    with module() as nl:
+        contract(nl, "a", *[{**stream(i), "NAME": f"{i:a>31}"} for i in range(1, 33)])
+        contract(nl, "b", stream(100))
+        expect([s["ID"] for s in Netlink(nl).dump("STREAM_GET", "STREAM")], list(range(1, 33)) + [100])
+        expect([len(c["STREAM"]) for c in Netlink(nl).dump("CONTRACT_GET", "CONTRACT")], [32, 1])
+
+
 def test_refusals():
     with module() as nl:
         def bad(words, **change):
