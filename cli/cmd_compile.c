@@ -10,7 +10,8 @@
 
 #include "contract/parse.h"
 #include "extension/compile.h"
-#include "kern/extension.h"
+#include "kern/probe.h"
+#include "kern/prog.h"
 #include "state/store.h"
 #include "target.h"
 
@@ -105,36 +106,35 @@ static int read_contract(const struct qos_cli *cli, struct qos_contract **ret)
 			    "there is no contract or file '%s'", cli->args[1]);
 }
 
-/* A refusal is our mistake, not the rule's: say so, with what is needed to see it again. */
+/* The verifier's words are printed whatever it decides. */
 static int verify(const struct qos_cli *cli, const struct qos_compiled *compiled,
 		  const struct qos_program *program, struct qos_buf *out)
 {
-	_cleanup_extension_maps_ struct qos_extension_maps maps = QOS_EXTENSION_MAPS_NONE;
-	const struct qos_extension_kind kind = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
-	_cleanup_free_ char *log = calloc(1, QOS_EXTENSION_LOG_MAX);
+	_cleanup_prog_maps_ struct qos_prog_maps maps = QOS_PROG_MAPS_NONE;
+	_cleanup_free_ char *log = calloc(1, QOS_PROG_LOG_BYTES);
+	const struct qos_prog_type raw_tp = {.log = log};
+	struct qos_diag diag = QOS_DIAG_INIT;
 	_cleanup_close_ int fd = -1;
+	struct qos_prog_code code;
 	char name[128];
 	int r;
 
 	if (!log)
 		return qos_cli_no_memory(cli);
-	r = qos_extension_test_maps(compiled->n_state, 1, &maps);
-	if (r == 0) {
-		fd = qos_extension_load(&program->code, &kind, &maps, log, QOS_EXTENSION_LOG_MAX);
-		r = fd < 0 ? fd : 0;
-	}
-	if (r == -EPERM)
-		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "the verifier works for root only",
-				    "--stage=verifier: %s", strerror(EPERM));
+	r = qos_prog_maps_new(compiled->n_state, 1, &maps);
+	if (r < 0)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+				    r == -EPERM ? "the verifier works for root only"
+						: qos_errno_advice("bpf(MAP_CREATE)", -r)->remedy,
+				    "--stage=verifier: %s", strerror(-r));
 	qos_rule_event_print(name, sizeof(name), compiled->contract, &program->event);
-	qos_buf_add(out, "program on %s: %s\n%s", name, r < 0 ? "refused" : "accepted", log);
-	if (r == 0)
-		return QOS_EXIT_OK;
-	fputs(out->text ? out->text : "", cli->out.file);
-	return qos_cli_fail(cli, QOS_EXIT_FAILURE,
-			    "this is a mistake of qosd, not of the rule: please report it with the "
-			    "contract, the log above and `uname -a`",
-			    "the kernel refuses the program on %s: %s", name, strerror(-r));
+	code = qos_prog_code_of(&program->code, name);
+	fd = qos_prog_load(&code, &maps, &raw_tp, &diag);
+	qos_buf_add(out, "program on %s: %s\n%s", name, fd < 0 ? "refused" : "accepted", log);
+	if (fd < 0)
+		fputs(out->text ? out->text : "", cli->out.file);
+	complain(cli, &diag);
+	return fd < 0 ? QOS_EXIT_FAILURE : QOS_EXIT_OK;
 }
 
 static int show(const struct qos_cli *cli, const struct qos_compiled *compiled, int stage)

@@ -146,25 +146,13 @@ static int load_program(struct qos_supervisor *supervisor, const struct qos_live
 			uint32_t number, const struct qos_program *program, uint32_t *slot,
 			struct qos_diag *diag)
 {
-	_cleanup_free_ struct qos_prog_reloc *relocs = NULL;
-	const struct qos_emit *emit = &program->code;
 	char event[96], name[160];
 	struct qos_prog_code code;
 	int r = 0;
 
-	relocs = calloc(emit->n_relocs + 1, sizeof(*relocs));
-	if (!relocs)
-		return -ENOMEM;
-	for (size_t i = 0; i < emit->n_relocs; i++)
-		relocs[i] = (struct qos_prog_reloc){(enum qos_prog_map)emit->relocs[i].kind,
-						    emit->relocs[i].at};
 	snprintf(name, sizeof(name), "%s %s", live->contract->name,
 		 qos_rule_event_print(event, sizeof(event), live->contract, &program->event));
-	code = (struct qos_prog_code){.insns = emit->insns,
-				      .n_insns = emit->n_insns,
-				      .relocs = relocs,
-				      .n_relocs = emit->n_relocs,
-				      .name = name};
+	code = qos_prog_code_of(&program->code, name);
 	if (program->event.kind != QOS_RULE_TICK)
 		r = qos_chain_load(supervisor->extender->chain, number, QOS_CHAIN_SWITCH, &code,
 				   diag, slot);

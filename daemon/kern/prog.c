@@ -20,17 +20,26 @@
 #include "util/cleanup.h"
 #include "util/file.h"
 
-#define LOG_BYTES (1 << 20)
-
-static int fd_of(const struct qos_prog_maps *maps, enum qos_prog_map map)
+struct qos_prog_code qos_prog_code_of(const struct qos_emit *emit, const char *name)
 {
-	switch (map) {
-	case QOS_PROG_FRAME:
+	return (struct qos_prog_code){.insns = emit->insns,
+				      .n_insns = emit->n_insns,
+				      .relocs = emit->relocs,
+				      .n_relocs = emit->n_relocs,
+				      .name = name};
+}
+
+static int fd_of(const struct qos_prog_maps *maps, enum qos_reloc_kind kind)
+{
+	switch (kind) {
+	case QOS_RELOC_FRAME:
 		return maps->frame_fd;
-	case QOS_PROG_STATE:
+	case QOS_RELOC_STATE:
 		return maps->state_fd;
-	case QOS_PROG_GUARD:
+	case QOS_RELOC_GUARD:
 		return maps->guard_fd;
+	case QOS_RELOC_KFUNC: /* no map: the check refuses the call */
+		break;
 	}
 	return -1;
 }
@@ -47,23 +56,24 @@ static int relocate(const struct qos_prog_code *code, const struct qos_prog_maps
 	for (size_t i = 0; i < code->n_relocs; i++) {
 		if (code->relocs[i].at >= code->n_insns)
 			return -EINVAL;
-		insns[code->relocs[i].at].imm = fd_of(maps, code->relocs[i].map);
+		insns[code->relocs[i].at].imm = fd_of(maps, code->relocs[i].kind);
 	}
 	*ret = TAKE_PTR(insns);
 	return 0;
 }
 
-/* The descriptor, or -errno. `log` may be NULL. */
-static int load(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type, char *log)
+/* The descriptor, or -errno. `log` may be NULL; level 2 has every step, 1 those of a refusal. */
+static int load(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type, char *log,
+		unsigned int level)
 {
 	struct bpf_prog_load_opts opts = {
 		.sz = sizeof(opts),
 		.attempts = 5,
 		.expected_attach_type = type->attach_btf_id ? BPF_TRACE_RAW_TP : 0,
 		.attach_btf_id = type->attach_btf_id,
-		.log_level = log ? 2 : 0,
+		.log_level = log ? level : 0,
 		.log_buf = log,
-		.log_size = log ? LOG_BYTES : 0,
+		.log_size = log ? QOS_PROG_LOG_BYTES : 0,
 	};
 	int fd = bpf_prog_load(type->attach_btf_id ? BPF_PROG_TYPE_TRACING
 						   : BPF_PROG_TYPE_RAW_TRACEPOINT,
@@ -85,7 +95,7 @@ static void write_evidence(FILE *file, const struct qos_prog_code *code,
 		strerror(-error));
 	fprintf(file, "maps (instruction: 0 frame, 1 state, 2 guard):");
 	for (size_t i = 0; i < code->n_relocs; i++)
-		fprintf(file, " %zu: %d", code->relocs[i].at, code->relocs[i].map);
+		fprintf(file, " %zu: %d", code->relocs[i].at, code->relocs[i].kind);
 	fprintf(file, "\ninstructions (struct bpf_insn, in this machine's byte order):\n");
 	for (size_t i = 0; i < code->n_insns; i++) {
 		uint64_t raw;
@@ -133,13 +143,13 @@ static bool is_verdict(int error)
 static int report(const struct qos_prog_code *code, const struct bpf_insn *insns,
 		  const struct qos_prog_type *type, int error, struct qos_diag *diag)
 {
-	_cleanup_free_ char *log = calloc(1, LOG_BYTES);
+	_cleanup_free_ char *log = calloc(1, QOS_PROG_LOG_BYTES);
 	_cleanup_free_ char *path = NULL;
 	const struct qos_errno_advice *advice = qos_errno_advice("bpf(PROG_LOAD)", -error);
-	int again = -1, r = -ENOENT;
+	int again = -1, r = 0;
 
 	if (log && is_verdict(error))
-		again = load(insns, code->n_insns, type, log);
+		again = load(insns, code->n_insns, type, log, 2);
 	if (again >= 0)
 		return again;
 	if (!log || !*log) {
@@ -154,7 +164,10 @@ static int report(const struct qos_prog_code *code, const struct bpf_insn *insns
 		       "the kernel does not take what qosd made of the rules (%s): this is a fault "
 		       "of qosd, not of the contract",
 		       code->name);
-	if (r < 0)
+	if (!type->report_dir)
+		qos_diag_hint(diag, "report it with the contract, `uname -a`, and what `qosctl "
+				    "compile --stage=verifier` says");
+	else if (r < 0)
 		qos_diag_hint(diag,
 			      "report it with the contract and `uname -a`; the evidence could "
 			      "not be kept: %s",
@@ -176,6 +189,6 @@ int qos_prog_load(const struct qos_prog_code *code, const struct qos_prog_maps *
 	r = qos_prog_check(insns, code->n_insns, maps, diag);
 	if (r < 0)
 		return r;
-	r = load(insns, code->n_insns, type, NULL);
+	r = load(insns, code->n_insns, type, type->log, 1);
 	return r < 0 ? report(code, insns, type, r, diag) : r;
 }

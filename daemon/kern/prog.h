@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "extension/emit.h"
+#include "util/cleanup.h"
 #include "util/diag.h"
 
 /* What a stream may touch. Descriptors: -1: not at all. */
@@ -21,36 +23,42 @@ struct qos_prog_maps {
 	int state_fd;
 	int guard_fd;
 };
+#define QOS_PROG_MAPS_NONE ((struct qos_prog_maps){-1, -1, -1})
 
-/* What stands for a map in an instruction that was not loaded yet: the map's descriptor goes into imm of
- * insns[at], whose src_reg is BPF_PSEUDO_MAP_FD already. */
-enum qos_prog_map { QOS_PROG_FRAME, QOS_PROG_STATE, QOS_PROG_GUARD };
+/* Maps for trying a program out (QOS_RULES_TEST): `frame` and `state` are arrays that user space can
+ * map, `state` with n_state words and n_keys keys (none if n_state is 0). 0 or -errno; *ret is set
+ * only on success. The caller closes. */
+int qos_prog_maps_new(size_t n_state, unsigned int n_keys, struct qos_prog_maps *ret);
+void qos_prog_maps_close(struct qos_prog_maps *maps);
+#define _cleanup_prog_maps_ QOS_CLEANUP(qos_prog_maps_close)
 
-struct qos_prog_reloc {
-	enum qos_prog_map map;
-	size_t at;
-};
-
+/* Borrowed, and not changed. */
 struct qos_prog_code {
 	const struct bpf_insn *insns;
 	size_t n_insns;
-	const struct qos_prog_reloc *relocs;
+	const struct qos_reloc *relocs;
 	size_t n_relocs;
 	const char *name; /* for people: "camera cpu.capture.job" */
 };
 
+/* What the compiler made. */
+struct qos_prog_code qos_prog_code_of(const struct qos_emit *emit, const char *name);
+
 /* What the kernel has to know besides. attach_btf_id 0: a raw tracepoint, for BPF_PROG_TEST_RUN. */
 struct qos_prog_type {
 	uint32_t attach_btf_id;
-	const char *report_dir; /* for what the verifier refused */
+	const char *report_dir; /* for what the verifier refused; NULL: it is not kept */
+	char *log;		/* QOS_PROG_LOG_BYTES for the verifier's words; NULL: nobody asks */
 };
+#define QOS_PROG_LOG_BYTES (1 << 22)
 
 /* Is every instruction on the list? Descriptors are in place. 0, or -EACCES with a diagnostic that
  * says which one and why. */
 int qos_prog_check(const struct bpf_insn *insns, size_t n_insns, const struct qos_prog_maps *maps,
 		   struct qos_diag *diag);
 
-/* Puts the descriptors in, checks, loads. The program's descriptor, or -errno with words in diag: what
- * the verifier refused is a fault of ours, whose evidence is in a file of report_dir. */
+/* Puts the descriptors in, checks, loads. The program's descriptor, which the caller closes, or -errno
+ * with words in diag: what the verifier refused is a fault of ours, whose evidence is in a file of
+ * report_dir. Programs that call the kfunc are the module's: -EACCES. */
 int qos_prog_load(const struct qos_prog_code *code, const struct qos_prog_maps *maps,
 		  const struct qos_prog_type *type, struct qos_diag *diag);

@@ -87,8 +87,7 @@ static int load_one(const char *bytes, uint32_t stream, struct loaded *ret)
 	_cleanup_contract_ struct qos_contract *contract = NULL;
 	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
 	struct qos_diag diag = QOS_DIAG_INIT;
-	struct qos_prog_reloc relocs[QOS_EMIT_RELOCS_MAX];
-	struct qos_prog_code code = {.relocs = relocs, .name = "bench"};
+	struct qos_prog_code code;
 	int r;
 
 	*ret = (struct loaded){.stream = stream};
@@ -103,13 +102,7 @@ static int load_one(const char *bytes, uint32_t stream, struct loaded *ret)
 	r = qos_chain_add(chain, &plan, &ret->number);
 	if (r < 0)
 		return r;
-	code.insns = compiled->programs[0].code.insns;
-	code.n_insns = compiled->programs[0].code.n_insns;
-	code.n_relocs = compiled->programs[0].code.n_relocs;
-	for (size_t i = 0; i < code.n_relocs; i++)
-		relocs[i] = (struct qos_prog_reloc){
-			(enum qos_prog_map)compiled->programs[0].code.relocs[i].kind,
-			compiled->programs[0].code.relocs[i].at};
+	code = qos_prog_code_of(&compiled->programs[0].code, "bench");
 	r = qos_chain_load(chain, ret->number, QOS_CHAIN_SWITCH, &code, &diag, &ret->slot);
 	if (!r)
 		r = qos_monitor_stream_set(monitor, stream, &config);

@@ -19,7 +19,7 @@
 
 #include "contract/parse.h"
 #include "extension/compile.h"
-#include "kern/extension.h"
+#include "kern/prog.h"
 #include "util/cleanup.h"
 
 #define CONTRACTS     1000
@@ -28,8 +28,6 @@
 #define RUNS	      2000 /* of a round */
 #define MEDIAN_MAX_NS 5000000ULL
 #define ALL_MAX_NS    5000000000ULL
-
-static const struct qos_extension_kind raw_tp = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
 
 static uint64_t clock_ns(void)
 {
@@ -74,11 +72,24 @@ static int compile(const struct qos_buf *text, struct qos_contract **contract,
 	return r;
 }
 
+/* A descriptor, or -errno after words. */
+static int load(const struct qos_program *program, const struct qos_prog_maps *maps)
+{
+	const struct qos_prog_code code = qos_prog_code_of(&program->code, "bench");
+	const struct qos_prog_type raw_tp = {};
+	struct qos_diag diag = QOS_DIAG_INIT;
+	int fd = qos_prog_load(&code, maps, &raw_tp, &diag);
+
+	qos_diag_print(&diag, stderr);
+	qos_diag_reset(&diag);
+	return fd;
+}
+
 /* --- loading --- */
 
 /* What one contract keeps. */
 struct loaded {
-	struct qos_extension_maps maps;
+	struct qos_prog_maps maps;
 	int programs[PROGRAMS];
 };
 
@@ -96,10 +107,9 @@ static int load_contract(int n, struct loaded *loaded)
 	r = compile(&text, &contract, &compiled);
 	qos_buf_reset(&text);
 	if (r == 0)
-		r = qos_extension_test_maps(compiled->n_state, 2, &loaded->maps);
+		r = qos_prog_maps_new(compiled->n_state, 2, &loaded->maps);
 	for (size_t i = 0; r == 0 && i < PROGRAMS; i++) {
-		loaded->programs[i] = qos_extension_load(&compiled->programs[i].code, &raw_tp,
-							 &loaded->maps, NULL, 0);
+		loaded->programs[i] = load(&compiled->programs[i], &loaded->maps);
 		r = loaded->programs[i] < 0 ? loaded->programs[i] : 0;
 	}
 	return r;
@@ -129,7 +139,7 @@ static int measure_loading(uint64_t *ret_median_ns, uint64_t *ret_all_ns)
 	}
 	*ret_all_ns = clock_ns() - begin;
 	for (int i = 0; i < n; i++) {
-		qos_extension_close_maps(&loaded[i].maps);
+		qos_prog_maps_close(&loaded[i].maps);
 		for (int k = 0; k < PROGRAMS; k++)
 			close(loaded[i].programs[k]);
 	}
@@ -143,7 +153,7 @@ static int measure_loading(uint64_t *ret_median_ns, uint64_t *ret_all_ns)
 struct subject {
 	int n_rules; /* 0: the control */
 	int program;
-	struct qos_extension_maps maps;
+	struct qos_prog_maps maps;
 	size_t n_insns;
 	double least_ns;
 };
@@ -166,12 +176,11 @@ static int open_rules(struct subject *subject)
 	qos_buf_reset(&text);
 	if (r < 0)
 		return r;
-	r = qos_extension_test_maps(compiled->n_state, 1, &subject->maps);
+	r = qos_prog_maps_new(compiled->n_state, 1, &subject->maps);
 	if (r < 0)
 		return r;
 	subject->n_insns = compiled->programs[0].code.n_insns;
-	subject->program =
-		qos_extension_load(&compiled->programs[0].code, &raw_tp, &subject->maps, NULL, 0);
+	subject->program = load(&compiled->programs[0], &subject->maps);
 	return subject->program < 0 ? subject->program : 0;
 }
 
@@ -221,7 +230,7 @@ static int measure_running(struct subject *subjects, size_t n)
 		for (size_t i = 0; r == 0 && i < n; i++)
 			r = run_round(&subjects[i]);
 	for (size_t i = 0; i < n; i++) {
-		qos_extension_close_maps(&subjects[i].maps);
+		qos_prog_maps_close(&subjects[i].maps);
 		close(subjects[i].program);
 	}
 	return r;
@@ -251,10 +260,10 @@ static void print_table(const struct subject *subjects, size_t n, uint64_t media
 
 int main(int argc, char **argv)
 {
-	struct subject subjects[] = {{0, -1, QOS_EXTENSION_MAPS_NONE},
-				     {1, -1, QOS_EXTENSION_MAPS_NONE},
-				     {5, -1, QOS_EXTENSION_MAPS_NONE},
-				     {20, -1, QOS_EXTENSION_MAPS_NONE}};
+	struct subject subjects[] = {{0, -1, QOS_PROG_MAPS_NONE},
+				     {1, -1, QOS_PROG_MAPS_NONE},
+				     {5, -1, QOS_PROG_MAPS_NONE},
+				     {20, -1, QOS_PROG_MAPS_NONE}};
 	uint64_t median_ns = 0, all_ns = 0;
 	int r = measure_loading(&median_ns, &all_ns);
 

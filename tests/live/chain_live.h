@@ -17,7 +17,7 @@
 struct program {
 	struct bpf_insn insns[PROGRAM_MAX];
 	size_t n;
-	struct qos_prog_reloc relocs[4];
+	struct qos_reloc relocs[4];
 	size_t n_relocs;
 };
 
@@ -45,9 +45,9 @@ static inline void put_imm64(struct program *p, uint8_t dst, int64_t imm)
 	put(p, 0, 0, 0, 0, (int32_t)(imm >> 32));
 }
 
-static inline void put_map(struct program *p, uint8_t dst, enum qos_prog_map map)
+static inline void put_map(struct program *p, uint8_t dst, enum qos_reloc_kind map)
 {
-	p->relocs[p->n_relocs++] = (struct qos_prog_reloc){map, p->n};
+	p->relocs[p->n_relocs++] = (struct qos_reloc){map, p->n};
 	put(p, BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_FD, 0, 0);
 	put(p, 0, 0, 0, 0, 0);
 }
@@ -59,7 +59,7 @@ static inline void put_exit(struct program *p)
 }
 
 /* The key is on the stack; ends if there is no element. */
-static inline void put_look_up(struct program *p, uint8_t dst, enum qos_prog_map map)
+static inline void put_look_up(struct program *p, uint8_t dst, enum qos_reloc_kind map)
 {
 	put_map(p, 1, map);
 	put_mov(p, 2, 10);
@@ -74,14 +74,14 @@ static inline void put_begin(struct program *p)
 {
 	put_mov(p, 6, 1);
 	put(p, BPF_ST | BPF_W | BPF_MEM, 10, 0, -4, 0);
-	put_look_up(p, 7, QOS_PROG_FRAME);
+	put_look_up(p, 7, QOS_RELOC_FRAME);
 }
 
 static inline void put_state(struct program *p)
 {
 	put(p, BPF_LDX | BPF_W | BPF_MEM, 1, 7, offsetof(struct qos_rules_frame, state), 0);
 	put(p, BPF_STX | BPF_W | BPF_MEM, 10, 1, -4, 0);
-	put_look_up(p, 8, QOS_PROG_STATE);
+	put_look_up(p, 8, QOS_RELOC_STATE);
 }
 
 /* state[word] += 1 */
@@ -122,7 +122,7 @@ static inline void put_end(struct program *p, int n_requests)
 	put(p, BPF_ST | BPF_DW | BPF_MEM, 7, 0, offsetof(struct qos_rules_frame, n_requests),
 	    n_requests);
 	put_mov(p, 1, 6);
-	put_map(p, 2, QOS_PROG_GUARD);
+	put_map(p, 2, QOS_RELOC_GUARD);
 	put_imm(p, 3, QOS_RULES_GUARD);
 	put(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_tail_call);
 	put_exit(p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The compiler against the interpreter, in this kernel: the raw_tp twin of each program is loaded
- * (every one must be accepted) and run by BPF_PROG_TEST_RUN, about a minute for all.
+ * (every one must be on the list of kern/prog_check.c, and accepted by the verifier) and run by BPF_PROG_TEST_RUN, about a minute for all.
  * QOS_RULES_PROGRAMS says how many, QOS_SEED which.
  */
 #include "../harness/rules.h"
@@ -12,13 +12,13 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "kern/extension.h"
+#include "kern/prog.h"
 
 #define PROGRAMS 100000
 #define LOADS	 1000
 
 struct machine {
-	struct qos_extension_maps maps;
+	struct qos_prog_maps maps;
 	struct qos_rules_frame *frame; /* the maps' memory */
 	uint64_t *state;
 };
@@ -44,32 +44,35 @@ static void machine_open(struct machine *machine)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	assert_int_equal(qos_extension_test_maps(QOS_RULES_STATE_MAX, 1, &machine->maps), 0);
+	assert_int_equal(qos_prog_maps_new(QOS_RULES_STATE_MAX, 1, &machine->maps), 0);
 	machine->frame = mmap(NULL, (sizeof(*machine->frame) + page - 1) / page * page,
-			      PROT_READ | PROT_WRITE, MAP_SHARED, machine->maps.frame, 0);
+			      PROT_READ | PROT_WRITE, MAP_SHARED, machine->maps.frame_fd, 0);
 	machine->state =
-		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, machine->maps.state, 0);
+		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, machine->maps.state_fd, 0);
 	assert_true(machine->frame != MAP_FAILED && machine->state != MAP_FAILED);
 }
 
-static const struct qos_extension_kind raw_tp = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
+static const struct qos_prog_type raw_tp = {};
 
 /* A refusal is a bug of the compiler: all that is needed to see it again. */
-static int load(const struct qos_extension_maps *maps, const struct qos_extension_kind *kind,
+static int load(const struct qos_prog_maps *maps, const struct qos_prog_type *type,
 		const struct qos_compiled *compiled)
 {
-	const struct qos_emit *code = &compiled->programs[0].code;
-	int fd = qos_extension_load(code, kind, maps, NULL, 0);
+	const struct qos_emit *emit = &compiled->programs[0].code;
+	const struct qos_prog_code code = qos_prog_code_of(emit, "random");
+	struct qos_prog_type again = *type;
+	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_buf text = {};
-	char *log;
+	int fd = qos_prog_load(&code, maps, type, &diag);
 
 	if (fd >= 0)
 		return fd;
-	log = calloc(1, QOS_EXTENSION_LOG_MAX);
-	qos_extension_load(code, kind, maps, log, QOS_EXTENSION_LOG_MAX);
+	again.log = calloc(1, QOS_PROG_LOG_BYTES);
+	qos_prog_load(&code, maps, &again, &diag);
 	qos_compiled_print(compiled, QOS_STAGE_TYPES, &text);
-	qos_emit_print(code, &text);
-	fprintf(stderr, "%s\n%s\n", text.text, log ? log : "");
+	qos_emit_print(emit, &text);
+	qos_diag_print(&diag, stderr);
+	fprintf(stderr, "%s\n%s\n", text.text, again.log ? again.log : "");
 	fail_msg("the kernel refuses a program: %s", strerror(-fd));
 	return fd;
 }
@@ -121,7 +124,7 @@ static void test_compiler_against_interpreter(void **state)
 	const char *given = getenv("QOS_RULES_PROGRAMS");
 	size_t n = given ? strtoul(given, NULL, 10) : PROGRAMS;
 	struct qos_contract *contract = rules_contract();
-	struct machine machine = {.maps = QOS_EXTENSION_MAPS_NONE};
+	struct machine machine = {.maps = QOS_PROG_MAPS_NONE};
 	struct totals totals = {};
 
 	random_seed();
@@ -145,19 +148,19 @@ static void test_compiler_against_interpreter(void **state)
 		qos_compiled_free(compiled);
 	}
 	report(&totals);
-	qos_extension_close_maps(&machine.maps);
+	qos_prog_maps_close(&machine.maps);
 	qos_contract_free(contract);
 }
 
 /* Maps as the extensions of a contract have them: a frame for each CPU, a guard behind. */
-static void open_frame_maps(struct qos_extension_maps *maps)
+static void open_frame_maps(struct qos_prog_maps *maps)
 {
-	assert_int_equal(qos_extension_test_maps(QOS_RULES_STATE_MAX, 1, maps), 0);
-	close(maps->frame);
-	maps->frame = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "frame", 4,
-				     sizeof(struct qos_rules_frame), 1, NULL);
-	maps->guard = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "guard", 4, 4, 1, NULL);
-	assert_true(maps->frame >= 0 && maps->guard >= 0);
+	assert_int_equal(qos_prog_maps_new(QOS_RULES_STATE_MAX, 1, maps), 0);
+	close(maps->frame_fd);
+	maps->frame_fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "frame", 4,
+					sizeof(struct qos_rules_frame), 1, NULL);
+	maps->guard_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "guard", 4, 4, 1, NULL);
+	assert_true(maps->frame_fd >= 0 && maps->guard_fd >= 0);
 }
 
 /* A random program for the target. */
@@ -180,21 +183,21 @@ static struct qos_compiled *next_program(struct qos_contract *contract,
 /* In the type in which they run behind a scheduler's tracepoint. */
 static void test_verifier_takes_the_real_type(void **state)
 {
-	struct qos_extension_maps maps = QOS_EXTENSION_MAPS_NONE;
+	struct qos_prog_maps maps = QOS_PROG_MAPS_NONE;
 	struct qos_contract *contract = rules_contract();
-	struct qos_extension_kind kind = {.type = BPF_PROG_TYPE_TRACING};
+	struct qos_prog_type type = {};
 	int id = libbpf_find_vmlinux_btf_id("sched_switch", BPF_TRACE_RAW_TP);
 
 	assert_true(id > 0);
-	kind.attach_btf_id = (unsigned int)id;
+	type.attach_btf_id = (uint32_t)id;
 	open_frame_maps(&maps);
 	for (int i = 0; i < LOADS; i++) {
 		struct qos_compiled *compiled = next_program(contract, QOS_RULES_FRAME);
 
-		close(load(&maps, &kind, compiled));
+		close(load(&maps, &type, compiled));
 		qos_compiled_free(compiled);
 	}
-	qos_extension_close_maps(&maps);
+	qos_prog_maps_close(&maps);
 	qos_contract_free(contract);
 }
 
@@ -237,19 +240,19 @@ static void test_guard_is_called_behind(void **state)
 
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	machine_open(&machine);
-	machine.maps.guard = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "guard", 4, 4, 1, NULL);
-	assert_true(machine.maps.guard >= 0);
+	machine.maps.guard_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "guard", 4, 4, 1, NULL);
+	assert_true(machine.maps.guard_fd >= 0);
 	fd = load(&machine.maps, &raw_tp, compiled);
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0); /* none yet: harmless */
 	assert_int_equal(machine.frame->n_requests, n);
-	guard = load_guard(machine.maps.frame);
+	guard = load_guard(machine.maps.frame_fd);
 	assert_true(guard >= 0);
-	assert_int_equal(bpf_map_update_elem(machine.maps.guard, &key, &guard, 0), 0);
+	assert_int_equal(bpf_map_update_elem(machine.maps.guard_fd, &key, &guard, 0), 0);
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
 	assert_int_equal(machine.frame->n_requests, n + 1000);
 	close(guard);
 	close(fd);
-	qos_extension_close_maps(&machine.maps);
+	qos_prog_maps_close(&machine.maps);
 	qos_compiled_free(compiled);
 	qos_contract_free(contract);
 }
@@ -275,7 +278,7 @@ static void test_unknown_key(void **state)
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
 	assert_int_equal(machine.frame->n_requests, 77);
 	close(fd);
-	qos_extension_close_maps(&machine.maps);
+	qos_prog_maps_close(&machine.maps);
 	qos_compiled_free(compiled);
 	qos_contract_free(contract);
 }
