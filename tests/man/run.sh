@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh QOSCTL: the manual pages. Each complete contract in the EXAMPLES of qos-contract(5) and
-# qos-rules(7) must pass `qosctl check`; one that a comment `.\" wrong` precedes must be refused. Every page must be clean
-# under mandoc. What a page shows can so never drift from what the parser takes.
+# qos-rules(7) must pass `qosctl check`; one that a comment `.\" wrong` precedes must be refused. Every
+# page must be clean under mandoc. What a page shows can so never drift from what the parser takes.
 set -euo pipefail
 
 qosctl=$(readlink -f "${1:?usage: run.sh QOSCTL}")
