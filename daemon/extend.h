@@ -4,7 +4,7 @@
  * loaded once it is in force, follow its later versions, and go with it. What they set within the
  * reservation is carried out here; what they want beyond it is asked of admission, in the slow loop.
  *
- * Only streams that the native manager schedules; under the module its own programs run.
+ * Only streams that the native manager schedules; under the module rules are not served yet.
  */
 #pragma once
 

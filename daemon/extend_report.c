@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is told of rules: their counts, and why those that should run do not. */
+#include <stdio.h>
+
+#include "extend_parts.h"
+#include "module.h"
+#include "util/cleanup.h"
+
+/* Why rules that could be loaded are not. */
+static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
+				     const struct qos_live *live)
+{
+	if (supervisor->panicked)
+		return NULL;
+	if (live->rules_failed)
+		return "they could not be loaded";
+	if (!supervisor->monitor)
+		return "there is no monitor";
+	if (live->contract->placement != QOS_PLACEMENT_KERNEL)
+		return "placement: user is not served yet";
+	if (qos_module_in_charge(supervisor))
+		return "under the module qos_dwcs they are not served yet";
+	return NULL;
+}
+
+bool qos_extend_problem(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			char *buf, size_t size, const char **ret_hint)
+{
+	const struct qos_extension *extension = live->extension;
+	const char *reason;
+
+	if (live->state != QOS_LIVE_IN_FORCE || !live->contract || !live->contract->n_rules)
+		return false;
+	if (extension && !extension->quarantine)
+		return false;
+	reason = extension ? qos_quarantine_causes[extension->quarantine]
+			   : reason_not_loaded(supervisor, live);
+	if (!reason)
+		return false;
+	snprintf(buf, size, "its rules %s: %s", extension ? "are in quarantine" : "do not run",
+		 reason);
+	*ret_hint = extension ? "qosctl events says since when; qosctl readmit puts them back"
+		    : live->rules_failed ? "qosctl events has the words; qosctl reload tries again"
+					 : "its runtimes stay as the contract has them";
+	return true;
+}
+
+static const char *const refusal_names[QOS_VERDICTS] = {
+	[QOS_REFUSED_OWNER] = "owner",	 [QOS_REFUSED_RANGE] = "range", [QOS_REFUSED_STEP] = "step",
+	[QOS_REFUSED_BUDGET] = "budget", [QOS_REFUSED_RATE] = "rate",	[QOS_REFUSED_HELD] = "held",
+	[QOS_REFUSED_BUSY] = "busy",
+};
+
+json_t *qos_extend_json(const struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	const struct qos_extension *extension = live->extension;
+	struct qos_guard_contract counts = {};
+	json_t *refused;
+
+	if (!live->contract || !live->contract->n_rules)
+		return json_null();
+	if (!extension)
+		return json_pack("{ss sn}", "state", live->rules_failed ? "failed" : "not loaded",
+				 "cause");
+	refused = json_object();
+	qos_chain_counts(supervisor->extender->chain, extension->number, &counts);
+	for (int i = QOS_REFUSED_FIRST; i < QOS_VERDICTS; i++)
+		json_object_set_new(refused, refusal_names[i],
+				    json_integer((json_int_t)counts.verdicts[i]));
+	return json_pack(
+		"{ss so sI sI sI sf sI sI so sI sI sI sI}", "state",
+		extension->quarantine ? "quarantined" : "running", "cause",
+		extension->quarantine ? json_string(qos_quarantine_causes[extension->quarantine])
+				      : json_null(),
+		"programs", (json_int_t)extension->n_programs, "instructions",
+		(json_int_t)extension->n_insns, "runs", (json_int_t)counts.runs, "ns_a_run",
+		counts.runs ? (double)counts.run_ns / (double)counts.runs : 0.0, "requests",
+		(json_int_t)counts.requests, "set", (json_int_t)counts.verdicts[QOS_VERDICT_SET],
+		"refused", refused, "signals", (json_int_t)counts.verdicts[QOS_VERDICT_EMIT],
+		"signals_muted", (json_int_t)counts.verdicts[QOS_VERDICT_MUTED], "breaches",
+		(json_int_t)counts.breaches, "dropped", (json_int_t)counts.dropped);
+}
