@@ -165,7 +165,7 @@ static void claim_cpu(struct qos_supervisor *supervisor, unsigned int cpu)
 	_cleanup_free_ bool *wanted = NULL;
 
 	if (qos_ledger_claims(supervisor->ledger, cpu, id_of, supervisor, &claiming.claims) < 0)
-		return; /* the next turn tries again */
+		return; /* qos_module_turn has it tried again */
 	if (qos_cpu_module_plan(supervisor->module->service, cpu, claiming.claims.plan,
 				claiming.now_ns))
 		unclaim(supervisor, cpu);
@@ -191,7 +191,6 @@ static struct qos_cpus wanting_cpus(struct qos_supervisor *supervisor)
 	while ((stream = qos_table_next(&supervisor->streams, &pos))) {
 		const struct qos_stream_grant *applied = &stream->applied;
 		bool proven = applied->guarantee == QOS_PROVEN;
-
 		uint32_t cpu = qos_cpus_next(&applied->cpus, 0);
 
 		if (applied->policy != QOS_POLICY_DWCS || !stream->n_managed ||

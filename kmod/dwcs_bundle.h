@@ -3,6 +3,7 @@
  * Which streams of a bundle are mandatory in a period: one choice, for admission, which proves that it
  * keeps all windows (daemon/admit/prove_bundle.c), for the check of that claim (claim.c) and for the
  * module that follows it (table.c). Includes nothing, like dwcs.h; integers only, no division.
+ * y is at most DWCS_Y_MAX, so k' x m' fits into 20 bits; work never passes the budget.
  *
  * The streams of a bundle have equal T and are released together. In each period those that still owe
  * (m' > 0) are taken in the order of k'/m' ascending (ties: the larger C, then the first of the members),
