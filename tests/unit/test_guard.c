@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,8 +58,10 @@ static void *asker(void *data)
 			continue;
 		}
 		now = account += claim.more;
-		while (now > worst)
-			worst = now;
+		for (int64_t before = worst; now > before;) {
+			if (atomic_compare_exchange_weak(&worst, &before, now))
+				break;
+		}
 		guard_return(&pool, &claim);
 		n_set++;
 	}

@@ -108,6 +108,23 @@ static void test_list(void **state)
 	}
 }
 
+/* The loader itself, as far as it comes without a kernel: the call of a kfunc is no map's, and a place
+ * beyond the end is none. */
+static void test_load(void **state)
+{
+	const struct bpf_insn insns[] = {CALL(BPF_PSEUDO_KFUNC_CALL, 0), MOV_IMM(0, 0), EXIT};
+	const struct qos_reloc kfunc = {QOS_RELOC_KFUNC, 0}, beyond = {QOS_RELOC_FRAME, 3};
+	struct qos_prog_code code = {insns, 3, &kfunc, 1, "by hand"};
+	const struct qos_prog_type type = {};
+	struct qos_diag diag = QOS_DIAG_INIT;
+
+	assert_int_equal(qos_prog_load(&code, &maps, &type, &diag), -EACCES);
+	assert_non_null(strstr(diag.entries[0].text, "a call of something else"));
+	code.relocs = &beyond;
+	assert_int_equal(qos_prog_load(&code, &maps, &type, &diag), -EINVAL);
+	qos_diag_reset(&diag);
+}
+
 static void test_length(void **state)
 {
 	struct bpf_insn *insns = calloc(QOS_RULES_INSNS_MAX + 1, sizeof(*insns));
@@ -158,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_noise),
 	};
