@@ -37,13 +37,10 @@
  */
 #pragma once
 
-#define QOS_RULES_ABI_VERSION 1
-
 /* Limits of the compiler; to exceed one is a diagnostic at the rule. */
 #define QOS_RULES_INSNS_MAX    1000 /* of one program */
 #define QOS_RULES_STATE_MAX    128  /* words, of a contract: 1 KiB a thread */
 #define QOS_RULES_REQUESTS_MAX 32   /* of one program */
-#define QOS_RULES_RULES_MAX    64   /* of a contract */
 #define QOS_RULES_STREAMS_MAX  64   /* of a contract: as many as it can have */
 
 #define QOS_RULES_GUARD 0 /* index in map `guard` */

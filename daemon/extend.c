@@ -3,7 +3,8 @@
  * Rules of contracts in force -> programs in the kernel.
  *
  * A later version of a contract keeps number and state if its rules differ in nothing but numbers:
- * then each program is exchanged in its place, and no event is lost. Else all is made anew.
+ * then each program is exchanged in its place, and no event is lost. Else all is made anew, and what is
+ * remembered goes over (extend_state.c).
  *
  * Weakness: under SCHED_DEADLINE a change takes effect when this process has carried it out, which under
  * load is some milliseconds after the event. SCHED_FIFO is cut by the monitor, which knows at once.
@@ -29,6 +30,7 @@ void qos_extension_free(struct qos_extension *extension)
 		free(extension->programs[i].before);
 	for (size_t i = 0; i < extension->n_signals; i++)
 		free(extension->signals[i]);
+	qos_state_map_reset(&extension->states);
 	free(extension->programs);
 	free(extension->signals);
 	free(extension->windows);
@@ -112,7 +114,8 @@ static int new_extension(const struct qos_live *live, const struct qos_compiled 
 	extension->programs = calloc(compiled->n_programs + 1, sizeof(*extension->programs));
 	extension->streams = calloc(live->n_streams + 1, sizeof(*extension->streams));
 	if (!extension->shape || !extension->programs || !extension->streams ||
-	    take_signals(extension, compiled) < 0)
+	    take_signals(extension, compiled) < 0 ||
+	    qos_state_map(compiled, &extension->states) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < live->n_streams; i++)
 		extension->streams[live->streams[i].index] = (struct qos_extension_stream){
@@ -277,6 +280,7 @@ static void succeed(struct qos_supervisor *supervisor, struct qos_live *live,
 		extension->seen = old->seen;
 		extension->windows = TAKE_PTR(old->windows);
 	} else if (old) {
+		qos_extension_carry(supervisor, live, old, extension);
 		qos_chain_remove(supervisor->extender->chain, old->number);
 	}
 	qos_extension_free(old);

@@ -4,15 +4,14 @@
 
 #include "adapt/quarantine.h"
 #include "extend.h"
-#include "extension/compile.h"
+#include "extension/state.h"
 #include "kern/chain.h"
 
 /* One event of the contract that has rules. */
 struct qos_extension_program {
 	struct qos_rule_event event;
 	uint32_t slot;
-	uint64_t next_ns; /* tick: CLOCK_MONOTONIC */
-	uint64_t last_ns;
+	uint64_t next_ns;		 /* tick: CLOCK_MONOTONIC */
 	struct qos_stream_stats *before; /* tick: a stream each, at the last one; may be NULL */
 };
 
@@ -34,6 +33,7 @@ struct qos_extension {
 	uint32_t number;
 	char *shape; /* of its rules without their numbers: versions of one shape share their state */
 	size_t n_state;
+	struct qos_state_map states; /* whose the words are */
 	size_t n_keys;
 	struct qos_extension_stream *streams; /* by index in the contract */
 	size_t n_streams;
@@ -71,6 +71,9 @@ void qos_extension_find_late(struct qos_supervisor *supervisor);
 /* extend.c: takes it out, or (NONE) back in. */
 void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live *live,
 			      enum qos_quarantine cause);
+/* extend_state.c: what is remembered of threads and ticks, from an older number to another. */
+void qos_extension_carry(struct qos_supervisor *supervisor, const struct qos_live *live,
+			 const struct qos_extension *old, const struct qos_extension *extension);
 /* extend_limits.c. plan: the caller frees ret->attributes; 0 or -ENOMEM. */
 int qos_extension_plan(const struct qos_supervisor *supervisor, const struct qos_live *live,
 		       struct qos_chain_contract *ret);

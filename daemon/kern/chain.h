@@ -84,6 +84,12 @@ bool qos_chain_late(struct qos_chain *chain, pid_t tid, uint64_t release_ns);
 /* Its key, for qos_chain_raise; 0: none. */
 uint32_t qos_chain_key(struct qos_chain *chain, pid_t tid);
 
+/* The words of a thread's state, n_state of them; tid 0: those of ticks. 0, -ENOENT (it has none of this
+ * contract), -errno. */
+int qos_chain_state_read(struct qos_chain *chain, uint32_t number, pid_t tid, uint64_t *words);
+int qos_chain_state_write(struct qos_chain *chain, uint32_t number, pid_t tid,
+			  const uint64_t *words);
+
 /* Runs the program of a slot as of lane RAW. Before: fill streams, now_ns and state of the frame. 0,
  * or -errno. Not for two threads at once. */
 struct qos_rules_frame *qos_chain_frame(struct qos_chain *chain);

@@ -262,3 +262,38 @@ uint32_t qos_chain_key(struct qos_chain *chain, pid_t tid)
 
 	return thread ? thread->key : 0;
 }
+
+/* --- words --- */
+
+/* The map and the key of the thread's words, or -ENOENT. */
+static int find_words(struct qos_chain *chain, uint32_t number, pid_t tid, uint32_t *ret_key)
+{
+	const struct qos_chain_entry *entry = qos_chain_entry(chain, number);
+	const struct qos_chain_thread *thread = qos_table_get(&chain->threads, (uint32_t)tid);
+
+	if (!entry || entry->state_fd < 0 || (tid && (!thread || thread->number != number)))
+		return -ENOENT;
+	*ret_key = tid ? thread->key : 0;
+	return entry->state_fd;
+}
+
+int qos_chain_state_read(struct qos_chain *chain, uint32_t number, pid_t tid, uint64_t *words)
+{
+	uint32_t key;
+	int fd = find_words(chain, number, tid, &key);
+
+	if (fd < 0)
+		return fd;
+	return bpf_map_lookup_elem(fd, &key, words) < 0 ? -errno : 0;
+}
+
+int qos_chain_state_write(struct qos_chain *chain, uint32_t number, pid_t tid,
+			  const uint64_t *words)
+{
+	uint32_t key;
+	int fd = find_words(chain, number, tid, &key);
+
+	if (fd < 0)
+		return fd;
+	return bpf_map_update_elem(fd, &key, words, BPF_ANY) < 0 ? -errno : 0;
+}

@@ -155,6 +155,22 @@ class Rules(unittest.TestCase):
             qosd.stop()
             self.assertFalse(os.path.exists(os.path.join(qosd.pin_dir, "state-cam")))
 
+    def test_state_goes_on_in_other_rules(self):
+        mean = rule("cpu.job", "ewma(cpu.used, 1/64) > 19ms", emit="x")
+        with Instance() as qosd:
+            program = begin(qosd, with_rules(mean))
+            until("state", lambda: values(qosd) > 0)
+            before = pinned(qosd)
+            os.kill(program.pid, signal.SIGSTOP)  # no event: what is there was there before
+            qosd.write("cam", with_rules(rule("cpu.job", "prev(cpu.slack) < 0ms", emit="y"), mean))
+            qosd.ctl("reload")
+            self.assertNotEqual(pinned(qosd), before)
+            self.assertGreater(values(qosd), 0)
+            qosd.write("cam", with_rules(rule("cpu.job", "prev(cpu.slack) < 0ms", emit="y")))
+            qosd.ctl("reload")
+            self.assertEqual(values(qosd), 0)
+            os.kill(program.pid, signal.SIGCONT)
+
     def test_placement_user_is_told(self):
         with Instance() as qosd:
             text = with_rules(UP).replace("adapt:\n", "adapt:\n  placement: user\n")
