@@ -172,6 +172,13 @@ static const char *proof_of(const struct qos_whatif *whatif, const struct qos_wh
 	return qos_proof_names[QOS_PROOF_NONE];
 }
 
+/* Windows are judged when they end: a time in which none did says nothing. */
+static bool is_simulated(const struct qos_whatif_thread *thread)
+{
+	return thread->task.y ? thread->stats.windows && !thread->stats.violations
+			      : !thread->stats.lost;
+}
+
 static const char *guarantee_of(const struct qos_whatif *whatif,
 				const struct qos_whatif_thread *thread)
 {
@@ -179,7 +186,7 @@ static const char *guarantee_of(const struct qos_whatif *whatif,
 		return "refused";
 	if (strcmp(proof_of(whatif, thread), qos_proof_names[QOS_PROOF_NONE]))
 		return qos_guarantee_names[QOS_PROVEN];
-	return qos_guarantee_names[thread->stats.violations ? QOS_BEST_EFFORT : QOS_SIMULATED];
+	return qos_guarantee_names[is_simulated(thread) ? QOS_SIMULATED : QOS_BEST_EFFORT];
 }
 
 static json_t *thread_json(const struct qos_whatif *whatif, const struct qos_whatif_thread *thread)

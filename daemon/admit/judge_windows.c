@@ -3,9 +3,9 @@
  * What the streams of one CPU of the module are promised: `proven` if the ladder of plan_windows.c has a
  * proof, whose mandatory requests the module then runs first by EDF, and says so when an overrun or a
  * new phase ends the claim. Failing that, the very algorithm is run for
- * HORIZON_PERIODS of the longest period, at most REQUESTS_MAX requests, under PHASES vectors of phases
- * (the first all 0), and `simulated` says that it lost no window there; it is not sustainable, and
- * promises nothing for other phases.
+ * HORIZON_PERIODS of the longest period or HORIZON_WINDOWS of the longest window, at most REQUESTS_MAX
+ * requests, under PHASES vectors of phases (the first all 0), and `simulated` says that each stream saw
+ * windows end there and lost none; it is not sustainable, and promises nothing for other phases.
  */
 #include "admit/judge_windows.h"
 
@@ -14,6 +14,7 @@
 #include "util/cleanup.h"
 
 #define HORIZON_PERIODS 200
+#define HORIZON_WINDOWS 2
 #define REQUESTS_MAX	20000ULL
 #define PHASES		4
 #define THREADS_MAX	1024 /* on a CPU: the module takes no more */
@@ -45,6 +46,23 @@ static void set_phases(struct qos_sim_task *tasks, size_t n, uint64_t vector)
 	}
 }
 
+static uint64_t horizon_of(const struct qos_sim_task *task)
+{
+	uint64_t periods = (uint64_t)task->y * HORIZON_WINDOWS + 1; /* for the phase */
+
+	return task->period * (periods > HORIZON_PERIODS ? periods : HORIZON_PERIODS);
+}
+
+/* Windows are judged when they end: of one that did not, nothing is known. */
+static bool saw_all(const struct qos_sim_task *tasks, const struct qos_sim_stats *stats, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (tasks[i].y && !stats[i].windows)
+			return false;
+	}
+	return true;
+}
+
 /* 1: no window was lost, 0, or -ENOMEM. */
 static int is_simulated(struct qos_sim_task *tasks, size_t n)
 {
@@ -56,8 +74,8 @@ static int is_simulated(struct qos_sim_task *tasks, size_t n)
 	if (!stats)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (tasks[i].period * HORIZON_PERIODS > options.horizon)
-			options.horizon = tasks[i].period * HORIZON_PERIODS;
+		if (horizon_of(&tasks[i]) > options.horizon)
+			options.horizon = horizon_of(&tasks[i]);
 	}
 	for (uint64_t vector = 0; vector < PHASES; vector++) {
 		int r;
@@ -66,7 +84,7 @@ static int is_simulated(struct qos_sim_task *tasks, size_t n)
 		r = qos_simulate(tasks, n, &options, stats, &result);
 		if (r == -ENOMEM)
 			return r;
-		if (r < 0 || result.violated)
+		if (r < 0 || result.violated || !saw_all(tasks, stats, n))
 			return 0;
 	}
 	return 1;

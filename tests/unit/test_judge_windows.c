@@ -105,6 +105,22 @@ static void test_simulated(void **state)
 	assert_string_equal(grant_of(ledger, "a")->test, QOS_WINDOWS_TEST_SIMULATED);
 }
 
+/* The simulated time is too short for one window of the third to end: nothing is known of it. */
+static void test_not_simulated_to_the_end(void **state)
+{
+	struct test_contract a;
+	_cleanup_ledger_ struct qos_ledger *ledger = ledger_of(true);
+
+	(void)state;
+	window(test_one(&a, "a", 50, MS, 10 * MS), 5 * MS, 2, 3);
+	window(test_stream(&a, MS, 10 * MS, 10 * MS), 5 * MS, 2, 3);
+	window(test_stream(&a, MS, 200000 * MS, 200000 * MS), MS, 1, 2);
+	a.contract.accept = QOS_BEST_EFFORT;
+	assert_int_equal(add(ledger, &a), 0);
+	assert_int_equal(grant_of(ledger, "a")->policy, QOS_POLICY_DWCS);
+	assert_int_equal(grant_of(ledger, "a")->guarantee, QOS_BEST_EFFORT);
+}
+
 /* A floor that was proven is not given up for a newcomer. */
 static void test_proven_stays_proven(void **state)
 {
@@ -174,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_more_than_one_cpu),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_simulated),
+		cmocka_unit_test(test_not_simulated_to_the_end),
 		cmocka_unit_test(test_proven_stays_proven),
 		cmocka_unit_test(test_too_much_is_refused),
 		cmocka_unit_test(test_judge),

@@ -249,6 +249,13 @@ static void write_file(const struct fixture *fixture, const char *name, const ch
 
 static const char good_text[] = "version: 1\ncontract: camera\nmatch:\n  unit: camera.service\n"
 				"cpu:\n  period: 100ms\n  runtime: 1ms\n  window: 0/1\n";
+/* Not proven, and no window ends in ten seconds. */
+static const char slow_text[] =
+	"version: 1\ncontract: slow\nmatch: {unit: slow.service}\ncpu:\n"
+	"  - {name: a, threads: [\"a*\"], period: 500s, runtime: 200s, window: 1/1000, cpus: "
+	"\"0\"}\n"
+	"  - {name: b, threads: [\"b*\"], period: 499s, runtime: 300s, window: 1/3, cpus: \"0\"}\n";
+
 static const char huge_text[] = "version: 1\ncontract: huge\nmatch:\n  unit: huge.service\n"
 				"cpu:\n  period: 100ms\n  runtime: 99900us\n  window: 0/1\n";
 static int setup(void **state)
@@ -262,6 +269,7 @@ static int setup(void **state)
 	*state = fixture;
 	write_file(fixture, "good.src", good_text);
 	write_file(fixture, "huge.src", huge_text);
+	write_file(fixture, "slow.src", slow_text);
 	write_file(fixture, "bad.src", "version: 1\ncontract: camera\nwindo: 1/10\n");
 	return 0;
 }
@@ -328,6 +336,7 @@ static const struct call calls[] = {
 	{NULL, "compile", 64, NULL, "an argument is missing"},
 	{NULL, "check --stage=ir", 64, NULL, "--stage belongs to `qosctl compile`"},
 	{NULL, "simulate good.src --for 1s", 0, "all windows kept", NULL},
+	{NULL, "simulate slow.src --for 10s", 0, "best-effort", NULL},
 	{NULL, "simulate good.src --for 1s --json", 0, "\"kept\": true", NULL},
 	{NULL, "simulate --set=(2,2,1/3,0)(3,1,0/3,0)", 0, "keeps all windows", NULL},
 	{NULL, "simulate --set=(2,2,1/3,0)(3,1,0/3,0) --ordering edf", 10, "breaks", NULL},
