@@ -21,8 +21,6 @@
 #include "qos.h"
 #include "dwcs_check.h"
 
-#define BUNDLE_CYCLE_MAX 4096 /* periods, as admission has it */
-
 /* One table, and what is claimed by it. */
 struct entry {
 	const struct qos_thread *thread;
@@ -214,11 +212,11 @@ static bool find_cycle(struct claims *claims, u32 leader)
 	u32 members[DWCS_BUNDLE_MAX], n = members_of(claims, leader, members), i;
 	unsigned long cycle = 1;
 
-	for (i = 0; i < n && cycle <= BUNDLE_CYCLE_MAX; i++)
+	for (i = 0; i < n && cycle <= DWCS_BUNDLE_CYCLE_MAX; i++)
 		cycle = lcm(cycle, claims->claim[members[i]].y ?: 1);
 	for (i = 0; i < n; i++)
 		claims->claim[members[i]].cycle = cycle;
-	return cycle <= BUNDLE_CYCLE_MAX;
+	return cycle <= DWCS_BUNDLE_CYCLE_MAX;
 }
 
 /* False: a window breaks. */
@@ -273,8 +271,8 @@ static int check_sporadic(struct claims *claims, const struct qos_thread *thread
 	for (i = 0; i < claims->n; i++) {
 		if (claims->claim[i].bundle && is_leader(claims, i) && !find_cycle(claims, i))
 			return refuse(thread, extack, -EINVAL,
-				      "the windows of its bundle repeat after more than %d periods",
-				      BUNDLE_CYCLE_MAX);
+				      "the windows of its bundle repeat after more than %u periods",
+				      DWCS_BUNDLE_CYCLE_MAX);
 	}
 	if (make_room(claims))
 		return -ENOMEM;

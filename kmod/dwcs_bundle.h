@@ -15,7 +15,8 @@
  */
 #pragma once
 
-#define DWCS_BUNDLE_MAX 16U
+#define DWCS_BUNDLE_MAX	      16U
+#define DWCS_BUNDLE_CYCLE_MAX 4096U /* periods; a proof is quadratic in it */
 
 struct dwcs_member {
 	/* as claimed */

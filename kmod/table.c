@@ -15,6 +15,8 @@
 
 #include "qos.h"
 
+static_assert(DWCS_BUNDLE_MAX == QOS_DWCS_BUNDLE_MAX);
+
 static void off(struct qos_thread *thread, u32 reason, u64 now)
 {
 	struct qos_event *event;

@@ -19,7 +19,6 @@
 #include "admit/prove_demand.h"
 #include "util/cleanup.h"
 
-#define CYCLE_MAX 4096U	       /* periods; W is quadratic in it */
 #define LOOKS_MAX (1ULL << 27) /* at members, or 8 loads, of a whole set: about 0.3 s */
 
 struct bundle {
@@ -173,7 +172,7 @@ static bool gather(struct bundle *bundle, const struct qos_sim_task *tasks, size
 		taken[i] = true;
 		bundle->members[bundle->n++] = i;
 		cycle = qos_prove_lcm(cycle, tasks[i].y ? tasks[i].y : 1);
-		if (!cycle || cycle > CYCLE_MAX)
+		if (!cycle || cycle > DWCS_BUNDLE_CYCLE_MAX)
 			return false;
 		if (tasks[i].deadline < bundle->deadline)
 			bundle->deadline = tasks[i].deadline;
