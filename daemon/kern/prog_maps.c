@@ -35,7 +35,8 @@ int qos_prog_maps_new(size_t n_state, unsigned int n_keys, struct qos_prog_maps 
 		maps.state_fd = map_new("qos_state", n_state * sizeof(uint64_t), n_keys);
 	if (n_state && maps.state_fd < 0)
 		return maps.state_fd;
-	*ret = maps;
-	maps = QOS_PROG_MAPS_NONE;
+	ret->frame_fd = TAKE_FD(maps.frame_fd);
+	ret->state_fd = TAKE_FD(maps.state_fd);
+	ret->guard_fd = -1;
 	return 0;
 }
