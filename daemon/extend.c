@@ -297,8 +297,9 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 	int r;
 
 	r = qos_compile(live->contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, &compiled);
-	if (r == 0)
-		r = new_extension(live, compiled, &extension);
+	if (r < 0)
+		return r;
+	r = new_extension(live, compiled, &extension);
 	if (r < 0)
 		return r;
 	same = goes_on(live->extension, extension);
