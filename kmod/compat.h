@@ -51,6 +51,16 @@ static inline void qos_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
+/*
+ * Functions that BPF programs may call need the kernel's macros of 6.9, and its type information for
+ * modules; without them rules act through the daemon.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0) && defined(CONFIG_DEBUG_INFO_BTF_MODULES)
+#define QOS_HAVE_KFUNCS
+#define QOS_KFUNCS_START __bpf_kfunc_start_defs();
+#define QOS_KFUNCS_END	 __bpf_kfunc_end_defs();
+#endif
+
 /* Does it wait for a lock whose owner may be boosted? */
 static inline bool qos_task_waits_for_lock(const struct task_struct *task)
 {

@@ -17,6 +17,7 @@
 
 #include "compat.h"
 #include "qos.h"
+#include "rules.h"
 
 DEFINE_PER_CPU(struct qos_cpu, qos_cpus);
 
@@ -92,7 +93,7 @@ static bool decide(struct qos_cpu *cpu, u64 now)
 
 	if (cpu->dirty)
 		choose(cpu, now);
-	if (!cpu->kicked && qos_levels_next(cpu, now, &thread, &level)) {
+	if (!cpu->kicked && (qos_rules_wait(cpu) || qos_levels_next(cpu, now, &thread, &level))) {
 		WRITE_ONCE(cpu->kicked, true);
 		kick = true;
 	}
@@ -345,6 +346,7 @@ void qos_cpu_end(struct qos_thread *thread)
 
 	flags = enter(cpu, &now);
 	qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now);
+	qos_rules_forget(thread);
 	list_del_init(&thread->in_bundled);
 	if (thread->managed)
 		qos_request_drop(thread);
@@ -486,8 +488,11 @@ int qos_cpu_up(struct qos_cpu *cpu)
 	if (error)
 		return error;
 	cpu->ring = kvzalloc(sizeof(*cpu->ring), GFP_KERNEL);
-	error = cpu->ring ? qos_dispatch_start(cpu) : -ENOMEM;
+	cpu->rules = qos_rules_queue_new();
+	error = cpu->ring && cpu->rules ? qos_dispatch_start(cpu) : -ENOMEM;
 	if (error) {
+		qos_rules_queue_free(cpu->rules);
+		cpu->rules = NULL;
 		kvfree(cpu->ring);
 		cpu->ring = NULL;
 		queue_free(&cpu->queue);
@@ -518,6 +523,7 @@ void qos_cpu_quiesce(struct qos_cpu *cpu)
  */
 void qos_cpu_down(struct qos_cpu *cpu)
 {
+	struct qos_rules_queue *rules;
 	struct qos_ring *ring;
 	unsigned long flags;
 
@@ -534,12 +540,15 @@ void qos_cpu_down(struct qos_cpu *cpu)
 	raw_spin_lock_irqsave(&cpu->lock, flags);
 	ring = cpu->ring;
 	cpu->ring = NULL;
+	rules = cpu->rules;
+	cpu->rules = NULL;
 	cpu->chosen = NULL;
 	cpu->running = NULL;
 	cpu->kicked = false;
 	raw_spin_unlock_irqrestore(&cpu->lock, flags);
 	queue_free(&cpu->queue);
 	kvfree(ring);
+	qos_rules_queue_free(rules);
 }
 
 /* The worker's: the next thread that ended or drifted. qos_mutex. */

@@ -11,6 +11,7 @@
 #include <uapi/linux/sched/types.h>
 
 #include "qos.h"
+#include "rules.h"
 
 /* The next change, noted as made. */
 static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
@@ -62,6 +63,7 @@ static void dispatch(struct qos_cpu *cpu)
 		if (qos_policy_set(thread->task, thread->origin, level))
 			cpu->counters.n[QOS_DWCS_CPU_COUNT_A_ERRORS]++;
 	}
+	qos_rules_drain(cpu);
 	mutex_unlock(&cpu->act);
 }
 

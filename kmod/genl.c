@@ -14,6 +14,7 @@
 #include <net/genetlink.h>
 
 #include "put.h"
+#include "rules.h"
 #include "take.h"
 
 /* --- policies --- */
@@ -24,6 +25,7 @@ static QOS_RANGE range_interval = {
 	.max = 2 * (u64)NSEC_PER_SEC,
 };
 static QOS_RANGE range_charge = {.max = 10 * NSEC_PER_MSEC};
+static QOS_RANGE range_share = {.max = 1 << 20};
 static QOS_RANGE range_cap = {.min = 10000, .max = 950000};
 /* With maxattr 0 the core would look at no attribute, and refuse none. */
 static const struct nla_policy none_policy[2] = {};
@@ -44,9 +46,10 @@ static const struct nla_policy cpu_get_policy[QOS_DWCS_CPU_A_ID + 1] = {
 	[QOS_DWCS_CPU_A_ID] = {.type = NLA_U32},
 };
 
-static const struct nla_policy cpu_set_policy[QOS_DWCS_CPU_A_ORDERING + 1] = {
+static const struct nla_policy cpu_set_policy[QOS_DWCS_CPU_A_SHARE + 1] = {
 	[QOS_DWCS_CPU_A_ID] = {.type = NLA_U32},
 	[QOS_DWCS_CPU_A_ORDERING] = NLA_POLICY_MAX(NLA_U32, QOS_DWCS_ORDERING_FIN),
+	[QOS_DWCS_CPU_A_SHARE] = NLA_POLICY_FULL_RANGE(NLA_U32, &range_share),
 };
 
 static const struct nla_policy contract_get_policy[QOS_DWCS_CONTRACT_A_NAME + 1] = {
@@ -66,11 +69,12 @@ static const struct nla_policy thread_policy[QOS_DWCS_THREAD_A_TID + 1] = {
 	[QOS_DWCS_THREAD_A_TID] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
-static const struct nla_policy attach_policy[QOS_DWCS_THREAD_A_START + 1] = {
+static const struct nla_policy attach_policy[QOS_DWCS_THREAD_A_STATE + 1] = {
 	[QOS_DWCS_THREAD_A_TID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[QOS_DWCS_THREAD_A_STREAM] = {.type = NLA_U32},
 	[QOS_DWCS_THREAD_A_CPU] = {.type = NLA_U32},
 	[QOS_DWCS_THREAD_A_START] = {.type = NLA_U64},
+	[QOS_DWCS_THREAD_A_STATE] = {.type = NLA_U32},
 };
 
 /* --- helpers --- */
@@ -228,13 +232,18 @@ static int cpu_get(struct sk_buff *skb, struct genl_info *info)
 
 static int cpu_set(struct sk_buff *skb, struct genl_info *info)
 {
+	struct nlattr *ordering = info->attrs[QOS_DWCS_CPU_A_ORDERING];
+	struct nlattr *share = info->attrs[QOS_DWCS_CPU_A_SHARE];
 	struct qos_cpu *cpu = cpu_of(info);
 
 	if (!cpu)
 		return -EINVAL;
-	if (!info->attrs[QOS_DWCS_CPU_A_ORDERING])
-		return missing(info->extack, "CPU_A_ORDERING");
-	qos_cpu_order(cpu, (enum dwcs_ordering)nla_get_u32(info->attrs[QOS_DWCS_CPU_A_ORDERING]));
+	if (!ordering && !share)
+		return missing(info->extack, "CPU_A_ORDERING or CPU_A_SHARE");
+	if (ordering)
+		qos_cpu_order(cpu, (enum dwcs_ordering)nla_get_u32(ordering));
+	if (share)
+		qos_guard_share(cpu, nla_get_u32(share));
 	qos_generation++;
 	return 0;
 }
@@ -445,14 +454,19 @@ static int attach(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr **a = info->attrs;
 	struct qos_stream *stream = stream_of(a[QOS_DWCS_THREAD_A_STREAM], info);
+	struct qos_seat seat;
 
 	if (IS_ERR(stream))
 		return PTR_ERR(stream);
 	if (!a[QOS_DWCS_THREAD_A_TID] || !a[QOS_DWCS_THREAD_A_CPU])
 		return missing(info->extack, "THREAD_A_TID or THREAD_A_CPU");
-	return qos_thread_attach(stream, nla_get_u32(a[QOS_DWCS_THREAD_A_TID]),
-				 u64_or(a[QOS_DWCS_THREAD_A_START], 0),
-				 nla_get_u32(a[QOS_DWCS_THREAD_A_CPU]), info->extack);
+	seat = (struct qos_seat){
+		.tid = nla_get_u32(a[QOS_DWCS_THREAD_A_TID]),
+		.cpu = nla_get_u32(a[QOS_DWCS_THREAD_A_CPU]),
+		.start = u64_or(a[QOS_DWCS_THREAD_A_START], 0),
+		.state_key = u32_or(a[QOS_DWCS_THREAD_A_STATE], 0),
+	};
+	return qos_thread_attach(stream, &seat, info->extack);
 }
 
 static int detach(struct sk_buff *skb, struct genl_info *info)
@@ -561,6 +575,7 @@ static const struct genl_ops ops[] = {
 	SET(TABLE_SET, qos_table_set_policy, table_set),
 	SET(LEASE_RENEW, none_policy, lease_renew),
 	SET(FLUSH, none_policy, flush),
+	SET(RULES_SET, qos_rules_set_policy, qos_genl_rules_set),
 };
 
 static int pre_doit(QOS_GENL_OPS *op, struct sk_buff *skb, struct genl_info *info)

@@ -14,10 +14,13 @@
  * never counted.
  */
 #include "job.h"
+#include "rules.h"
 
 static void finish(struct qos_thread *thread, u64 at, u64 used)
 {
 	qos_stats_job(&thread->stats, thread->params.deadline_ns, at - thread->release_ns, used);
+	if (qos_rules_on())
+		qos_rules_job(thread, at - thread->release_ns, used);
 	thread->release_ns = 0;
 }
 

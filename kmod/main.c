@@ -13,6 +13,7 @@
 #include <net/genetlink.h>
 
 #include "qos.h"
+#include "rules.h"
 
 struct qos_config qos_config = {
 	.band_first = 10,
@@ -100,6 +101,9 @@ static int __init qos_init(void)
 		error = hotplug;
 		goto unregister_probes;
 	}
+	error = qos_guard_register();
+	if (error)
+		goto remove_state;
 	error = qos_genl_register();
 	if (error)
 		goto remove_state;

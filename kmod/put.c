@@ -8,6 +8,7 @@
 #include <net/netlink.h>
 
 #include "put.h"
+#include "rules.h"
 
 static int put_u64(struct sk_buff *skb, int attr, u64 value)
 {
@@ -28,7 +29,8 @@ static u64 rings_full(void)
 int qos_put_info(struct sk_buff *skb, const void *unused)
 {
 	u32 features = QOS_DWCS_FEATURE_CPU | QOS_DWCS_FEATURE_TABLES | QOS_DWCS_FEATURE_CHECKED |
-		       QOS_DWCS_FEATURE_TELEMETRY;
+		       QOS_DWCS_FEATURE_TELEMETRY |
+		       (qos_guard_works() ? QOS_DWCS_FEATURE_RULES : 0);
 
 	if (nla_put_u32(skb, QOS_DWCS_INFO_A_VERSION, QOS_DWCS_VERSION) ||
 	    nla_put_u32(skb, QOS_DWCS_INFO_A_FEATURES, features) ||
@@ -77,6 +79,8 @@ int qos_put_cpu(struct sk_buff *skb, const void *object)
 
 	if (nla_put_u32(skb, QOS_DWCS_CPU_A_ID, cpu->id) ||
 	    nla_put_u32(skb, QOS_DWCS_CPU_A_ORDERING, cpu->queue.ordering) ||
+	    nla_put_u32(skb, QOS_DWCS_CPU_A_SHARE, cpu->share) ||
+	    nla_put_s32(skb, QOS_DWCS_CPU_A_FREE, atomic64_read(&cpu->share_free)) ||
 	    nla_put_u32(skb, QOS_DWCS_CPU_A_THREADS, cpu->threads_n) ||
 	    nla_put_u32(skb, QOS_DWCS_CPU_A_READY, READ_ONCE(cpu->queue.n[DWCS_DUE])) ||
 	    nla_put_u8(skb, QOS_DWCS_CPU_A_CAPPED, READ_ONCE(cpu->capped)))
@@ -125,7 +129,7 @@ int qos_put_contract(struct sk_buff *skb, const void *object)
 			return -EMSGSIZE;
 		nla_nest_end(skb, nest);
 	}
-	return 0;
+	return qos_put_rules(skb, contract);
 }
 
 static int put_stats(struct sk_buff *skb, const struct qos_stats *stats)

@@ -16,3 +16,4 @@ int qos_put_contract(struct sk_buff *skb, const void *object);
 int qos_put_stream(struct sk_buff *skb, const void *object);
 int qos_put_thread(struct sk_buff *skb, const void *object);
 int qos_put_event(struct sk_buff *skb, const struct qos_event *event, u32 seq);
+int qos_put_rules(struct sk_buff *skb, const struct qos_contract *contract);

@@ -35,6 +35,7 @@
 #include "uapi/qos_dwcs.h"
 #include "dwcs.h"
 #include "dwcs_bundle.h"
+#include "qos_guard_abi.h"
 
 struct netlink_ext_ack;
 struct sk_buff;
@@ -125,6 +126,11 @@ struct qos_contract {
 	u8 on_drift;
 	bool expired;
 	struct qos_rate rates[__QOS_DWCS_EVENT_MAX];
+	u32 rules; /* the caller's number; 0: it has none */
+	struct qos_stream *by_index[QOS_DWCS_STREAMS_IN_MAX]; /* that rules may change */
+	atomic64_t raised;
+	atomic64_t dropped;
+	atomic64_t verdicts[QOS_VERDICTS];
 };
 
 struct qos_stream {
@@ -140,6 +146,15 @@ struct qos_stream {
 	u64 runtime_base_ns;
 	u64 runtime_min_ns;
 	u64 runtime_max_ns;
+	/* rules */
+	u32 index;
+	u32 hook[__QOS_DWCS_HOOK_MAX]; /* program of each; 0: none */
+	struct rcu_head rcu;
+	raw_spinlock_t guard_lock; /* params.runtime_ns, and from here on: see guard.c */
+	u64 step_ns;
+	u64 gap_ns;
+	u64 next_ns;
+	bool held;
 	struct qos_stats gone; /* of threads that are not attached any more */
 };
 
@@ -192,7 +207,8 @@ struct qos_thread {
 
 	/* qos_mutex */
 	struct hlist_node in_hash;
-	struct list_head in_stream;
+	struct list_head in_stream; /* and the stream's guard_lock */
+	s64 charge;		    /* likewise */
 	struct list_head in_cpu;
 	struct rcu_head rcu;
 
@@ -213,7 +229,10 @@ struct qos_thread {
 	u64 last_release_ns;
 	u64 total_ns;
 	u64 slept_ns;
-	u64 woken_ns; /* 0: ran since */
+	u64 woken_ns;	/* 0: ran since */
+	u64 latency_ns; /* of the last wakeup */
+	u64 late_of_ns; /* release of the job of which `late` was told */
+	u32 state_key;	/* 0: no event of it is raised */
 
 	/* the request */
 	u64 grid_ns;
@@ -238,6 +257,14 @@ struct qos_thread {
 	bool in_sleepers;
 
 	struct qos_stats stats;
+};
+
+/* A thread, and where it is to be. */
+struct qos_seat {
+	u32 tid;
+	u32 cpu;
+	u64 start; /* 0: not known */
+	u32 state_key;
 };
 
 struct qos_slice {
@@ -315,6 +342,9 @@ struct qos_cpu {
 	struct qos_thread *acting;
 
 	struct qos_ring *ring;
+	struct qos_rules_queue *rules;
+	u32 share; /* qos_mutex */
+	atomic64_t share_free;
 	struct qos_slice slices[QOS_SLICES];
 	u32 slices_n;
 	u64 slice_ns; /* since when `running` runs */
@@ -415,7 +445,7 @@ void qos_helpers_restore(int cpu);
 extern u32 qos_threads_n;
 struct qos_thread *qos_thread_find(struct task_struct *task);
 struct qos_thread *qos_thread_by_tid(u32 tid, struct netlink_ext_ack *extack);
-int qos_thread_attach(struct qos_stream *stream, u32 tid, u64 start, u32 cpu,
+int qos_thread_attach(struct qos_stream *stream, const struct qos_seat *seat,
 		      struct netlink_ext_ack *extack);
 void qos_thread_detach(struct qos_thread *thread);
 void qos_thread_shape(struct qos_thread *thread);

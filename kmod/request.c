@@ -27,6 +27,7 @@
 
 #include "job.h"
 #include "qos.h"
+#include "rules.h"
 
 #define STEPS_MAX 256 /* deadlines and grid points handled one by one at one event */
 
@@ -81,12 +82,29 @@ static void outcome_note(struct qos_thread *thread, bool served, u64 n)
 	}
 }
 
+/* Of the window that just ended. What m' owed is exact; else nobody kept count but the outcomes. */
+static u32 window_lost(const struct qos_thread *thread, u32 owed)
+{
+	u32 i, lost = 0, x = thread->dwcs.x;
+
+	if (owed)
+		return x + owed;
+	for (i = 1; i <= thread->dwcs.y && i <= thread->outcomes_n; i++) {
+		u32 at = (thread->outcomes_n - i) % QOS_OUTCOMES;
+
+		lost += !(thread->outcomes[at / 64] & (1ULL << (at % 64)));
+	}
+	return min(lost, x);
+}
+
 /* `owed`: what m' is at the end of the window, before it starts anew. */
 static void window_note(struct qos_thread *thread, int ended, u32 owed, u64 from, u64 to, u64 now)
 {
 	if (!(ended & DWCS_WINDOW_ENDED))
 		return;
 	thread->stats.windows++;
+	if (qos_rules_on())
+		qos_rules_window(thread, window_lost(thread, owed));
 	if (!(ended & DWCS_WINDOW_BROKEN))
 		return;
 	thread->stats.violations++;
@@ -163,6 +181,18 @@ void qos_request_unpark(struct qos_thread *thread)
 	thread->cpu->dirty = true;
 }
 
+/* What a rule's program set since the last release: see guard.c. */
+static void runtime_take(struct qos_thread *thread, u64 now)
+{
+	u64 runtime = min(READ_ONCE(thread->stream->params.runtime_ns), thread->params.deadline_ns);
+
+	if (runtime == thread->params.runtime_ns)
+		return;
+	if (thread->table && runtime > thread->table->runtime_ns)
+		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now);
+	thread->params.runtime_ns = runtime;
+}
+
 /* A request begins at grid_ns, which is now or near it. */
 static void release(struct qos_thread *thread, u64 now)
 {
@@ -172,6 +202,7 @@ static void release(struct qos_thread *thread, u64 now)
 	thread->overrun = false;
 	thread->raised = false;
 	thread->got_ns = 0;
+	runtime_take(thread, now);
 	thread->dwcs.cost = thread->params.runtime_ns;
 	thread->mandatory = qos_table_asks(thread, now);
 	dwcs_release(&cpu->queue, &thread->dwcs, thread->grid_ns, thread->mandatory);
@@ -326,9 +357,10 @@ void qos_request_enter(struct qos_thread *thread, u64 now)
 {
 	if (!qos_is_runnable(thread)) /* its wakeup came before it was managed */
 		qos_request_wake(thread, now);
-	if (thread->woken_ns)
-		qos_stats_latency(&thread->stats, thread->params.latency_ns,
-				  now - thread->woken_ns);
+	if (thread->woken_ns) {
+		thread->latency_ns = now - thread->woken_ns;
+		qos_stats_latency(&thread->stats, thread->params.latency_ns, thread->latency_ns);
+	}
 	thread->woken_ns = 0;
 	thread->doing = QOS_DOES_RUN;
 	thread->cpu->running = thread;
@@ -503,6 +535,8 @@ void qos_request_advance(struct qos_cpu *cpu, u64 now)
 
 	for (i = 0; (thread = next_edge(cpu, &at, &due)) && at <= now; i++) {
 		serve(cpu, at);
+		if (qos_rules_on())
+			qos_rules_late(thread, now);
 		if (!due)
 			at_grid(thread, i >= STEPS_MAX, now);
 		else if (dwcs_is_live(&thread->dwcs) && thread->dwcs.due == at)

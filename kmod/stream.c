@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "qos.h"
+#include "rules.h"
 
 LIST_HEAD(qos_contracts);
 LIST_HEAD(qos_streams);
@@ -60,10 +61,12 @@ static void detach_all(struct qos_stream *stream)
 static void stream_delete(struct qos_stream *stream)
 {
 	detach_all(stream);
+	if (stream->contract->by_index[stream->index] == stream)
+		WRITE_ONCE(stream->contract->by_index[stream->index], NULL);
 	list_del(&stream->in_contract);
 	list_del(&stream->in_all);
 	qos_streams_n--;
-	kvfree(stream);
+	kvfree_rcu(stream, rcu);
 }
 
 /* --- setting a contract --- */
@@ -115,10 +118,10 @@ static void stream_take(struct qos_stream *stream, const struct qos_stream *want
 	bool anew = !same_but_runtime(stream->params, &wanted->params);
 	struct qos_thread *thread;
 
-	stream->params = wanted->params;
 	stream->runtime_base_ns = wanted->runtime_base_ns;
 	stream->runtime_min_ns = wanted->runtime_min_ns;
 	stream->runtime_max_ns = wanted->runtime_max_ns;
+	qos_guard_grant(stream, &wanted->params);
 	stream->max_threads = wanted->max_threads;
 	memcpy(stream->name, wanted->name, sizeof(stream->name));
 	list_for_each_entry(thread, &stream->threads, in_stream)
@@ -228,9 +231,11 @@ void qos_contract_delete(struct qos_contract *contract)
 
 void qos_stream_set_runtime(struct qos_stream *stream, u64 runtime_ns)
 {
+	struct qos_params params = stream->params;
 	struct qos_thread *thread;
 
-	stream->params.runtime_ns = runtime_ns;
+	params.runtime_ns = runtime_ns;
+	qos_guard_grant(stream, &params);
 	list_for_each_entry(thread, &stream->threads, in_stream)
 		qos_cpu_change(thread, &stream->params, false);
 	qos_generation++;

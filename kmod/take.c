@@ -171,6 +171,7 @@ static int stream_add(struct qos_contract *contract, struct nlattr *nest,
 	if (!stream)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&stream->threads);
+	raw_spin_lock_init(&stream->guard_lock);
 	list_add_tail(&stream->in_contract, &contract->streams);
 	return stream_take(stream, nest, extack);
 }

@@ -43,6 +43,10 @@ static inline u64 u64_or(struct nlattr *attr, u64 otherwise)
 	return attr ? nla_get_u64(attr) : otherwise;
 }
 
+/* genl_rules.c */
+extern const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_MAX + 1];
+int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info);
+
 /* Fills a zeroed contract with an empty list of streams, which is the caller's to discard. */
 int qos_take_contract(struct qos_contract *contract, struct genl_info *info);
 

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "qos.h"
+#include "rules.h"
 
 #define HASH_BITS_TASKS 12
 
@@ -121,21 +122,23 @@ void qos_thread_shape(struct qos_thread *thread)
 	thread->dwcs.y = params->y;
 }
 
-static struct qos_thread *thread_new(struct qos_stream *stream, struct task_struct *task, u32 cpu)
+static struct qos_thread *thread_new(struct qos_stream *stream, struct task_struct *task,
+				     const struct qos_seat *seat)
 {
 	struct qos_thread *thread = kvzalloc(sizeof(*thread), GFP_KERNEL);
 	static u32 number;
 
 	if (!thread)
 		return NULL;
-	thread->origin = qos_origin_new(task, cpu);
+	thread->origin = qos_origin_new(task, seat->cpu);
 	if (!thread->origin) {
 		kvfree(thread);
 		return NULL;
 	}
 	thread->task = get_task_struct(task);
-	thread->cpu = per_cpu_ptr(&qos_cpus, cpu);
+	thread->cpu = per_cpu_ptr(&qos_cpus, seat->cpu);
 	thread->stream = stream;
+	thread->state_key = seat->state_key;
 	thread->start = start_of(task);
 	thread->params = stream->params;
 	thread->dwcs.id = ++number;
@@ -157,10 +160,10 @@ static void thread_free(struct qos_thread *thread)
 	kvfree(thread);
 }
 
-static int attach_task(struct qos_stream *stream, struct task_struct *task, u32 cpu,
-		       struct netlink_ext_ack *extack)
+static int attach_task(struct qos_stream *stream, struct task_struct *task,
+		       const struct qos_seat *seat, struct netlink_ext_ack *extack)
 {
-	struct qos_cpu *home = per_cpu_ptr(&qos_cpus, cpu);
+	struct qos_cpu *home = per_cpu_ptr(&qos_cpus, seat->cpu);
 	struct qos_thread *thread;
 	int error;
 
@@ -169,8 +172,8 @@ static int attach_task(struct qos_stream *stream, struct task_struct *task, u32 
 		NL_SET_ERR_MSG(extack, "the CPU's dispatcher could not be started");
 		return error;
 	}
-	thread = thread_new(stream, task, cpu);
-	error = thread ? set_cpus_allowed_ptr(task, cpumask_of(cpu)) : -ENOMEM;
+	thread = thread_new(stream, task, seat);
+	error = thread ? set_cpus_allowed_ptr(task, cpumask_of(seat->cpu)) : -ENOMEM;
 	if (error) {
 		NL_SET_ERR_MSG(extack, "the thread could not be pinned to that CPU");
 		if (thread)
@@ -180,7 +183,7 @@ static int attach_task(struct qos_stream *stream, struct task_struct *task, u32 
 		return error;
 	}
 	hlist_add_head_rcu(&thread->in_hash, &tasks[hash_ptr(task, HASH_BITS_TASKS)]);
-	list_add_tail(&thread->in_stream, &stream->threads);
+	qos_guard_attach(thread);
 	list_add_tail(&thread->in_cpu, &home->threads);
 	stream->threads_n++;
 	home->threads_n++;
@@ -190,19 +193,19 @@ static int attach_task(struct qos_stream *stream, struct task_struct *task, u32 
 	return 0;
 }
 
-int qos_thread_attach(struct qos_stream *stream, u32 tid, u64 start, u32 cpu,
+int qos_thread_attach(struct qos_stream *stream, const struct qos_seat *seat,
 		      struct netlink_ext_ack *extack)
 {
-	struct task_struct *task = task_by_tid(tid);
+	struct task_struct *task = task_by_tid(seat->tid);
 	int error;
 
 	if (!task) {
 		NL_SET_ERR_MSG(extack, "there is no such thread");
 		return -ESRCH;
 	}
-	error = check(stream, task, start, cpu, extack);
+	error = check(stream, task, seat->start, seat->cpu, extack);
 	if (!error)
-		error = attach_task(stream, task, cpu, extack);
+		error = attach_task(stream, task, seat, extack);
 	put_task_struct(task);
 	return error;
 }
@@ -228,7 +231,7 @@ void qos_thread_detach(struct qos_thread *thread)
 	qos_family_remember(thread->task, thread->origin);
 	qos_stats_fold(&thread->stream->gone, &thread->stats);
 	hlist_del_rcu(&thread->in_hash);
-	list_del(&thread->in_stream);
+	qos_guard_detach(thread);
 	list_del(&thread->in_cpu);
 	thread->stream->threads_n--;
 	cpu->threads_n--;

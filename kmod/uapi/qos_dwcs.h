@@ -29,7 +29,8 @@
  * CONFIG_SET (do): CONFIG_A_*, each optional. BAND_FIRST/LAST can change only while no thread is
  *	attached (EBUSY).
  * CPU_GET (do: CPU_A_ID; dump) -> CPU_A_*: an online CPU, how it is scheduled, what happened there.
- * CPU_SET (do): CPU_A_ID, CPU_A_ORDERING. Requests that wait are ordered anew.
+ * CPU_SET (do): CPU_A_ID, and ORDERING, SHARE or both. With ORDERING, requests that wait are ordered
+ *	anew.
  * CONTRACT_SET (do): CONTRACT_A_NAME, ON_EXPIRY, ON_DRIFT, and a STREAM for each stream.
  *	Creates the contract or replaces it. A stream with an id that the contract has already keeps
  *	its threads and counters; its thread's windows start anew if anything but RUNTIME changed.
@@ -41,14 +42,16 @@
  * STREAM_SET (do): STREAM_A_ID, STREAM_A_RUNTIME: the granted C, between RUNTIME_MIN and
  *	RUNTIME_MAX; in force from each thread's next request on. Its table is off (event
  *	UNPROVEN) if C grows beyond what the table was set with.
- * ATTACH (do): THREAD_A_TID, STREAM, CPU; START (optional: ESRCH if the tid is another thread's by
- *	now). Policy, nice, priority and affinity are recorded, the thread is pinned to CPU and
- *	scheduled. Refused: kernel threads, SCHED_DEADLINE, threads attached already (EEXIST), CPUs
- *	out of its affinity. The tid is one of the caller's PID namespace.
+ * ATTACH (do): THREAD_A_TID, STREAM, CPU; optional: STATE (see "Rules"), START (ESRCH if the tid is
+ *	another thread's by now). Policy, nice, priority and affinity are recorded, the thread is
+ *	pinned to CPU and scheduled. Refused: kernel threads, SCHED_DEADLINE, threads attached
+ *	already (EEXIST), CPUs out of its affinity. The tid is one of the caller's PID namespace.
  * DETACH (do): THREAD_A_TID. The thread is given back.
  * THREAD_GET (do: THREAD_A_TID; dump) -> THREAD_A_*.
  * TABLE_SET (do): TABLE_A_STREAM and what its MODE needs: which requests are mandatory, see below.
  *	MODE none takes the table off.
+ * RULES_SET (do): RULES_A_*: which events of a contract's streams are raised for programs, and what
+ *	those may change. Replaces what was set. See "Rules".
  * LEASE_RENEW (do): no attributes. The lease starts anew with its whole length. After it expired
  *	this makes it live again, but gives nothing back that expiry took.
  * FLUSH (do): no attributes. Every thread is given back, every contract deleted: everything is as
@@ -107,6 +110,24 @@
  * time. Later settings that charge more end all claims (CHANGE).
  * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN
  * tells it, once. BITS is a bitmap in bytes, bit 0 of byte 0 first.
+ *
+ * Rules
+ * -----
+ * The tracepoint qos_dwcs_event is raised, in the thread of the CPU's dispatcher, for the events of
+ * streams that RULES_SET gave a program, if their thread was attached with a STATE that is not 0:
+ *   job     a job completed.
+ *   late    a job passed its deadline; once a job, before its `job`.
+ *   window  a window ended.
+ * A BPF program there gets a struct qos_rules_input (bpf/qos_rules_abi.h) with NUMBER, the program, the
+ * stream's INDEX and the thread's STATE; it may call, with that pointer and no other,
+ *	int qos_dwcs_set(struct qos_rules_input *event, u32 attribute, s64 value)
+ * to change the runtime of streams of the same contract, within RUNTIME_MIN and RUNTIME_MAX, by STEP at
+ * most, not within GAP of the last change, and not so that the threads of a CPU cost more than
+ * its SHARE together (each: RUNTIME / PERIOD, rounded up to 2^-20; what the caller sets by
+ * CONTRACT_SET and STREAM_SET is not refused for it, but counts). In force from each thread's next
+ * request on; a table is off, as with STREAM_SET, if C grows beyond what it was set with. The module
+ * cannot be unloaded while a program is attached. Kernels without FEATURE_RULES have the
+ * tracepoint, not the function.
  *
  * The lease
  * ---------
@@ -187,6 +208,7 @@ enum qos_dwcs_cmd {
 	QOS_DWCS_CMD_TABLE_SET,
 	QOS_DWCS_CMD_LEASE_RENEW,
 	QOS_DWCS_CMD_FLUSH,
+	QOS_DWCS_CMD_RULES_SET,
 	QOS_DWCS_CMD_EVENT,	/* multicast only */
 	QOS_DWCS_CMD_TELEMETRY, /* multicast only */
 	__QOS_DWCS_CMD_MAX
@@ -239,6 +261,7 @@ enum qos_dwcs_lease_state { QOS_DWCS_LEASE_OFF, QOS_DWCS_LEASE_LIVE, QOS_DWCS_LE
 #define QOS_DWCS_FEATURE_TABLES	   (1 << 1) /* mandatory requests */
 #define QOS_DWCS_FEATURE_CHECKED   (1 << 2) /* ... and their claims are verified */
 #define QOS_DWCS_FEATURE_TELEMETRY (1 << 3)
+#define QOS_DWCS_FEATURE_RULES	   (1 << 4) /* programs may call qos_dwcs_set() */
 
 enum qos_dwcs_info_attr {
 	QOS_DWCS_INFO_A_UNSPEC,
@@ -292,6 +315,8 @@ enum qos_dwcs_cpu_attr {
 	QOS_DWCS_CPU_A_PAD,
 	QOS_DWCS_CPU_A_ID,	 /* u32 */
 	QOS_DWCS_CPU_A_ORDERING, /* u32, enum qos_dwcs_ordering */
+	QOS_DWCS_CPU_A_SHARE,	 /* u32, at most 2^20: of the CPU, for rules; default 0 */
+	QOS_DWCS_CPU_A_FREE,	 /* s32, get only: what is left of it; negative: overdrawn */
 	QOS_DWCS_CPU_A_THREADS,	 /* u32 */
 	QOS_DWCS_CPU_A_READY,	 /* u32: live requests */
 	QOS_DWCS_CPU_A_CAPPED,	 /* u8: the cap is in force now */
@@ -342,6 +367,10 @@ enum qos_dwcs_contract_attr {
 	QOS_DWCS_CONTRACT_A_ON_DRIFT,  /* u32, enum qos_dwcs_on_drift; default yield */
 	QOS_DWCS_CONTRACT_A_STREAM,    /* nested, STREAM_A_*; repeated */
 	QOS_DWCS_CONTRACT_A_EXPIRED,   /* u8, get only: the lease expired and ON_EXPIRY was done */
+	/* get only, since it was made */
+	QOS_DWCS_CONTRACT_A_RAISED,   /* u64: events of rules */
+	QOS_DWCS_CONTRACT_A_DROPPED,  /* u64: of them that found no room */
+	QOS_DWCS_CONTRACT_A_VERDICTS, /* u64 by enum qos_verdict (bpf/qos_guard_abi.h): requests */
 	__QOS_DWCS_CONTRACT_A_MAX
 };
 
@@ -435,6 +464,7 @@ enum qos_dwcs_thread_attr {
 	QOS_DWCS_THREAD_A_STREAM, /* u32 */
 	QOS_DWCS_THREAD_A_CPU,	  /* u32 */
 	QOS_DWCS_THREAD_A_START,  /* u64: field 22 of /proc/TID/stat */
+	QOS_DWCS_THREAD_A_STATE,  /* u32: key of its state, see "Rules" */
 	/* get only */
 	QOS_DWCS_THREAD_A_TGID,	    /* u32 */
 	QOS_DWCS_THREAD_A_COMM,	    /* string */
@@ -468,6 +498,40 @@ enum qos_dwcs_table_attr {
 };
 
 #define QOS_DWCS_TABLE_A_MAX (__QOS_DWCS_TABLE_A_MAX - 1)
+
+enum qos_dwcs_hook {
+	QOS_DWCS_HOOK_JOB,
+	QOS_DWCS_HOOK_LATE,
+	QOS_DWCS_HOOK_WINDOW,
+	__QOS_DWCS_HOOK_MAX
+};
+
+enum qos_dwcs_rules_attr {
+	QOS_DWCS_RULES_A_UNSPEC,
+	QOS_DWCS_RULES_A_PAD,
+	QOS_DWCS_RULES_A_CONTRACT, /* string */
+	QOS_DWCS_RULES_A_NUMBER,   /* u32: the event's `contract`; 0: no rules any more */
+	QOS_DWCS_RULES_A_STREAM,   /* nested, RULES_STREAM_A_*; repeated */
+	__QOS_DWCS_RULES_A_MAX
+};
+
+#define QOS_DWCS_RULES_A_MAX (__QOS_DWCS_RULES_A_MAX - 1)
+
+enum qos_dwcs_rules_stream_attr {
+	QOS_DWCS_RULES_STREAM_A_UNSPEC,
+	QOS_DWCS_RULES_STREAM_A_PAD,
+	QOS_DWCS_RULES_STREAM_A_ID,	/* u32 */
+	QOS_DWCS_RULES_STREAM_A_INDEX,	/* u32: in attributes and events, below STREAMS_IN_MAX */
+	QOS_DWCS_RULES_STREAM_A_JOB,	/* u32 [0: none]: the event's `program` */
+	QOS_DWCS_RULES_STREAM_A_LATE,	/* u32 [0] */
+	QOS_DWCS_RULES_STREAM_A_WINDOW, /* u32 [0] */
+	QOS_DWCS_RULES_STREAM_A_STEP,	/* u64 ns [any]: largest change */
+	QOS_DWCS_RULES_STREAM_A_GAP,	/* u64 ns [0]: least time between two */
+	QOS_DWCS_RULES_STREAM_A_HELD,	/* u8 [0]: 1: no rule changes it */
+	__QOS_DWCS_RULES_STREAM_A_MAX
+};
+
+#define QOS_DWCS_RULES_STREAM_A_MAX (__QOS_DWCS_RULES_STREAM_A_MAX - 1)
 
 enum qos_dwcs_event_kind {
 	QOS_DWCS_EVENT_UNSPEC,

@@ -126,6 +126,7 @@ suites_alone() {
   local script
   run_timed module-rt module_suite rt --timeout 600 -- tests/vm/test_module.py
   run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
+  run_timed extensions-rt module_suite rt --timeout 600 -- tests/vm/test_extensions.py
   run_timed claims-rt module_suite rt --virtual-time --shift 3 -- tests/vm/test_module.py bundle_runs
   run_timed windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
   run_timed live live_suite meson_suite env build live

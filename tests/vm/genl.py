@@ -22,12 +22,13 @@ SOL_NETLINK, ADD_MEMBERSHIP, EXT_ACK, CAP_ACK = 270, 1, 11, 10
 
 # Attributes that are not u32, by the end of their name.
 U64 = """LEASE LEASE_LEFT CAP_INTERVAL TELEMETRY EVENTS_LOST DISPATCH BLOCKING PERIOD DEADLINE RUNTIME RUNTIME_BASE
-RUNTIME_MIN RUNTIME_MAX LATENCY TIME START GRID GOT EPOCH BUDGET FROM TO""".split()
-U8 = "CAPPED EXPIRED PROVEN ARM".split()
+RUNTIME_MIN RUNTIME_MAX LATENCY TIME START GRID GOT EPOCH BUDGET FROM TO STEP GAP RAISED
+DROPPED""".split()
+U8 = "CAPPED EXPIRED PROVEN ARM HELD".split()
 TEXT = "NAME CONTRACT COMM".split()
 BINARY = "AFFINITY BITS OUTCOMES".split()
 NESTS = {"STREAM_A_STATS": "STATS", "CPU_A_COUNTERS": "CPU_COUNT", "CONTRACT_A_STREAM": "STREAM",
-         "EVENT_A_INSTEAD": "INSTEAD"}
+         "EVENT_A_INSTEAD": "INSTEAD", "RULES_A_STREAM": "RULES_STREAM"}
 HISTOGRAMS = "RESPONSE SLACK USED_HIST LATENCY".split()
 
 
@@ -67,8 +68,12 @@ def kind_of(space, name):
         return "u64"
     if f"{space}_A_{name}" in NESTS:
         return "nest"
-    if space == "THREAD" and name == "NICE":
+    if name == "VERDICTS":
+        return "u64s"
+    if (space, name) in (("THREAD", "NICE"), ("CPU", "FREE")):
         return "s32"
+    if space == "RULES_STREAM" and name in ("LATE", "WINDOW", "JOB"):
+        return "u32"
     if space == "EVENT" and name == "STREAM" or space == "EVENT" and name == "LOST":
         return "u32"
     for names, kind in ((U64, "u64"), (U8, "u8"), (TEXT, "text"), (BINARY, "binary")):
@@ -130,6 +135,8 @@ def unpack(space, data):
             out[name] = payload.rstrip(b"\0").decode()
         elif kind == "binary":
             out[name] = payload
+        elif kind == "u64s":
+            out[name] = struct.unpack(f"={len(payload) // 8}Q", payload)
         elif kind == "hist":
             out[name] = struct.unpack(f"={len(payload) // 4}I", payload)
         else:

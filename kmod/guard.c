@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guard: the one way in which a rule's program changes a runtime, and what it may. The same rules
+ * as without the module (bpf/guard.bpf.h, with the same verdicts), which there have no module to hold
+ * them together:
+ *
+ *   owner   The event that the program serves says which contract's streams it may change. The verifier
+ *	     lets only the tracepoint's own argument pass (KF_TRUSTED_ARGS), so nobody else's event.
+ *   range   RUNTIME_MIN to RUNTIME_MAX, and at most STEP away from what is in force.
+ *   rate    GAP between two changes.
+ *   budget  Each CPU has a share for the threads of all streams, in 2^-20 of it. Each thread holds what
+ *	     it costs, rounded up. An increase takes the difference first, on the CPU of each thread, and
+ *	     gives all back if one has not enough; so no changes that succeed hold more than the share
+ *	     together, however they interleave. A decrease returns it once it is in force.
+ *
+ * A stream's guard_lock makes claim and change one; it is taken by nobody who holds a CPU's lock, and
+ * nothing is taken under it. What the control path grants is charged unconditionally, for admission
+ * has judged it: the share may be overdrawn then, and nothing grows until it is not.
+ *
+ * The value is in force from each thread's next release on, which reads it (request.c).
+ *
+ * Weakness: a change takes time linear in the threads of its stream, with interrupts off.
+ */
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+
+#include "compat.h"
+#include "rules.h"
+
+#define COST_SHIFT 20
+
+static bool works;
+
+/* runtime_ns < 2^39: see range_period. */
+static s64 cost(u64 runtime_ns, u64 period_ns)
+{
+	return div64_u64((runtime_ns << COST_SHIFT) + period_ns - 1, period_ns);
+}
+
+/* --- the control path; qos_mutex --- */
+
+/* guard_lock. The thread holds what the stream's runtime costs. */
+static void charge(struct qos_thread *thread)
+{
+	const struct qos_params *params = &thread->stream->params;
+	s64 now = cost(params->runtime_ns, params->period_ns);
+
+	atomic64_sub(now - thread->charge, &thread->cpu->share_free);
+	thread->charge = now;
+}
+
+/* It joins its stream, which charges it. */
+void qos_guard_attach(struct qos_thread *thread)
+{
+	struct qos_stream *stream = thread->stream;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&stream->guard_lock, flags);
+	list_add_tail(&thread->in_stream, &stream->threads);
+	charge(thread);
+	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
+}
+
+void qos_guard_detach(struct qos_thread *thread)
+{
+	struct qos_stream *stream = thread->stream;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&stream->guard_lock, flags);
+	list_del(&thread->in_stream);
+	atomic64_add(thread->charge, &thread->cpu->share_free);
+	thread->charge = 0;
+	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
+}
+
+/* What was granted is in force, and charged. */
+void qos_guard_grant(struct qos_stream *stream, const struct qos_params *params)
+{
+	struct qos_thread *thread;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&stream->guard_lock, flags);
+	stream->params = *params;
+	list_for_each_entry(thread, &stream->threads, in_stream)
+		charge(thread);
+	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
+}
+
+void qos_guard_share(struct qos_cpu *cpu, u32 share)
+{
+	atomic64_add((s64)share - cpu->share, &cpu->share_free);
+	cpu->share = share;
+}
+
+/* --- requests --- */
+
+#ifdef QOS_HAVE_KFUNCS
+
+static bool take(struct qos_cpu *cpu, s64 more)
+{
+	if (atomic64_sub_return(more, &cpu->share_free) >= 0)
+		return true;
+	atomic64_add(more, &cpu->share_free);
+	return false;
+}
+
+/* guard_lock. */
+static enum qos_verdict judge(const struct qos_stream *stream, s64 value, u64 now)
+{
+	u64 old = stream->params.runtime_ns;
+
+	if (stream->held)
+		return QOS_REFUSED_HELD;
+	if (value == (s64)old)
+		return QOS_VERDICT_SAME;
+	if (value < (s64)stream->runtime_min_ns || value > (s64)stream->runtime_max_ns)
+		return QOS_REFUSED_RANGE;
+	if (stream->step_ns && abs_diff((u64)value, old) > stream->step_ns)
+		return QOS_REFUSED_STEP;
+	return now < stream->next_ns ? QOS_REFUSED_RATE : QOS_VERDICT_SET;
+}
+
+/* guard_lock. All or nothing. */
+static bool reserve(struct qos_stream *stream, s64 wanted)
+{
+	struct qos_thread *thread, *undo;
+
+	list_for_each_entry(thread, &stream->threads, in_stream) {
+		if (wanted > thread->charge && !take(thread->cpu, wanted - thread->charge))
+			goto give_back;
+	}
+	return true;
+
+give_back:
+	list_for_each_entry(undo, &stream->threads, in_stream) {
+		if (undo == thread)
+			break;
+		if (wanted > undo->charge)
+			atomic64_add(wanted - undo->charge, &undo->cpu->share_free);
+	}
+	return false;
+}
+
+/* guard_lock. What a decrease gives back is free only now. */
+static void commit(struct qos_stream *stream, u64 value, s64 wanted, u64 now)
+{
+	struct qos_thread *thread;
+
+	WRITE_ONCE(stream->params.runtime_ns, value);
+	stream->next_ns = now + stream->gap_ns;
+	list_for_each_entry(thread, &stream->threads, in_stream) {
+		if (wanted < thread->charge)
+			atomic64_add(thread->charge - wanted, &thread->cpu->share_free);
+		thread->charge = wanted;
+	}
+}
+
+static enum qos_verdict set_runtime(struct qos_stream *stream, s64 value)
+{
+	enum qos_verdict verdict;
+	unsigned long flags;
+	u64 now;
+	s64 wanted;
+
+	raw_spin_lock_irqsave(&stream->guard_lock, flags);
+	now = ktime_get_ns();
+	verdict = judge(stream, value, now);
+	if (verdict == QOS_VERDICT_SET) {
+		wanted = cost(value, stream->params.period_ns);
+		if (reserve(stream, wanted))
+			commit(stream, value, wanted, now);
+		else
+			verdict = QOS_REFUSED_BUDGET;
+	}
+	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
+	return verdict;
+}
+
+/* Its contract's stream with that index, by RCU, which programs run under. */
+static struct qos_stream *stream_of(struct qos_contract *contract, u32 attribute)
+{
+	u32 index = attribute & 0xffff;
+
+	if (attribute >> 16 != QOS_RULES_CPU_RUNTIME || index >= QOS_DWCS_STREAMS_IN_MAX)
+		return NULL;
+	return READ_ONCE(contract->by_index[index]);
+}
+
+QOS_KFUNCS_START
+
+/* The program of the event asks for an attribute (qos_rules_abi.h). Returns enum qos_verdict. */
+__bpf_kfunc int qos_dwcs_set(struct qos_rules_input *input, u32 attribute, s64 value)
+{
+	struct qos_rules_event *event = container_of(input, struct qos_rules_event, input);
+	struct qos_contract *contract = event->stream->contract;
+	struct qos_stream *stream = stream_of(contract, attribute);
+	enum qos_verdict verdict = stream ? set_runtime(stream, value) : QOS_REFUSED_OWNER;
+
+	atomic64_inc(&contract->verdicts[verdict]);
+	return verdict;
+}
+
+QOS_KFUNCS_END
+
+BTF_KFUNCS_START(kfuncs)
+BTF_ID_FLAGS(func, qos_dwcs_set, KF_TRUSTED_ARGS)
+BTF_KFUNCS_END(kfuncs)
+
+static const struct btf_kfunc_id_set kfunc_set = {
+	.owner = THIS_MODULE,
+	.set = &kfuncs,
+};
+
+/* After load only: programs cannot call it before the module is live. */
+int qos_guard_register(void)
+{
+	int error = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &kfunc_set);
+
+	works = !error;
+	return error;
+}
+
+#else
+
+int qos_guard_register(void)
+{
+	return 0;
+}
+
+#endif
+
+bool qos_guard_works(void)
+{
+	return works;
+}
