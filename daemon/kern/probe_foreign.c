@@ -22,6 +22,10 @@
 #include "admit/capacity.h"
 #include "kern/proc.h"
 #include "kern/sched.h"
+#include "util/cleanup.h"
+
+#define HELPERS	       1  /* their priority on any PREEMPT_RT kernel */
+#define MODULE_HELPERS 48 /* QOS_PRIO_HELPERS of kmod/qos.h, see qos_dwcs(4) */
 
 struct scan {
 	struct qos_host *host;
@@ -86,6 +90,19 @@ static bool is_of_module(const char *comm)
 	return strncmp(comm, "qos_dwcs", strlen("qos_dwcs")) == 0;
 }
 
+/* The kernel's timer and RCU threads of a CPU, which the module raises above its band: what they do at a
+ * time is short, and stands in `cpu.blocking`. They count as what they are without it. */
+static bool is_raised_by_module(const struct qos_proc_stat *stat, uint32_t priority)
+{
+	static const char *const helpers[] = {"ktimers/", "irq_work/", "rcuc/"};
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(helpers); i++) {
+		if (strncmp(stat->comm, helpers[i], strlen(helpers[i])) == 0)
+			return stat->kernel_thread && priority == MODULE_HELPERS;
+	}
+	return false;
+}
+
 static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
 		const struct qos_proc_stat *stat)
 {
@@ -98,6 +115,8 @@ static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
 	if (stat->kernel_thread &&
 	    (foreign.used_ppm < QOS_NEGLIGIBLE_PPM || is_of_module(stat->comm)))
 		return;
+	if (is_raised_by_module(stat, attr->priority))
+		foreign.priority = HELPERS;
 	memcpy(foreign.comm, stat->comm, sizeof(foreign.comm));
 	if (attr->policy == SCHED_DEADLINE) {
 		/* the shorter of the two is what its density is measured by */

@@ -44,11 +44,11 @@ run_timed() { # NAME COMMAND...
   run_suite "$@"
 }
 
-in_parallel() { # NAME COMMAND...
+in_parallel() { # run_suite|run_timed NAME COMMAND...
   while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do
     wait -n || true
   done
-  run_suite "$@" &
+  "$@" &
 }
 
 meson_suite() { # RUNNER BUILD SUITE
@@ -105,20 +105,20 @@ live_suite() { # COMMAND...
 
 # The lab kernel takes longest, so it is built from the beginning, nicely; who needs it comes last.
 suites_together() {
-  in_parallel lab-kernel lab_kernel_suite
-  in_parallel vm script_suite env tests/vm/selftest.sh rt rt61
-  in_parallel sanitized sanitized_suite
-  in_parallel lint lint
-  in_parallel fuzz fuzz 60
-  in_parallel checks checks
-  in_parallel unit meson_suite as_user build unit
-  in_parallel property meson_suite as_user build property
-  in_parallel golden script_suite as_user tests/golden/run.sh build/cli/qosctl
-  in_parallel man script_suite as_user tests/man/run.sh build/cli/qosctl
-  in_parallel policies as_user build/cli/qosctl check policies/
-  in_parallel policies-nobody clone_suite
-  in_parallel lab live_suite script_suite env tests/vm/selftest.sh lab
-  in_parallel stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4
+  in_parallel run_suite lab-kernel lab_kernel_suite
+  in_parallel run_timed vm script_suite env tests/vm/selftest.sh rt rt61
+  in_parallel run_suite sanitized sanitized_suite
+  in_parallel run_suite lint lint
+  in_parallel run_suite fuzz fuzz 60
+  in_parallel run_suite checks checks
+  in_parallel run_suite unit meson_suite as_user build unit
+  in_parallel run_suite property meson_suite as_user build property
+  in_parallel run_suite golden script_suite as_user tests/golden/run.sh build/cli/qosctl
+  in_parallel run_suite man script_suite as_user tests/man/run.sh build/cli/qosctl
+  in_parallel run_suite policies as_user build/cli/qosctl check policies/
+  in_parallel run_suite policies-nobody clone_suite
+  in_parallel run_timed lab live_suite script_suite env tests/vm/selftest.sh lab
+  in_parallel run_timed stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4
   wait
 }
 
