@@ -105,9 +105,7 @@ struct {
 	__uint(max_entries, QOS_GUARD_RING_BYTES);
 } changes SEC(".maps");
 
-struct qos_guard_contract contracts[QOS_GUARD_CONTRACTS];
-struct qos_attribute attributes[QOS_GUARD_ATTRIBUTES];
-struct qos_pool pools[QOS_GUARD_ATTRIBUTES];
+struct qos_guard_tables tables;
 
 /* The one event of a run of qos_raise_raw. */
 static struct queue queue_raw;
@@ -115,19 +113,19 @@ static struct queue queue_raw;
 static __always_inline struct qos_guard_contract *contract_of(__u64 number)
 {
 	QOS_OPAQUE(number);
-	return &contracts[number < QOS_GUARD_CONTRACTS ? number : 0];
+	return &tables.contracts[number < QOS_GUARD_CONTRACTS ? number : 0];
 }
 
 static __always_inline struct qos_attribute *attribute_at(__u64 number)
 {
 	QOS_OPAQUE(number);
-	return &attributes[number < QOS_GUARD_ATTRIBUTES ? number : 0];
+	return &tables.attributes[number < QOS_GUARD_ATTRIBUTES ? number : 0];
 }
 
 static __always_inline struct qos_pool *pool_at(__u64 number)
 {
 	QOS_OPAQUE(number);
-	return &pools[number < QOS_GUARD_ATTRIBUTES ? number : 0];
+	return &tables.pools[number < QOS_GUARD_ATTRIBUTES ? number : 0];
 }
 
 /* --- the guard --- */

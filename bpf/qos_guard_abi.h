@@ -71,6 +71,13 @@ struct qos_guard_contract {
 	__u64 dropped;	/* events for which the queue had no room, or which had no program */
 };
 
+/* Global of the programs. */
+struct qos_guard_tables {
+	struct qos_guard_contract contracts[QOS_GUARD_CONTRACTS];
+	struct qos_attribute attributes[QOS_GUARD_ATTRIBUTES];
+	struct qos_pool pools[QOS_GUARD_ATTRIBUTES];
+};
+
 /* Map `keys`: HASH, key __u32 tid; threads that have a state of their own. */
 struct qos_thread_key {
 	__u32 key; /* of the contract's map `state` */

@@ -56,7 +56,6 @@ static int open_parts(struct qos_chain *chain)
 	if (mapped == MAP_FAILED)
 		return -errno;
 	chain->frame_raw = mapped;
-	chain->parts.contracts[0].muted = 1; /* nobody's */
 	chain->ring = ring_buffer__new(chain->parts.changes_fd, on_record, chain, NULL);
 	return chain->ring ? 0 : -errno;
 }
@@ -71,6 +70,7 @@ int qos_chain_new(struct qos_monitor *monitor, const char *report_dir, const cha
 		return -ENOMEM;
 	chain->type.report_dir = report_dir;
 	chain->pin_dir = pin_dir;
+	chain->monitor = monitor;
 	qos_monitor_chain_parts(monitor, &chain->parts);
 	r = open_parts(chain);
 	if (r < 0)
@@ -181,8 +181,8 @@ static void put_attributes(struct qos_chain *chain, uint32_t first,
 			   const struct qos_chain_contract *plan)
 {
 	for (size_t i = 0; i < plan->n_attributes; i++) {
-		struct qos_attribute *attribute = &chain->parts.attributes[first + i];
-		struct qos_pool *pool = &chain->parts.pools[first + i];
+		struct qos_attribute *attribute = &chain->parts.tables->attributes[first + i];
+		struct qos_pool *pool = &chain->parts.tables->pools[first + i];
 		int64_t used;
 
 		*attribute = (struct qos_attribute){
@@ -195,6 +195,21 @@ static void put_attributes(struct qos_chain *chain, uint32_t first,
 		pool->free = pool->total - used;
 		chain->attributes[first + i] = 1;
 	}
+}
+
+/* Before the first contract with rules. */
+static int map_tables(struct qos_chain *chain)
+{
+	int r;
+
+	if (chain->mapped)
+		return 0;
+	r = qos_monitor_map_tables(chain->monitor);
+	if (r < 0)
+		return r;
+	chain->mapped = true;
+	chain->parts.tables->contracts[0].muted = 1; /* nobody's */
+	return 0;
 }
 
 int qos_chain_add(struct qos_chain *chain, const struct qos_chain_contract *plan, uint32_t *ret)
@@ -210,14 +225,16 @@ int qos_chain_add(struct qos_chain *chain, const struct qos_chain_contract *plan
 				  plan->n_attributes);
 	if (!number || (plan->n_attributes && !first))
 		return -ENOSPC;
-	r = qos_chain_state_new(chain, entry, plan);
+	r = map_tables(chain);
+	if (r == 0)
+		r = qos_chain_state_new(chain, entry, plan);
 	if (r < 0)
 		return r;
 	entry->used = true;
 	chain->next_number = number + 1;
 	chain->next_attribute = first + (uint32_t)plan->n_attributes;
 	put_attributes(chain, first, plan);
-	chain->parts.contracts[number] = (struct qos_guard_contract){
+	chain->parts.tables->contracts[number] = (struct qos_guard_contract){
 		.first = first,
 		.n_attributes = (uint32_t)plan->n_attributes,
 		.n_signals = (uint32_t)plan->n_signals,
@@ -252,7 +269,7 @@ void qos_chain_remove(struct qos_chain *chain, uint32_t number)
 
 	if (!entry)
 		return;
-	contract = &chain->parts.contracts[number];
+	contract = &chain->parts.tables->contracts[number];
 	contract->muted = 1;
 	while (entry->n_slots)
 		qos_chain_unload(chain, number, entry->slots[entry->n_slots - 1]);
@@ -271,12 +288,13 @@ int qos_chain_change(struct qos_chain *chain, uint32_t number,
 
 	if (!qos_chain_entry(chain, number) || !is_valid(plan))
 		return -EINVAL;
-	contract = &chain->parts.contracts[number];
+	contract = &chain->parts.tables->contracts[number];
 	if (contract->n_attributes != plan->n_attributes)
 		return -EINVAL;
 	for (size_t i = 0; i < plan->n_attributes; i++) {
-		struct qos_attribute *attribute = &chain->parts.attributes[contract->first + i];
-		struct qos_pool *pool = &chain->parts.pools[contract->first + i];
+		struct qos_attribute *attribute =
+			&chain->parts.tables->attributes[contract->first + i];
+		struct qos_pool *pool = &chain->parts.tables->pools[contract->first + i];
 		int64_t used, total = pool_total(plan, i, &used);
 
 		put_limits(attribute, &plan->attributes[i]);
@@ -284,12 +302,13 @@ int qos_chain_change(struct qos_chain *chain, uint32_t number,
 		pool->total = total;
 	}
 	for (size_t i = 0; i < plan->n_attributes; i++) {
-		struct qos_attribute *attribute = &chain->parts.attributes[contract->first + i];
+		struct qos_attribute *attribute =
+			&chain->parts.tables->attributes[contract->first + i];
 		const struct qos_chain_attribute *wish = &plan->attributes[i];
 		int64_t value = attribute->value;
 
 		value = value < wish->lo ? wish->lo : value > wish->hi ? wish->hi : value;
-		if (chain->parts.pools[attribute->pool].free < 0 && value > wish->reserved)
+		if (chain->parts.tables->pools[attribute->pool].free < 0 && value > wish->reserved)
 			value = wish->reserved;
 		qos_chain_set(chain, number, i, value, attribute->held);
 	}
@@ -300,9 +319,9 @@ int qos_chain_change(struct qos_chain *chain, uint32_t number,
 
 static struct qos_attribute *attribute_of(const struct qos_chain *chain, uint32_t number, size_t i)
 {
-	const struct qos_guard_contract *contract = &chain->parts.contracts[number];
+	const struct qos_guard_contract *contract = &chain->parts.tables->contracts[number];
 
-	return &chain->parts.attributes[contract->first + i];
+	return &chain->parts.tables->attributes[contract->first + i];
 }
 
 int64_t qos_chain_value(const struct qos_chain *chain, uint32_t number, size_t attribute)
@@ -313,7 +332,7 @@ int64_t qos_chain_value(const struct qos_chain *chain, uint32_t number, size_t a
 int qos_chain_set(struct qos_chain *chain, uint32_t number, size_t i, int64_t value, bool hold)
 {
 	struct qos_attribute *attribute = attribute_of(chain, number, i);
-	struct qos_pool *pool = &chain->parts.pools[attribute->pool];
+	struct qos_pool *pool = &chain->parts.tables->pools[attribute->pool];
 	struct guard_claim claim = {.value = value};
 
 	*(volatile __u32 *)&attribute->held = hold;
@@ -334,13 +353,13 @@ int qos_chain_set(struct qos_chain *chain, uint32_t number, size_t i, int64_t va
 
 void qos_chain_mute(struct qos_chain *chain, uint32_t number, bool mute)
 {
-	*(volatile __u32 *)&chain->parts.contracts[number].muted = mute;
+	*(volatile __u32 *)&chain->parts.tables->contracts[number].muted = mute;
 }
 
 void qos_chain_counts(const struct qos_chain *chain, uint32_t number,
 		      struct qos_guard_contract *ret)
 {
-	*ret = chain->parts.contracts[number];
+	*ret = chain->parts.tables->contracts[number];
 }
 
 /* --- changes --- */

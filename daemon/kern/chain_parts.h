@@ -27,7 +27,9 @@ struct qos_chain_thread {
 };
 
 struct qos_chain {
+	const struct qos_monitor *monitor;
 	struct qos_chain_parts parts;
+	bool mapped; /* parts.tables can be touched */
 	struct qos_chain_entry entries[QOS_GUARD_CONTRACTS];
 	uint8_t attributes[QOS_GUARD_ATTRIBUTES]; /* 1: taken */
 	uint8_t slots[QOS_EXTENSIONS];

@@ -16,6 +16,7 @@
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "kern/monitor_parts.h"
@@ -120,6 +121,49 @@ void qos_monitor_rest(struct qos_monitor *monitor)
 	bpf_link__destroy(TAKE_PTR(skeleton->links.qos_sched_waking));
 }
 
+/* What of [at, at + size) is whole pages. */
+static void whole_pages(void **at, size_t *size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = -(uintptr_t)*at % page;
+
+	*at = (char *)*at + skip;
+	*size = *size > skip ? (*size - skip) / page * page : 0;
+}
+
+/* The object that the programs were loaded from lies in our own image, and is not needed again. */
+static void forget_object(const struct monitor_task_bpf *skeleton)
+{
+	void *at = (void *)skeleton->skeleton->data;
+	size_t size = skeleton->skeleton->data_sz;
+
+	whole_pages(&at, &size);
+	madvise(at, size, MADV_DONTNEED);
+}
+
+/* Pages of a map are resident as soon as they are mapped, and these are many and nobody's until a
+ * contract has rules. Their place is kept. */
+static int hide_tables(const struct monitor_task_bpf *skeleton)
+{
+	void *at = &skeleton->bss->tables;
+	size_t size = sizeof(skeleton->bss->tables);
+
+	whole_pages(&at, &size);
+	at = mmap(at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	return at == MAP_FAILED ? -errno : 0;
+}
+
+int qos_monitor_map_tables(const struct qos_monitor *monitor)
+{
+	const struct monitor_task_bpf *skeleton = monitor->skeleton;
+	void *at = &skeleton->bss->tables;
+	size_t size = sizeof(skeleton->bss->tables);
+
+	whole_pages(&at, &size);
+	at = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		  bpf_map__fd(skeleton->maps.bss), (char *)at - (char *)skeleton->bss);
+	return at == MAP_FAILED ? -errno : 0;
+}
+
 static int start(struct qos_monitor *monitor, struct qos_diag *diag)
 {
 	struct monitor_task_bpf *skeleton;
@@ -137,6 +181,8 @@ static int start(struct qos_monitor *monitor, struct qos_diag *diag)
 	monitor->probe_programs[1][1] = skeleton->progs.qos_usdt_end;
 	r = qos_monitor_rings_new(monitor, bpf_map__fd(skeleton->maps.events),
 				  bpf_map__fd(skeleton->maps.urgent));
+	if (r == 0)
+		r = hide_tables(skeleton);
 	return r < 0 ? complain(diag, "mmap(ring buffer)", r) : 0;
 }
 
@@ -162,6 +208,7 @@ int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
 		libbpf_set_print(printer);
 		return r;
 	}
+	forget_object(monitor->skeleton);
 	*ret = TAKE_PTR(monitor);
 	return 0;
 }
@@ -313,9 +360,7 @@ void qos_monitor_chain_parts(const struct qos_monitor *monitor, struct qos_chain
 	const struct monitor_task_bpf *skeleton = monitor->skeleton;
 
 	*ret = (struct qos_chain_parts){
-		.contracts = skeleton->bss->contracts,
-		.attributes = skeleton->bss->attributes,
-		.pools = skeleton->bss->pools,
+		.tables = &monitor->skeleton->bss->tables,
 		.extensions_fd = bpf_map__fd(skeleton->maps.extensions),
 		.extensions_raw_fd = bpf_map__fd(skeleton->maps.extensions_raw),
 		.frame_fd = bpf_map__fd(skeleton->maps.frame),

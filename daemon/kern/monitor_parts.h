@@ -53,11 +53,12 @@ uint64_t qos_monitor_ring_full(const struct qos_monitor *monitor);
 /* The hooks that every context switch pays for; called before a thread is attached. 0 or -errno. */
 int qos_monitor_hook(struct qos_monitor *monitor);
 
+/* The guard's tables can be touched from then on. May be called again. 0 or -errno. */
+int qos_monitor_map_tables(const struct qos_monitor *monitor);
+
 /* What chain.c works with; borrowed. */
 struct qos_chain_parts {
-	struct qos_guard_contract *contracts; /* the programs' own, mapped */
-	struct qos_attribute *attributes;
-	struct qos_pool *pools;
+	struct qos_guard_tables *tables; /* the programs' own; see qos_monitor_map_tables */
 	int extensions_fd, extensions_raw_fd;
 	int frame_fd, frame_raw_fd;
 	int guard_fd, guard_raw_fd;

@@ -159,7 +159,7 @@ static void test_all_cpus(void **state)
 	assert_true(account.worst > total * 8 / 10);
 	assert_int_equal(account.n, counts.verdicts[QOS_VERDICT_SET]);
 	assert_int_equal(account.sum, in_force);
-	assert_int_equal(chain->parts.pools[chain->parts.contracts[number].first].free,
+	assert_int_equal(chain->parts.tables->pools[chain->parts.tables->contracts[number].first].free,
 			 total - in_force);
 	assert_true(counts.verdicts[QOS_REFUSED_BUDGET] > 100);
 	assert_int_equal(counts.breaches + counts.dropped, 0);
