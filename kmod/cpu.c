@@ -21,7 +21,8 @@
 
 DEFINE_PER_CPU(struct qos_cpu, qos_cpus);
 
-static void choose(struct qos_cpu *cpu, u64 now)
+/* Under the CPU's lock. */
+void qos_cpu_choose(struct qos_cpu *cpu, u64 now)
 {
 	struct dwcs_stream *picked = dwcs_pick(&cpu->queue, now);
 	struct qos_thread *thread = picked ? container_of(picked, struct qos_thread, dwcs) : NULL;
@@ -92,7 +93,7 @@ static bool decide(struct qos_cpu *cpu, u64 now)
 	u8 level;
 
 	if (cpu->dirty)
-		choose(cpu, now);
+		qos_cpu_choose(cpu, now);
 	if (!cpu->kicked && (qos_rules_wait(cpu) || qos_levels_next(cpu, now, &thread, &level))) {
 		WRITE_ONCE(cpu->kicked, true);
 		kick = true;

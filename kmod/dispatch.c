@@ -29,8 +29,10 @@ static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
 	 * What somebody else changed meanwhile is theirs; without the run-queue lock this may miss
 	 * a change of this very moment, as if it had come just before.
 	 */
-	while (found && qos_drift_seen(*thread, now))
+	while (found && qos_drift_seen(*thread, now)) {
+		qos_cpu_choose(cpu, now); /* it may have been the chosen one */
 		found = qos_levels_next(cpu, now, thread, level);
+	}
 	if (found) {
 		struct qos_thread *t = *thread;
 

@@ -38,7 +38,11 @@ static void yield_thread(struct qos_thread *thread)
 	thread->drifted = true;
 	if (cpu->running == thread)
 		cpu->running = NULL;
-	list_add_tail(&thread->in_dead, &cpu->dead);
+	if (cpu->chosen == thread)
+		cpu->chosen = NULL;
+	if (cpu->armed == thread)
+		cpu->armed = NULL;
+	list_move_tail(&thread->in_dead, &cpu->dead);
 	cpu->tells = true;
 }
 

@@ -392,6 +392,7 @@ void qos_cpu_end(struct qos_thread *thread);
 void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, bool anew);
 void qos_cpu_table(struct qos_thread *thread, struct qos_table **table);
 void qos_cpu_unprove(struct qos_cpu *cpu);
+void qos_cpu_choose(struct qos_cpu *cpu, u64 now);
 void qos_cpu_order(struct qos_cpu *cpu, enum dwcs_ordering ordering);
 void qos_cpu_reset_cap(struct qos_cpu *cpu);
 struct qos_thread *qos_cpu_next_dead(struct qos_cpu *cpu);
