@@ -72,6 +72,11 @@ lab_recipe() {
   gcc -dumpfullversion
 }
 
+# Is it built already?
+lab_is_kept() {
+  [ -d "$(lab_cache)/lab_$(lab_version)_$(hash_of "$(lab_recipe)")" ]
+}
+
 lab_kernel() {
   local version hash kept
   version=$(lab_version)
