@@ -172,16 +172,16 @@ def test_charges():
         heard = listener()
         contract(nl, "a", stream(1, 50, 44, 1, 2, RUNTIME_MIN=1 * MS, RUNTIME_MAX=45 * MS))
         attach(nl, w.pid, 1)
-        nl.set("CONFIG_SET", "CONFIG", DISPATCH=400000)  # (44 + .8) / .9 = 49.8, D' = 49.85
+        nl.set("CONFIG_SET", "CONFIG", DISPATCH=350000)  # (44 + .7) / .9 = 49.67, D' = 49.70
         claim(nl, 1, 1, CYCLE=2, BITS=b"\x01")
-        nl.set("CONFIG_SET", "CONFIG", DISPATCH=400000, BLOCKING=0, CAP_PPM=950000)
+        nl.set("CONFIG_SET", "CONFIG", DISPATCH=350000, BLOCKING=0, CAP_PPM=950000)
         expect(claimed(nl, 1), [(1, 1)])
         nl.set("CONFIG_SET", "CONFIG", BLOCKING=500000, CAP_PPM=900000)
         expect((claimed(nl, 1), events(heard, "UNPROVEN")["REASON"]), ([(1, 0)], N["UNPROVEN_CHANGE"]))
         refused("stream a/s1: with its charges C does not fit", claim, nl, 1, 1, CYCLE=2, BITS=b"\x01")
         refused("out of range", nl.set, "CONFIG_SET", "CONFIG", DISPATCH=11 * MS)
         info = nl.get("INFO_GET", "INFO")
-        expect((info["DISPATCH"], info["BLOCKING"]), (400000, 500000))
+        expect((info["DISPATCH"], info["BLOCKING"]), (350000, 500000))
         nl.set("STREAM_SET", "STREAM", ID=1, RUNTIME=30 * MS)
         claim(nl, 1, 1, CYCLE=2, BITS=b"\x01")
         for runtime, on in ((20, 1), (30, 1), (31, 0)):
