@@ -111,7 +111,7 @@ suites_together() {
     lab=yes
     in_parallel run_suite lab-kernel lab_kernel_suite
   else
-    say "the lab kernel is not built: QOS_LAB=1 builds it and runs its suites too (lab, stress-lab)"
+    say "the lab kernel is not built: QOS_LAB=1 builds it and runs all suites (lab, stress-lab, module-rt61)"
   fi
   in_parallel run_timed vm script_suite env tests/vm/selftest.sh rt rt61
   in_parallel run_suite sanitized sanitized_suite
@@ -135,7 +135,7 @@ suites_together() {
 suites_alone() {
   local script
   run_timed module-rt module_suite rt --timeout 600 -- tests/vm/test_module.py
-  run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
+  [ -z "${QOS_LAB:-}" ] || run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
   run_timed extensions-rt module_suite rt --timeout 600 -- tests/vm/test_extensions.py
   run_timed claims-rt module_suite rt --virtual-time --shift 3 -- tests/vm/test_module.py bundle_runs
   run_timed windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
