@@ -19,7 +19,8 @@
 /* One task's outcomes, bits by request. */
 struct record {
 	uint8_t *bits;
-	uint64_t size; /* bytes */
+	uint64_t size;	/* bytes */
+	uint64_t ended; /* so many requests came to their end, one after the other */
 };
 
 struct records {
@@ -48,6 +49,7 @@ static void ended(void *data, size_t i, uint64_t request, enum qos_sim_outcome o
 	struct records *records = data;
 	struct record *record = &records->of[i];
 
+	record->ended = request + 1;
 	if (records->failed || outcome != QOS_SIM_SERVED_OWED)
 		return;
 	if (request / 8 >= record->size && !grow(record, request)) {
@@ -74,8 +76,7 @@ static bool make_table(const struct qos_sim_task *task, const struct qos_sim_res
 	uint64_t prefix = released_before(task, result->repeat_from);
 	uint64_t cycle = (result->repeat_to - result->repeat_from) / task->period;
 	uint64_t last = prefix + cycle - 1;
-	bool twin =
-		prefix && task->phase + last * task->period + task->deadline > result->repeat_to;
+	bool twin = prefix && record->ended <= last;
 
 	if (prefix + cycle > QOS_PROVE_BITS_MAX ||
 	    qos_must_init(must, (uint32_t)prefix, (uint32_t)cycle) < 0)
