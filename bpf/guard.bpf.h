@@ -20,8 +20,7 @@
 #include "inline.bpf.h"
 #include "qos_guard_abi.h"
 
-#define QOS_COST_SHIFT 20
-#define QOS_VALUE_MAX  (1LL << 42)
+#define QOS_VALUE_MAX (1LL << 42)
 
 struct guard_claim {
 	__s64 old;

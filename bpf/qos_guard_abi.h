@@ -33,7 +33,9 @@ enum qos_verdict {
 };
 #define QOS_REFUSED_FIRST QOS_REFUSED_OWNER
 
-/* A share of CPU that some attributes have together, in 2^-20 of a CPU. At every moment the cost of what
+#define QOS_COST_SHIFT 20 /* what a runtime costs is in 2^-20 of a CPU, rounded up */
+
+/* A share of CPU that some attributes have together, as costs. At every moment the cost of what
  * is in force and `free` together are at most `total`. */
 struct qos_pool {
 	__s64 free;

@@ -30,14 +30,12 @@
 #include "compat.h"
 #include "rules.h"
 
-#define COST_SHIFT 20
-
 static bool works;
 
 /* runtime_ns < 2^39: see range_period. */
 static s64 cost(u64 runtime_ns, u64 period_ns)
 {
-	return div64_u64((runtime_ns << COST_SHIFT) + period_ns - 1, period_ns);
+	return div64_u64((runtime_ns << QOS_COST_SHIFT) + period_ns - 1, period_ns);
 }
 
 /* --- the control path; qos_mutex --- */

@@ -380,9 +380,6 @@ extern u32 qos_generation;
 
 /* --- cpu.c: one CPU's events, in and out --- */
 void qos_cpus_init(void);
-int qos_cpu_up(struct qos_cpu *cpu);
-void qos_cpu_down(struct qos_cpu *cpu);
-void qos_cpu_quiesce(struct qos_cpu *cpu);
 void qos_cpu_switch(struct qos_thread *out, struct qos_thread *in, enum qos_doing doing);
 void qos_cpu_wakeup(struct qos_thread *thread);
 void qos_cpu_stray(struct qos_thread *thread, enum qos_doing doing);
@@ -396,6 +393,11 @@ void qos_cpu_choose(struct qos_cpu *cpu, u64 now);
 void qos_cpu_order(struct qos_cpu *cpu, enum dwcs_ordering ordering);
 void qos_cpu_reset_cap(struct qos_cpu *cpu);
 struct qos_thread *qos_cpu_next_dead(struct qos_cpu *cpu);
+
+/* --- cpu_up.c: its machinery. qos_mutex. --- */
+int qos_cpu_up(struct qos_cpu *cpu);
+void qos_cpu_down(struct qos_cpu *cpu);
+void qos_cpu_quiesce(struct qos_cpu *cpu);
 
 /* --- request.c: the service model. All under the CPU's lock. --- */
 void qos_request_advance(struct qos_cpu *cpu, u64 now);
