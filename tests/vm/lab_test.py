@@ -119,7 +119,7 @@ def policy(pid):
 
 
 @contextlib.contextmanager
-def module():
+def module(load=load, unload=unload):  # pylint: disable=redefined-outer-name
     load()
     try:
         yield Netlink()

@@ -9,6 +9,7 @@ The figures: --loads, --messages, --seconds (of each kind of abuse), --hotplugs,
 """
 import argparse
 import contextlib
+import functools
 import itertools
 import os
 import random
@@ -20,6 +21,7 @@ import time
 # pylint: disable=missing-function-docstring
 import stress_world as world
 from genl import pack
+from lab_test import module as module_by
 from lab_test import (CHURN, MS, N, Netlink, Program, Refused, attach, build_program, build_worker, contract,
                       expect, policy, puppet, run, stream, until, worker, BAND, FIFO, OTHER)
 from stress_world import Groups, load, unload
@@ -29,13 +31,7 @@ FIGURES = {"loads": 50, "messages": 5000, "seconds": 15, "hotplugs": 10, "remova
 WANTED = argparse.Namespace()
 
 
-@contextlib.contextmanager
-def module():
-    load()
-    try:
-        yield Netlink()
-    finally:
-        unload()
+module = functools.partial(module_by, load, unload)
 
 
 def churn(population, seed=1, *more):
