@@ -11,9 +11,9 @@
  *   T3  all are ours                    a table and a phase for each
  *
  * For T3 some vectors of phases are tried: all 0, each one behind the work of those before it, and drawn
- * ones (the same whenever the same set is asked about), under four orderings, and then by search; all of
- * it together looks at no more than JOBS_ALL requests, and as many states in searches; a set whose
- * hyperperiod has more is not tried at all.
+ * ones (the same whenever the same set is asked about), under four orderings, those first that keep most
+ * sets, and then by search. All of it together looks at no more than JOBS_ALL requests, and as many
+ * states in searches; a set whose hyperperiod has more is not tried at all.
  *
  * Charges: C' = C + 2 x dispatch; the cap as a CPU that is slower by that share, since the module takes
  * the band away for the rest of an interval when it is used up; off the deadlines how much later than a
@@ -179,7 +179,7 @@ static uint64_t requests_of_all(const struct qos_sim_task *tasks, size_t n)
 	uint64_t whole = 1, requests = 0;
 
 	for (size_t i = 0; i < n && whole; i++) {
-		uint32_t y = tasks[i].y ? tasks[i].y : 1;
+		uint32_t y = qos_prove_window(&tasks[i]);
 
 		whole = qos_prove_lcm(whole, tasks[i].period * y);
 	}
@@ -196,7 +196,7 @@ static uint64_t requests_of_all(const struct qos_sim_task *tasks, size_t n)
 static bool claim_table(const struct qos_sim_task *task, const struct qos_must *must,
 			struct qos_claim *claim)
 {
-	uint64_t y = task->y ? task->y : 1, first = (must->prefix + y - 1) / y * y;
+	uint64_t y = qos_prove_window(task), first = (must->prefix + y - 1) / y * y;
 
 	*claim = (struct qos_claim){
 		.mode = QOS_CLAIM_PHASES,

@@ -2,7 +2,7 @@
 /*
  * Which sets of windows on one CPU can be kept for certain: tests with a proof, each at the head of its
  * file, and the mandatory requests that make it so. A `true` holds for all actual times up to C; a
- * `false` says nothing. Pure. Charges (dispatch in C; release jitter, blocking in D) are the caller's.
+ * `false` says nothing. Who climbs them is plan_windows.c. Pure. Charges (dispatch in C; release jitter, blocking in D) are the caller's.
  */
 #pragma once
 
@@ -49,11 +49,16 @@ bool qos_prove_table(const struct qos_sim_task *tasks, size_t n, enum dwcs_order
 bool qos_prove_search(const struct qos_sim_task *tasks, size_t n,
 		      const struct qos_prove_params *params, struct qos_must *must);
 
-/* The ladder: T1, T2, T3 over the orderings that are worth a replay, T3 by search. *ret_ordering: the one whose
- * replay it was; else `fin`. */
-enum qos_proof qos_prove(const struct qos_sim_task *tasks, size_t n,
-			 const struct qos_prove_params *params, struct qos_must *must,
-			 uint64_t *budgets, enum dwcs_ordering *ret_ordering);
+/* Requests in a window, and how many of them must be served. */
+static inline uint32_t qos_prove_window(const struct qos_sim_task *task)
+{
+	return task->y ? task->y : 1;
+}
+
+static inline uint32_t qos_prove_owed(const struct qos_sim_task *task)
+{
+	return task->y ? task->y - task->x : 1;
+}
 
 /* Is request j (from 0) of a window mandatory by T1's pattern? Any n in a row hold at most ceil(nm/y)
  * such, the first n of a window exactly that. y > 0. */

@@ -171,7 +171,7 @@ static bool gather(struct bundle *bundle, const struct qos_sim_task *tasks, size
 			return false;
 		taken[i] = true;
 		bundle->members[bundle->n++] = i;
-		cycle = qos_prove_lcm(cycle, tasks[i].y ? tasks[i].y : 1);
+		cycle = qos_prove_lcm(cycle, qos_prove_window(&tasks[i]));
 		if (!cycle || cycle > DWCS_BUNDLE_CYCLE_MAX)
 			return false;
 		if (tasks[i].deadline < bundle->deadline)

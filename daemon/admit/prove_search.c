@@ -53,16 +53,6 @@ struct search {
 	uint64_t work; /* left */
 };
 
-static uint32_t window_of(const struct qos_sim_task *task)
-{
-	return task->y ? task->y : 1;
-}
-
-static uint32_t owed_of(const struct qos_sim_task *task)
-{
-	return task->y ? task->y - task->x : 1;
-}
-
 static int by_time(const void *a, const void *b)
 {
 	const struct release *x = a, *y = b;
@@ -81,8 +71,8 @@ static uint32_t count_releases(struct search *search)
 	for (size_t i = 0; i < search->n; i++) {
 		const struct qos_sim_task *task = &search->tasks[i];
 
-		search->whole =
-			qos_prove_lcm(search->whole, task->period * (uint64_t)window_of(task));
+		search->whole = qos_prove_lcm(search->whole,
+					      task->period * (uint64_t)qos_prove_window(task));
 		if (search->whole == 0 || task->phase >= task->period)
 			return 0;
 	}
@@ -107,7 +97,7 @@ static bool list_releases(struct search *search)
 			search->releases[at++] = (struct release){
 				.time = task->phase + k * task->period,
 				.task = i,
-				.request = (uint32_t)(k % window_of(task)),
+				.request = (uint32_t)(k % qos_prove_window(task)),
 				.known = NONE,
 			};
 	}
@@ -166,9 +156,9 @@ static bool choose(const struct search *search, const struct state *from, bool a
 	const struct qos_sim_task *task = &search->tasks[at->task];
 	uint32_t next = (from->release + 1) % search->n_releases;
 	uint64_t left[TASKS_MAX], wrap = next ? 0 : search->whole;
-	uint32_t owed = at->request ? from->owed[at->task] : owed_of(task);
+	uint32_t owed = at->request ? from->owed[at->task] : qos_prove_owed(task);
 
-	if ((accept && owed == 0) || owed - accept > window_of(task) - at->request - 1)
+	if ((accept && owed == 0) || owed - accept > qos_prove_window(task) - at->request - 1)
 		return false;
 	*ret = *from;
 	ret->release = next;

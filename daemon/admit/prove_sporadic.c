@@ -29,7 +29,7 @@ static uint64_t most(const void *data, uint64_t k)
 static bool make_tables(const struct qos_sim_task *tasks, size_t n, struct qos_must *must)
 {
 	for (size_t i = 0; i < n; i++) {
-		uint32_t y = tasks[i].y ? tasks[i].y : 1;
+		uint32_t y = qos_prove_window(&tasks[i]);
 
 		if (qos_must_init(&must[i], 0, y) < 0)
 			return false;
@@ -52,7 +52,7 @@ bool qos_prove_sporadic(const struct qos_sim_task *tasks, size_t n,
 		sources[i] = (struct qos_demand_source){
 			.period = tasks[i].period,
 			.deadline = tasks[i].deadline,
-			.cycle = tasks[i].y ? tasks[i].y : 1,
+			.cycle = qos_prove_window(&tasks[i]),
 			.most = most,
 			.data = &tasks[i],
 		};

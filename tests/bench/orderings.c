@@ -51,7 +51,7 @@ static void tasks_of(const struct slot_set *set, struct qos_sim_task *tasks)
 	}
 }
 
-/* T3 replays an ordering: here each of them; the ladder of `proven` tries those that are worth it. */
+/* T3 replays an ordering: here each of them; admission tries those that are worth it. */
 static bool is_replayed(const struct qos_sim_task *tasks, size_t n,
 			const struct qos_prove_params *params)
 {
@@ -65,7 +65,6 @@ static bool is_proven(const struct slot_set *set, int judge)
 {
 	static const struct qos_prove_params params = {.jobs_max = QOS_PROVE_JOBS_MAX};
 	struct qos_sim_task tasks[SLOT_STREAMS];
-	enum dwcs_ordering ordering;
 
 	tasks_of(set, tasks);
 	switch (judge) {
@@ -75,10 +74,8 @@ static bool is_proven(const struct slot_set *set, int judge)
 		return qos_prove_bundle(tasks, set->n, &params, NULL, NULL);
 	case T3:
 		return is_replayed(tasks, set->n, &params);
-	case SEARCH:
-		return qos_prove_search(tasks, set->n, &params, NULL);
 	default:
-		return qos_prove(tasks, set->n, &params, NULL, NULL, &ordering) != QOS_PROOF_NONE;
+		return qos_prove_search(tasks, set->n, &params, NULL);
 	}
 }
 
@@ -145,7 +142,8 @@ static void count(struct tally *tally, const struct slot_set *set, size_t bin)
 	tally->sets[bin]++;
 	tally->feasible[bin] += optimum == OPTIMUM_FEASIBLE;
 	for (int judge = 0; judge < JUDGES; judge++) {
-		kept[judge] = keeps(set, judge);
+		kept[judge] = judge == PROVEN ? kept[T1] || kept[T2] || kept[T3] || kept[SEARCH]
+					      : keeps(set, judge);
 		tally->kept[judge][bin] += kept[judge];
 		if (kept[judge] && optimum == OPTIMUM_INFEASIBLE) {
 			fprintf(stderr, "%s keeps what cannot be kept: %s\n", name_of(judge),

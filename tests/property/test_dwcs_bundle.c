@@ -13,21 +13,12 @@
 
 #include <cmocka.h>
 
+#include "../harness/random.h"
 #include "admit/prove.h"
 
 #define SETS	   5000
 #define CYCLES	   3
 #define MEMBER_MAX 8
-
-static uint64_t seed = 20261127;
-
-static uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 static uint32_t random_set(struct qos_sim_task *tasks)
 {
@@ -198,5 +189,6 @@ int main(void)
 		cmocka_unit_test(a_window_that_breaks_is_told),
 	};
 
+	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

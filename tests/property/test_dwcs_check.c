@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../harness/random.h"
 #include "admit/prove.h"
 #include "dwcs_check.h"
 
@@ -19,16 +20,7 @@
 #define ROOM	 4096 /* of one claim */
 #define WORK	 DWCS_CLAIM_WORK_MAX
 
-static uint64_t seed = 20261126;
 static uint64_t room[TASK_MAX][ROOM];
-
-static uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 static size_t random_set(struct qos_sim_task *tasks)
 {
@@ -338,5 +330,6 @@ int main(void)
 		cmocka_unit_test(malformed_claims_are_refused),
 	};
 
+	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

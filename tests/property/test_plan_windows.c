@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "../harness/admit.h"
+#include "../harness/random.h"
 #include "admit/plan_windows.h"
 #include "dwcs_check.h"
 #include "service/cpu_module.h"
@@ -25,16 +26,6 @@
 #define OVERHEAD_NS (5 * US)
 #define CAP_PPM	    900000ULL
 #define RUNS	    3
-
-static uint64_t seed = 20261126;
-
-static uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 struct set {
 	struct test_contract contract;
@@ -247,5 +238,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_claims_hold)};
 
+	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,22 +10,13 @@
 
 #include <cmocka.h>
 
+#include "../harness/random.h"
 #include "admit/prove.h"
 #include "util/cleanup.h"
 
 #define SETS	 3000
 #define RUNS	 3
 #define TASK_MAX 6
-
-static uint64_t seed = 20040601;
-
-static uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 /* One in three has equal periods, of these half are released together. */
 static size_t random_set(struct qos_sim_task *tasks)
@@ -142,5 +133,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables_keep_all_windows)};
 
+	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
