@@ -10,21 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "contract/check.h"
 #include "contract/parse.h"
 #include "contract/print.h"
 
 #define SEPARATOR '\f'
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "broken: %s\n", #condition);                               \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 /* A machine with two CPUs of which one is isolated, and one of everything that has a name. */
 static struct qos_host *make_host(void)

@@ -10,23 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "../harness/bpf_run.h"
 #include "contract/parse.h"
 #include "extension/compile.h"
 #include "extension/eval.h"
 #include "extension/lex.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define EVENTS 4
-
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "broken: %s\n", #condition);                               \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static const char base[] =
 	"version: 1\ncontract: x\nmatch: {unit: x.service}\n"

@@ -10,6 +10,25 @@
 #include "kern/chain_parts.h"
 #include "monitor_live.h"
 
+static struct qos_monitor *monitor;
+static struct qos_chain *chain;
+
+static inline int load_chain(void **state)
+{
+	int r = load_monitor(state);
+
+	monitor = *state;
+	return r ? r : qos_chain_new(monitor, NULL, NULL, &chain);
+}
+
+static inline int unload_chain(void **state)
+{
+	qos_chain_free(chain);
+	return unload_monitor(state);
+}
+
+/* --- programs --- */
+
 #define PROGRAM_MAX    400
 #define RUNTIME(index) QOS_RULES_ATTRIBUTE_ID(QOS_RULES_CPU_RUNTIME, index)
 
@@ -137,8 +156,8 @@ static inline struct qos_prog_code program_code(const struct program *p)
 				      .name = "by hand"};
 }
 
-static inline uint32_t load_in(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
-			       const struct program *p, uint32_t slot)
+static inline uint32_t load_in(uint32_t number, enum qos_chain_lane lane, const struct program *p,
+			       uint32_t slot)
 {
 	const struct qos_prog_code code = program_code(p);
 	struct qos_diag diag = QOS_DIAG_INIT;
@@ -150,7 +169,7 @@ static inline uint32_t load_in(struct qos_chain *chain, uint32_t number, enum qo
 	return slot;
 }
 
-static inline uint64_t state_word(struct qos_chain *chain, uint32_t number, uint32_t key, int word)
+static inline uint64_t state_word(uint32_t number, uint32_t key, int word)
 {
 	uint64_t value[QOS_RULES_STATE_MAX];
 
@@ -158,7 +177,7 @@ static inline uint64_t state_word(struct qos_chain *chain, uint32_t number, uint
 	return value[word];
 }
 
-static inline struct qos_guard_contract counts_of(struct qos_chain *chain, uint32_t number)
+static inline struct qos_guard_contract counts_of(uint32_t number)
 {
 	struct qos_guard_contract counts;
 

@@ -8,8 +8,6 @@
 #define PERIOD (40 * MS)
 #define JOBS   10
 
-static struct qos_monitor *monitor;
-static struct qos_chain *chain;
 static uint32_t next_stream = 1000;
 
 static const struct qos_chain_attribute plain_attribute = {
@@ -58,7 +56,7 @@ static struct party party_start(const struct qos_chain_attribute *attribute, enu
 
 	mine.stream = party.stream;
 	assert_int_equal(qos_chain_add(chain, &contract, &party.number), 0);
-	party.slot = load_in(chain, party.number, QOS_CHAIN_SWITCH, p, 0);
+	party.slot = load_in(party.number, QOS_CHAIN_SWITCH, p, 0);
 	assert_int_equal(qos_monitor_stream_set(monitor, party.stream, &config), 0);
 	hooks.contract = party.number;
 	hooks.slot[hook] = party.slot;
@@ -128,7 +126,7 @@ static void test_acts(void **state)
 	put_end(&p, 2);
 	party = party_start(&plain_attribute, QOS_HOOK_JOB, &p);
 	party_round(&party);
-	counts = counts_of(chain, party.number);
+	counts = counts_of(party.number);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), 9 * MS);
 	assert_int_equal(qos_monitor_stream_config(monitor, party.stream, &config), 0);
 	assert_int_equal(config.runtime_ns, 9 * MS);
@@ -138,9 +136,9 @@ static void test_acts(void **state)
 	assert_int_equal(counts.verdicts[QOS_VERDICT_SAME], counts.runs - 1);
 	assert_int_equal(refusals(&counts), 0);
 	assert_int_equal(counts.breaches + counts.dropped, 0);
-	assert_int_equal(state_word(chain, party.number, 1, 0), counts.runs);
-	assert_in_range(state_word(chain, party.number, 1, 1), MS, 4 * MS);
-	assert_true((int64_t)state_word(chain, party.number, 1, 2) <= (int64_t)(19 * MS));
+	assert_int_equal(state_word(party.number, 1, 0), counts.runs);
+	assert_in_range(state_word(party.number, 1, 1), MS, 4 * MS);
+	assert_true((int64_t)state_word(party.number, 1, 2) <= (int64_t)(19 * MS));
 	assert_true(counts.run_ns && counts.run_ns / counts.runs < MS);
 	assert_true(qos_chain_dispatch(chain, see, &seen) >= 2);
 	assert_int_equal(seen.changes[0].type, QOS_CHANGE_VALUE);
@@ -174,12 +172,12 @@ static void test_only_its_own(void **state)
 	put_end(&hostile, -1);
 	villain = party_start(&plain_attribute, QOS_HOOK_JOB, &hostile);
 	party_round(&villain);
-	counts = counts_of(chain, villain.number);
+	counts = counts_of(villain.number);
 	assert_true(counts.runs > 0);
 	assert_int_equal(counts.verdicts[QOS_REFUSED_OWNER], counts.runs * 31);
 	assert_int_equal(qos_chain_value(chain, victim.number, 0), 8 * MS);
 	assert_int_equal(qos_chain_value(chain, villain.number, 0), 8 * MS);
-	assert_int_equal(counts_of(chain, victim.number).requests, 0);
+	assert_int_equal(counts_of(victim.number).requests, 0);
 	party_stop(&villain);
 	party_stop(&victim);
 }
@@ -202,7 +200,7 @@ static void check_limit(const struct limit *limit)
 	party = party_start(&limit->attribute, QOS_HOOK_JOB, &p);
 	party.worker->n = 3;
 	party_round(&party);
-	counts = counts_of(chain, party.number);
+	counts = counts_of(party.number);
 	assert_true(counts.runs > 0);
 	assert_int_equal(counts.verdicts[limit->verdict], counts.runs);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), limit->attribute.value);
@@ -240,7 +238,7 @@ static void test_rate(void **state)
 	put_end(&p, 2);
 	party = party_start(&attribute, QOS_HOOK_JOB, &p);
 	party_round(&party);
-	counts = counts_of(chain, party.number);
+	counts = counts_of(party.number);
 	assert_int_equal(counts.verdicts[QOS_VERDICT_SET], 1);
 	assert_int_equal(counts.verdicts[QOS_REFUSED_RATE], counts.runs);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), 7 * MS);
@@ -260,7 +258,7 @@ static void test_held(void **state)
 	assert_int_equal(qos_chain_set(chain, party.number, 0, 10 * MS, true), 0);
 	party_round(&party);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), 10 * MS);
-	assert_true(counts_of(chain, party.number).verdicts[QOS_REFUSED_HELD] > 0);
+	assert_true(counts_of(party.number).verdicts[QOS_REFUSED_HELD] > 0);
 	assert_int_equal(qos_chain_set(chain, party.number, 0, 10 * MS, false), 0);
 	party_round(&party);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), 7 * MS);
@@ -286,12 +284,12 @@ static void test_breach(void **state)
 	party_round(&other);
 	until(villain.worker->rounds == 1);
 	party_round(&other);
-	counts = counts_of(chain, villain.number);
+	counts = counts_of(villain.number);
 	assert_int_equal(counts.breaches, 1);
 	assert_int_equal(counts.requests, 0);
 	assert_int_equal(counts.muted, 1);
 	assert_int_equal(qos_chain_value(chain, villain.number, 0), 8 * MS);
-	counts = counts_of(chain, other.number);
+	counts = counts_of(other.number);
 	jobs = read_stats(monitor, other.stream).jobs;
 	assert_true(jobs > JOBS);
 	assert_in_range(counts.runs, jobs - 1, jobs);
@@ -329,19 +327,18 @@ static void test_swap(void **state)
 	assert_int_equal(qos_monitor_thread_attach(monitor, party.worker->tid, party.stream, 0), 0);
 	sem_post(&party.worker->go);
 	while (party.worker->rounds == 0 || swaps < 6)
-		load_in(chain, party.number, QOS_CHAIN_SWITCH, &p[++swaps % 2], party.slot);
+		load_in(party.number, QOS_CHAIN_SWITCH, &p[++swaps % 2], party.slot);
 	until(is_asleep(party.worker->tid));
 	jobs = read_stats(monitor, party.stream).jobs;
-	counts = counts_of(chain, party.number);
+	counts = counts_of(party.number);
 	assert_true(jobs > 20);
 	/* the last switch may be the one at which the last job completes */
 	assert_in_range(counts.runs, jobs - 1, jobs);
 	assert_int_equal(counts.dropped, 0);
-	assert_int_equal(state_word(chain, party.number, 1, 0), counts.runs);
-	assert_int_equal(state_word(chain, party.number, 1, 1) +
-				 state_word(chain, party.number, 1, 2),
+	assert_int_equal(state_word(party.number, 1, 0), counts.runs);
+	assert_int_equal(state_word(party.number, 1, 1) + state_word(party.number, 1, 2),
 			 counts.runs);
-	assert_true(state_word(chain, party.number, 1, 1) && state_word(chain, party.number, 1, 2));
+	assert_true(state_word(party.number, 1, 1) && state_word(party.number, 1, 2));
 	party_stop(&party);
 }
 
@@ -360,19 +357,19 @@ static void test_tick(void **state)
 	put_request(&tick, 0, RUNTIME(0), 6 * MS);
 	put_end(&tick, 1);
 	party = party_start(&plain_attribute, QOS_HOOK_JOB, &tick);
-	slot = load_in(chain, party.number, QOS_CHAIN_RAW, &tick, 0);
+	slot = load_in(party.number, QOS_CHAIN_RAW, &tick, 0);
 	memset(frame, 0, sizeof(*frame));
 	frame->stream[0].word[QOS_RULES_JOBS] = 41;
 	assert_int_equal(qos_chain_raise(chain, party.number, slot), 0);
 	assert_int_equal(qos_chain_value(chain, party.number, 0), 6 * MS);
-	assert_int_equal(state_word(chain, party.number, 0, 0), 1);
-	assert_int_equal(state_word(chain, party.number, 0, 1), 41);
+	assert_int_equal(state_word(party.number, 0, 0), 1);
+	assert_int_equal(state_word(party.number, 0, 1), 41);
 	put_begin(&hostile);
 	put_exit(&hostile);
-	load_in(chain, party.number, QOS_CHAIN_RAW, &hostile, slot);
+	load_in(party.number, QOS_CHAIN_RAW, &hostile, slot);
 	assert_int_equal(qos_chain_raise(chain, party.number, slot), 0);
-	assert_int_equal(counts_of(chain, party.number).breaches, 1);
-	assert_int_equal(counts_of(chain, party.number).muted, 1);
+	assert_int_equal(counts_of(party.number).breaches, 1);
+	assert_int_equal(counts_of(party.number).muted, 1);
 	party_stop(&party);
 }
 
@@ -394,18 +391,17 @@ static void test_late_and_window(void **state)
 	late.worker->n = 4;
 	late.worker->work_ns = 25 * MS;
 	party_round(&late);
-	assert_in_range(state_word(chain, late.number, 1, 0), 2,
+	assert_in_range(state_word(late.number, 1, 0), 2,
 			read_stats(monitor, late.stream).late + 1);
-	assert_true((int64_t)state_word(chain, late.number, 1, 1) < 0);
+	assert_true((int64_t)state_word(late.number, 1, 1) < 0);
 	party_stop(&late);
 	window = party_start(&plain_attribute, QOS_HOOK_WINDOW, &p);
 	party_round(&window);
 	/* on a machine that is too slow several of them close at one switch, and are one event */
 	windows = read_stats(monitor, window.stream).windows;
-	assert_in_range(state_word(chain, window.number, 1, 0), 2, windows);
-	assert_true(state_word(chain, window.number, 1, 2) <= 2);
-	assert_int_equal(state_word(chain, window.number, 1, 3),
-			 state_word(chain, window.number, 1, 2) > 1);
+	assert_in_range(state_word(window.number, 1, 0), 2, windows);
+	assert_true(state_word(window.number, 1, 2) <= 2);
+	assert_int_equal(state_word(window.number, 1, 3), state_word(window.number, 1, 2) > 1);
 	party_stop(&window);
 }
 
@@ -445,20 +441,6 @@ static void test_verifier_refusal(void **state)
 	qos_chain_remove(chain, number);
 }
 
-static int setup(void **state)
-{
-	int r = load_monitor(state);
-
-	monitor = *state;
-	return r ? r : qos_chain_new(monitor, NULL, NULL, &chain);
-}
-
-static int teardown(void **state)
-{
-	qos_chain_free(chain);
-	return unload_monitor(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,5 +460,5 @@ int main(void)
 		fprintf(stderr, "skipped: needs root\n");
 		return 77;
 	}
-	return cmocka_run_group_tests_name("chain", tests, setup, teardown);
+	return cmocka_run_group_tests_name("chain", tests, load_chain, unload_chain);
 }

@@ -13,9 +13,6 @@
 #define CYCLES	 1500
 #define TOTAL	 (100 * US) /* a CPU, of 256 us that it may ask for */
 
-static struct qos_monitor *monitor;
-static struct qos_chain *chain;
-
 struct account {
 	int64_t cost[CPUS_MAX];
 	int64_t sum;
@@ -99,7 +96,7 @@ static struct worker *start_on(uint32_t number, size_t i, size_t n, uint32_t str
 	cpu_set_t cpus;
 
 	make_program(&p, (uint32_t)i, (uint32_t)((i + 1) % n));
-	hooks.slot[QOS_HOOK_JOB] = load_in(chain, number, QOS_CHAIN_SWITCH, &p, 0);
+	hooks.slot[QOS_HOOK_JOB] = load_in(number, QOS_CHAIN_SWITCH, &p, 0);
 	assert_int_equal(qos_monitor_stream_set(monitor, stream, &config), 0);
 	assert_int_equal(qos_monitor_stream_hooks(monitor, stream, &hooks), 0);
 	worker = worker_start(&plan);
@@ -159,27 +156,14 @@ static void test_all_cpus(void **state)
 	assert_true(account.worst > total * 8 / 10);
 	assert_int_equal(account.n, counts.verdicts[QOS_VERDICT_SET]);
 	assert_int_equal(account.sum, in_force);
-	assert_int_equal(chain->parts.tables->pools[chain->parts.tables->contracts[number].first].free,
-			 total - in_force);
+	assert_int_equal(
+		chain->parts.tables->pools[chain->parts.tables->contracts[number].first].free,
+		total - in_force);
 	assert_true(counts.verdicts[QOS_REFUSED_BUDGET] > 100);
 	assert_int_equal(counts.breaches + counts.dropped, 0);
 	for (size_t i = 0; i < n; i++)
 		worker_stop(workers[i]);
 	qos_chain_remove(chain, number);
-}
-
-static int setup(void **state)
-{
-	int r = load_monitor(state);
-
-	monitor = *state;
-	return r ? r : qos_chain_new(monitor, NULL, NULL, &chain);
-}
-
-static int teardown(void **state)
-{
-	qos_chain_free(chain);
-	return unload_monitor(state);
 }
 
 int main(void)
@@ -190,5 +174,5 @@ int main(void)
 		fprintf(stderr, "skipped: needs root\n");
 		return 77;
 	}
-	return cmocka_run_group_tests_name("chain_budget", tests, setup, teardown);
+	return cmocka_run_group_tests_name("chain_budget", tests, load_chain, unload_chain);
 }
