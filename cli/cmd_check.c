@@ -112,14 +112,10 @@ static int admit(const struct run *run, const struct qos_contract *contract, str
 static int judge_texts(struct run *run, const struct qos_store_entry *entry, struct qos_diag *diag,
 		       struct qos_contract **ret)
 {
-	_cleanup_free_ struct qos_text *texts = calloc(entry->n_texts, sizeof(*texts));
+	_cleanup_free_ struct qos_text *texts = qos_store_texts(entry);
 
 	if (!texts)
 		return -ENOMEM;
-	for (size_t i = 0; i < entry->n_texts; i++)
-		texts[i] = (struct qos_text){.file = entry->texts[i].path,
-					     .bytes = entry->texts[i].bytes,
-					     .len = entry->texts[i].len};
 	return qos_judge_contract(&run->judge, texts, entry->n_texts, diag, ret);
 }
 

@@ -44,14 +44,10 @@ static void complain(const struct qos_cli *cli, struct qos_diag *diag)
 static int parse_entry(const struct qos_store_entry *entry, struct qos_diag *diag,
 		       struct qos_contract **ret)
 {
-	_cleanup_free_ struct qos_text *texts = calloc(entry->n_texts + 1, sizeof(*texts));
+	_cleanup_free_ struct qos_text *texts = qos_store_texts(entry);
 
 	if (!texts)
 		return -ENOMEM;
-	for (size_t i = 0; i < entry->n_texts; i++)
-		texts[i] = (struct qos_text){.file = entry->texts[i].path,
-					     .bytes = entry->texts[i].bytes,
-					     .len = entry->texts[i].len};
 	return qos_contract_parse_text(texts, entry->n_texts, diag, ret);
 }
 

@@ -51,7 +51,7 @@ static void complain(struct run *run, struct qos_diag *diag)
 
 static int read_entry(struct run *run, const struct qos_store_entry *entry)
 {
-	_cleanup_free_ struct qos_text *texts = calloc(entry->n_texts + 1, sizeof(*texts));
+	_cleanup_free_ struct qos_text *texts = qos_store_texts(entry);
 	_cleanup_contract_ struct qos_contract *contract = NULL;
 	struct qos_contract **all =
 		reallocarray(run->contracts, run->n_contracts + 1, sizeof(*run->contracts));
@@ -62,10 +62,6 @@ static int read_entry(struct run *run, const struct qos_store_entry *entry)
 		run->contracts = all;
 	if (!texts || !all)
 		return -ENOMEM;
-	for (size_t i = 0; i < entry->n_texts; i++)
-		texts[i] = (struct qos_text){.file = entry->texts[i].path,
-					     .bytes = entry->texts[i].bytes,
-					     .len = entry->texts[i].len};
 	r = qos_judge_contract(&run->judge, texts, entry->n_texts, &diag, &contract);
 	complain(run, &diag);
 	if (r == 0)

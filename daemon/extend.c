@@ -13,12 +13,63 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "extend_parts.h"
 #include "module.h"
 #include "tell.h"
 #include "util/clock.h"
+
+/* --- all of them --- */
+
+void qos_extend_open(struct qos_supervisor *supervisor)
+{
+	struct qos_extender *extender;
+	int r = -ENOMEM;
+
+	if (!supervisor->monitor)
+		return;
+	extender = calloc(1, sizeof(*extender));
+	if (extender)
+		r = qos_chain_new(supervisor->monitor, supervisor->options.run_dir,
+				  supervisor->originals ? supervisor->options.pin_dir : NULL,
+				  &extender->chain);
+	if (r == 0) {
+		extender->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		r = extender->timer_fd < 0 ? -errno : 0;
+	}
+	if (r == 0) {
+		supervisor->extender = extender;
+		return;
+	}
+	if (extender)
+		qos_chain_free(extender->chain);
+	free(extender);
+	qos_diag_add(&supervisor->diag, QOS_WARNING, NULL, "rules of contracts do not run: %s",
+		     strerror(-r));
+}
+
+void qos_extend_close(struct qos_supervisor *supervisor)
+{
+	if (!supervisor->extender)
+		return;
+	qos_extend_drop_all(supervisor);
+	qos_chain_free(supervisor->extender->chain);
+	close(supervisor->extender->timer_fd);
+	free(TAKE_PTR(supervisor->extender));
+}
+
+int qos_extend_fd(const struct qos_supervisor *supervisor)
+{
+	return supervisor->extender ? qos_chain_fd(supervisor->extender->chain) : -1;
+}
+
+int qos_extend_timer_fd(const struct qos_supervisor *supervisor)
+{
+	return supervisor->extender ? supervisor->extender->timer_fd : -1;
+}
 
 /* --- one contract's --- */
 
@@ -136,10 +187,7 @@ static struct qos_extension_program *find_program(struct qos_extension *extensio
 						  const struct qos_rule_event *event)
 {
 	for (size_t i = 0; extension && i < extension->n_programs; i++) {
-		const struct qos_rule_event *other = &extension->programs[i].event;
-
-		if (other->kind == event->kind && other->stream == event->stream &&
-		    other->tick_ns == event->tick_ns)
+		if (qos_rule_event_is(&extension->programs[i].event, event))
 			return &extension->programs[i];
 	}
 	return NULL;
@@ -226,19 +274,28 @@ static void unload_rest(struct qos_supervisor *supervisor, struct qos_extension 
 	}
 }
 
+const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *supervisor,
+						   const struct qos_live *live, size_t *pos)
+{
+	const struct qos_thread *thread;
+
+	while ((thread = qos_table_next(&supervisor->threads, pos))) {
+		const struct qos_live_stream *stream =
+			qos_table_get(&supervisor->streams, thread->stream);
+
+		if (stream && stream->live == live && thread->managed)
+			return thread;
+	}
+	return NULL;
+}
+
 static void enter_threads(struct qos_supervisor *supervisor, const struct qos_live *live)
 {
 	const struct qos_thread *thread;
 	size_t pos = 0;
 
-	while ((thread = qos_table_next(&supervisor->threads, &pos))) {
-		const struct qos_live_stream *stream =
-			qos_table_get(&supervisor->streams, thread->stream);
-
-		if (stream && stream->live == live && thread->managed)
-			qos_chain_thread(supervisor->extender->chain, live->extension->number,
-					 thread->tid);
-	}
+	while ((thread = qos_extension_next_thread(supervisor, live, &pos)))
+		qos_chain_thread(supervisor->extender->chain, live->extension->number, thread->tid);
 }
 
 static bool goes_on(const struct qos_extension *old, const struct qos_extension *extension)
@@ -392,26 +449,6 @@ void qos_extend_drop_all(struct qos_supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->n_lives; i++)
 		drop(supervisor, supervisor->lives[i]);
-}
-
-void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live *live,
-			      enum qos_quarantine cause)
-{
-	struct qos_extension *extension = live->extension;
-
-	extension->quarantine = cause;
-	extension->suspicion = (struct qos_quarantine_state){};
-	qos_chain_mute(supervisor->extender->chain, extension->number, cause);
-	qos_extension_hold(supervisor, live);
-	qos_supervisor_reconcile(supervisor);
-	if (cause)
-		qos_tell(supervisor, QOS_HISTORY_QUARANTINED, live->contract->name, NULL, NULL,
-			 "its rules are out of service, its runtimes are the contract's: %s; "
-			 "qosctl readmit %s puts them back",
-			 qos_quarantine_causes[cause], live->contract->name);
-	else
-		qos_tell(supervisor, QOS_HISTORY_QUARANTINED, live->contract->name, NULL, NULL,
-			 "its rules are in service again");
 }
 
 /* --- threads --- */

@@ -49,7 +49,7 @@ struct qos_extension {
 	struct qos_quarantine_state suspicion;
 	struct qos_guard_contract seen; /* at the last turn */
 	uint64_t reversals, reversals_seen;
-	uint64_t violations_seen;
+	uint64_t violations, violations_seen;
 	int64_t last_step; /* sign of the last change */
 };
 
@@ -68,7 +68,11 @@ void qos_extension_arm(struct qos_supervisor *supervisor);
 /* Jobs that are late and whose threads are not switched. */
 void qos_extension_find_late(struct qos_supervisor *supervisor);
 
-/* extend.c: takes it out, or (NONE) back in. */
+/* extend.c: of a contract's managed threads; pos from 0 on. NULL: no more. */
+const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *supervisor,
+						   const struct qos_live *live, size_t *pos);
+
+/* extend_turn.c: takes it out, or (NONE) back in. */
 void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live *live,
 			      enum qos_quarantine cause);
 /* extend_state.c: what is remembered of threads and ticks, from an older number to another. */

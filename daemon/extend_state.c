@@ -31,11 +31,6 @@ void qos_extension_carry(struct qos_supervisor *supervisor, const struct qos_liv
 	if (!old->n_state || !extension->n_state)
 		return;
 	carry(supervisor, old, extension, 0);
-	while ((thread = qos_table_next(&supervisor->threads, &pos))) {
-		const struct qos_live_stream *stream =
-			qos_table_get(&supervisor->streams, thread->stream);
-
-		if (stream && stream->live == live && thread->managed)
-			carry(supervisor, old, extension, thread->tid);
-	}
+	while ((thread = qos_extension_next_thread(supervisor, live, &pos)))
+		carry(supervisor, old, extension, thread->tid);
 }

@@ -36,7 +36,7 @@ static int load_entry(const struct qos_store_entry *entry, const struct qos_host
 		      struct qos_loaded_file *file)
 {
 	_cleanup_contract_ struct qos_contract *contract = NULL;
-	struct qos_text *texts;
+	_cleanup_free_ struct qos_text *texts = NULL;
 	int r;
 
 	file->file = strdup(entry->name);
@@ -49,16 +49,10 @@ static int load_entry(const struct qos_store_entry *entry, const struct qos_host
 		refuse_unsafe(entry, &file->diag);
 		return 0;
 	}
-	texts = calloc(entry->n_texts, sizeof(*texts));
+	texts = qos_store_texts(entry);
 	if (!texts)
 		return -ENOMEM;
-	for (size_t i = 0; i < entry->n_texts; i++) {
-		texts[i] = (struct qos_text){.file = entry->texts[i].path,
-					     .bytes = entry->texts[i].bytes,
-					     .len = entry->texts[i].len};
-	}
 	r = qos_contract_parse_text(texts, entry->n_texts, &file->diag, &contract);
-	free(texts);
 	if (!r)
 		r = qos_contract_check(contract, host, &file->diag);
 	if (!r)

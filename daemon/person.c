@@ -97,21 +97,6 @@ static int save(struct qos_supervisor *supervisor, struct qos_diag *diag)
 	return r;
 }
 
-static int find_contract(struct qos_supervisor *supervisor, const char *contract,
-			 struct qos_diag *diag, struct qos_live **ret)
-{
-	struct qos_live *live = qos_supervisor_find(supervisor, contract);
-
-	if (!live || live->state != QOS_LIVE_IN_FORCE) {
-		qos_diag_error(diag, NULL, "%s: %s", contract,
-			       live ? "the contract is not in force" : "no such contract");
-		qos_diag_hint(diag, "qosctl list shows all of them");
-		return QOS_SUPERVISOR_E_NO_CONTRACT;
-	}
-	*ret = live;
-	return 0;
-}
-
 /* "cpu.STREAM.runtime" or "cpu.runtime" -> the stream. */
 static int find_attribute(struct qos_live *live, const char *attribute, struct qos_diag *diag,
 			  struct qos_live_stream **ret)
@@ -201,7 +186,7 @@ int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contrac
 	uint64_t old_ns;
 	int r;
 
-	r = find_contract(supervisor, contract, diag, &live);
+	r = qos_supervisor_in_force(supervisor, contract, diag, &live);
 	if (!r)
 		r = find_attribute(live, attribute, diag, &request.stream);
 	if (!r)
@@ -263,7 +248,7 @@ int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contrac
 	json_t *list;
 	int r;
 
-	r = find_contract(supervisor, contract, diag, &live);
+	r = qos_supervisor_in_force(supervisor, contract, diag, &live);
 	if (!r && *attribute)
 		r = find_attribute(live, attribute, diag, &only);
 	if (r)

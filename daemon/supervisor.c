@@ -226,6 +226,21 @@ struct qos_live *qos_supervisor_find(const struct qos_supervisor *supervisor, co
 	return found;
 }
 
+int qos_supervisor_in_force(const struct qos_supervisor *supervisor, const char *name,
+			    struct qos_diag *diag, struct qos_live **ret)
+{
+	struct qos_live *live = qos_supervisor_find(supervisor, name);
+
+	if (!live || live->state != QOS_LIVE_IN_FORCE) {
+		qos_diag_error(diag, NULL, "%s: %s", name,
+			       live ? "the contract is not in force" : "no such contract");
+		qos_diag_hint(diag, "qosctl list shows all of them");
+		return QOS_SUPERVISOR_E_NO_CONTRACT;
+	}
+	*ret = live;
+	return 0;
+}
+
 /* --- carrying out --- */
 
 static bool same_grant(const struct qos_stream_grant *a, const struct qos_stream_grant *b)

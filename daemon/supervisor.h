@@ -224,3 +224,6 @@ json_t *qos_report_reload(const struct qos_supervisor *supervisor,
 
 /* The live contract of this name, or the bad file NAME.yaml; NULL if there is neither. */
 struct qos_live *qos_supervisor_find(const struct qos_supervisor *supervisor, const char *name);
+/* For who wants to change it: 0, or QOS_SUPERVISOR_E_NO_CONTRACT with words in diag. */
+int qos_supervisor_in_force(const struct qos_supervisor *supervisor, const char *name,
+			    struct qos_diag *diag, struct qos_live **ret);

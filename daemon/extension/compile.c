@@ -54,16 +54,11 @@ static int worse(int a, int b)
 	return a == -ENOMEM || b == -ENOMEM ? -ENOMEM : a ?: b;
 }
 
-static bool same_event(const struct qos_rule_event *a, const struct qos_rule_event *b)
-{
-	return a->kind == b->kind && a->stream == b->stream && a->tick_ns == b->tick_ns;
-}
-
 static size_t program_of(struct qos_compiled *compiled, const struct qos_rule_event *event)
 {
 	size_t i = 0;
 
-	while (i < compiled->n_programs && !same_event(&compiled->programs[i].event, event))
+	while (i < compiled->n_programs && !qos_rule_event_is(&compiled->programs[i].event, event))
 		i++;
 	if (i == compiled->n_programs)
 		compiled->programs[compiled->n_programs++].event = *event;

@@ -29,6 +29,11 @@ struct qos_rule_event {
 	uint64_t tick_ns; /* a tick only */
 };
 
+static inline bool qos_rule_event_is(const struct qos_rule_event *a, const struct qos_rule_event *b)
+{
+	return a->kind == b->kind && a->stream == b->stream && a->tick_ns == b->tick_ns;
+}
+
 /* A row of the table of metrics and attributes. */
 struct qos_rule_field {
 	const char *section; /* "cpu" or "network" */

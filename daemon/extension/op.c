@@ -14,15 +14,15 @@
 	}
 
 /* Fixed places: the parser makes these without looking for a name. */
-enum { ROW_LITERAL, ROW_FIELD, ROW_OVER, ROW_NEG, ROW_DIV };
+enum { ROW_LITERAL, ROW_FIELD, ROW_OVER, ROW_DIV };
 
 const struct qos_rule_op qos_rule_ops[] = {
 	/* form, name, level, arguments, state, types, functions */
 	[ROW_LITERAL] = ROW(LITERAL, "literal", 0, 0, 0, 0, literal, literal),
 	[ROW_FIELD] = ROW(FIELD, "field", 0, 0, 0, 0, field, field),
 	[ROW_OVER] = ROW(OVER, "over", 0, 2, 2, 3, over, over),
-	[ROW_NEG] = ROW(PREFIX, "-", 7, 1, 1, 0, number, neg),
 	[ROW_DIV] = ROW(INFIX, "/", 6, 2, 2, 0, div, div),
+	ROW(PREFIX, "-", 7, 1, 1, 0, number, neg),
 	ROW(INFIX, "*", 6, 2, 2, 0, mul, mul),
 	ROW(INFIX, "+", 5, 2, 2, 0, same, add),
 	ROW(INFIX, "-", 5, 2, 2, 0, same, sub),
@@ -54,7 +54,6 @@ const struct qos_rule_op qos_rule_ops[] = {
 const struct qos_rule_op *const qos_rule_op_literal = &qos_rule_ops[ROW_LITERAL];
 const struct qos_rule_op *const qos_rule_op_field = &qos_rule_ops[ROW_FIELD];
 const struct qos_rule_op *const qos_rule_op_over = &qos_rule_ops[ROW_OVER];
-const struct qos_rule_op *const qos_rule_op_neg = &qos_rule_ops[ROW_NEG];
 const struct qos_rule_op *const qos_rule_op_div = &qos_rule_ops[ROW_DIV];
 
 const struct qos_rule_op *qos_rule_op_find(enum qos_rule_form form, const char *name, size_t len)

@@ -46,8 +46,7 @@ struct qos_rule_op {
 
 extern const struct qos_rule_op qos_rule_ops[]; /* ends with a row without name */
 extern const struct qos_rule_op *const qos_rule_op_literal,
-	*const qos_rule_op_field, *const qos_rule_op_over, *const qos_rule_op_neg,
-								   *const qos_rule_op_div;
+	*const qos_rule_op_field, *const qos_rule_op_over, *const qos_rule_op_div;
 
 /* The row of that form and name, or NULL. */
 const struct qos_rule_op *qos_rule_op_find(enum qos_rule_form form, const char *name, size_t len);

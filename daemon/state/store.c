@@ -20,6 +20,7 @@
 #include <sys/sysmacros.h>
 
 #include "contract/doc.h"
+#include "contract/parse.h"
 #include "state/store_list.h"
 #include "util/file.h"
 
@@ -368,4 +369,15 @@ int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_s
 		store->entries = fitted;
 	*ret = TAKE_PTR(store);
 	return 0;
+}
+
+struct qos_text *qos_store_texts(const struct qos_store_entry *entry)
+{
+	struct qos_text *texts = calloc(entry->n_texts + 1, sizeof(*texts));
+
+	for (size_t i = 0; texts && i < entry->n_texts; i++)
+		texts[i] = (struct qos_text){.file = entry->texts[i].path,
+					     .bytes = entry->texts[i].bytes,
+					     .len = entry->texts[i].len};
+	return texts;
 }

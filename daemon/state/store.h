@@ -12,6 +12,8 @@
 #include "util/cleanup.h"
 #include "util/diag.h"
 
+struct qos_text;
+
 struct qos_store_text {
 	char *path; /* as shown to people: directory as given + "/" + name */
 	char *bytes;
@@ -46,5 +48,9 @@ extern const char *const qos_store_default_path[]; /* /usr/lib, /run, /etc; NULL
  * is not seen must not pass for gone. 0, -EINVAL (more than QOS_STORE_ENTRIES_MAX files), -errno. */
 int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_store **ret);
 void qos_store_free(struct qos_store *store);
+
+/* The texts as the parser takes them, n_texts of them: an array that the caller frees, whose bytes stay
+ * the entry's. NULL: no memory. */
+struct qos_text *qos_store_texts(const struct qos_store_entry *entry);
 QOS_DEFINE_CLEANUP(struct qos_store *, qos_store_free)
 #define _cleanup_store_ QOS_CLEANUP(qos_store_freep)
