@@ -40,7 +40,3 @@ struct qos_grant {
 	size_t n_streams;
 	enum qos_guarantee guarantee; /* its streams' weakest; PROVEN if it schedules none */
 };
-
-void qos_grant_free(struct qos_grant *grant);
-QOS_DEFINE_CLEANUP(struct qos_grant *, qos_grant_free)
-#define _cleanup_grant_ QOS_CLEANUP(qos_grant_freep)

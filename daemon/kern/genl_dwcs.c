@@ -154,16 +154,6 @@ int qos_dwcs_delete_contract(struct qos_genl *genl, const char *name)
 	return tell(genl, message, NULL);
 }
 
-int qos_dwcs_set_runtime(struct qos_genl *genl, uint32_t stream, uint64_t runtime_ns,
-			 struct qos_diag *diag)
-{
-	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_STREAM_SET);
-
-	put_u32(message, QOS_DWCS_STREAM_A_ID, stream);
-	put_u64(message, QOS_DWCS_STREAM_A_RUNTIME, runtime_ns);
-	return tell(genl, message, diag);
-}
-
 int qos_dwcs_set_table(struct qos_genl *genl, uint32_t stream, const struct qos_dwcs_table *table,
 		       struct qos_diag *diag)
 {

@@ -51,8 +51,6 @@ int qos_dwcs_set_contract(struct qos_genl *genl, const char *name, uint32_t on_e
 			  uint32_t on_drift, const struct qos_dwcs_stream *streams, size_t n,
 			  struct qos_diag *diag);
 int qos_dwcs_delete_contract(struct qos_genl *genl, const char *name);
-int qos_dwcs_set_runtime(struct qos_genl *genl, uint32_t stream, uint64_t runtime_ns,
-			 struct qos_diag *diag);
 
 /* start: field 22 of /proc/TID/stat. */
 int qos_dwcs_attach(struct qos_genl *genl, pid_t tid, uint64_t start, uint32_t stream, uint32_t cpu,
