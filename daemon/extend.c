@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rules of contracts in force -> programs in the kernel.
+ * Rules of contracts in force -> programs in the kernel: in the chain, or in the module.
  *
  * A later version of a contract keeps number and state if its rules differ in nothing but numbers:
  * then each program is exchanged in its place, and no event is lost. Else all is made anew, and what is
@@ -9,7 +9,6 @@
  * Weakness: under SCHED_DEADLINE a change takes effect when this process has carried it out, which under
  * load is some milliseconds after the event. SCHED_FIFO is cut by the monitor, which knows at once.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +57,7 @@ void qos_extend_close(struct qos_supervisor *supervisor)
 	qos_extend_drop_all(supervisor);
 	qos_chain_free(supervisor->extender->chain);
 	close(supervisor->extender->timer_fd);
+	free(supervisor->extender->shares);
 	free(TAKE_PTR(supervisor->extender));
 }
 
@@ -69,110 +69,6 @@ int qos_extend_fd(const struct qos_supervisor *supervisor)
 int qos_extend_timer_fd(const struct qos_supervisor *supervisor)
 {
 	return supervisor->extender ? supervisor->extender->timer_fd : -1;
-}
-
-/* --- one contract's --- */
-
-void qos_extension_free(struct qos_extension *extension)
-{
-	if (!extension)
-		return;
-	for (size_t i = 0; i < extension->n_programs; i++)
-		free(extension->programs[i].before);
-	for (size_t i = 0; i < extension->n_signals; i++)
-		free(extension->signals[i]);
-	qos_state_map_reset(&extension->states);
-	free(extension->programs);
-	free(extension->signals);
-	free(extension->windows);
-	free(extension->streams);
-	free(extension->shape);
-	free(extension);
-}
-
-/* The rules' texts without digits. */
-static char *shape_of(const struct qos_contract *contract)
-{
-	struct qos_buf buf = {};
-	char *to;
-
-	for (size_t i = 0; i < contract->n_rules; i++) {
-		const struct qos_rule *rule = &contract->rules[i];
-
-		qos_buf_add(&buf, "%s|%s|%s|", rule->event.text,
-			    rule->when.text ? rule->when.text : "",
-			    rule->emit.text ? rule->emit.text : "");
-		for (size_t k = 0; k < rule->n_sets; k++)
-			qos_buf_add(&buf, "%s=%s|", rule->sets[k].attribute.text,
-				    rule->sets[k].value.text);
-	}
-	to = buf.text;
-	for (const char *from = buf.text; from && *from; from++) {
-		if (!isdigit((unsigned char)*from))
-			*to++ = *from;
-	}
-	if (to)
-		*to = '\0';
-	return buf.text;
-}
-
-/* FNV-1a of it and of our version, whose compiler it was. */
-static uint32_t hash_of(const char *text)
-{
-	uint32_t hash = 2166136261u;
-
-	for (const char *c = QOS_VERSION; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 16777619u;
-	return hash;
-}
-
-static size_t count_keys(const struct qos_contract *contract)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < contract->n_cpu; i++)
-		n += contract->cpu[i].max_threads;
-	return n;
-}
-
-static int take_signals(struct qos_extension *extension, const struct qos_compiled *compiled)
-{
-	extension->signals = calloc(compiled->n_signals + 1, sizeof(*extension->signals));
-	if (!extension->signals)
-		return -ENOMEM;
-	for (size_t i = 0; i < compiled->n_signals; i++) {
-		extension->signals[i] = strdup(compiled->signals[i]);
-		if (!extension->signals[i])
-			return -ENOMEM;
-		extension->n_signals++;
-	}
-	return 0;
-}
-
-static int new_extension(const struct qos_live *live, const struct qos_compiled *compiled,
-			 struct qos_extension **ret)
-{
-	_cleanup_extension_ struct qos_extension *extension = calloc(1, sizeof(*extension));
-
-	if (!extension)
-		return -ENOMEM;
-	extension->n_state = compiled->n_state;
-	extension->n_keys = count_keys(live->contract);
-	extension->n_streams = live->n_streams;
-	extension->shape = shape_of(live->contract);
-	extension->programs = calloc(compiled->n_programs + 1, sizeof(*extension->programs));
-	extension->streams = calloc(live->n_streams + 1, sizeof(*extension->streams));
-	if (!extension->shape || !extension->programs || !extension->streams ||
-	    take_signals(extension, compiled) < 0 ||
-	    qos_state_map(compiled, &extension->states) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < live->n_streams; i++)
-		extension->streams[live->streams[i].index] = (struct qos_extension_stream){
-			live->streams[i].id, qos_live_wish(&live->streams[i])->period.ns};
-	*ret = TAKE_PTR(extension);
-	return 0;
 }
 
 /* --- loading --- */
@@ -194,9 +90,10 @@ static struct qos_extension_program *find_program(struct qos_extension *extensio
 }
 
 static int load_program(struct qos_supervisor *supervisor, const struct qos_live *live,
-			uint32_t number, const struct qos_program *program, uint32_t *slot,
-			struct qos_diag *diag)
+			const struct qos_extension *extension, const struct qos_program *program,
+			uint32_t *slot, struct qos_diag *diag)
 {
+	uint32_t number = extension->number;
 	char event[96], name[160];
 	struct qos_prog_code code;
 	int r = 0;
@@ -204,6 +101,9 @@ static int load_program(struct qos_supervisor *supervisor, const struct qos_live
 	snprintf(name, sizeof(name), "%s %s", live->contract->name,
 		 qos_rule_event_print(event, sizeof(event), live->contract, &program->event));
 	code = qos_prog_code_of(&program->code, name);
+	if (extension->in_module)
+		return qos_chain_load(supervisor->extender->chain, number, QOS_CHAIN_MODULE, &code,
+				      diag, slot);
 	if (program->event.kind != QOS_RULE_TICK)
 		r = qos_chain_load(supervisor->extender->chain, number, QOS_CHAIN_SWITCH, &code,
 				   diag, slot);
@@ -225,7 +125,7 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		struct qos_extension_program *was = find_program(old, &program->event), *place;
 		uint32_t slot = was ? was->slot : 0;
 
-		r = load_program(supervisor, live, extension->number, program, &slot, diag);
+		r = load_program(supervisor, live, extension, program, &slot, diag);
 		if (r < 0)
 			break;
 		place = &extension->programs[extension->n_programs++];
@@ -242,9 +142,12 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 	return r;
 }
 
+/* Of the monitor: those of the module are pushed (extend_module.c). */
 static void set_hooks(struct qos_supervisor *supervisor, const struct qos_live *live,
 		      const struct qos_extension *extension)
 {
+	if (extension && extension->in_module)
+		extension = NULL;
 	for (size_t i = 0; i < live->n_streams; i++) {
 		const struct qos_live_stream *stream = &live->streams[i];
 		struct qos_stream_hooks hooks = {};
@@ -295,32 +198,39 @@ static void enter_threads(struct qos_supervisor *supervisor, const struct qos_li
 	size_t pos = 0;
 
 	while ((thread = qos_extension_next_thread(supervisor, live, &pos)))
-		qos_chain_thread(supervisor->extender->chain, live->extension->number, thread->tid);
-}
-
-static bool goes_on(const struct qos_extension *old, const struct qos_extension *extension)
-{
-	return old && !strcmp(old->shape, extension->shape) && old->n_state == extension->n_state &&
-	       old->n_keys == extension->n_keys && old->n_streams == extension->n_streams &&
-	       !memcmp(old->streams, extension->streams, old->n_streams * sizeof(*old->streams)) &&
-	       old->n_signals == extension->n_signals;
+		qos_extend_thread(supervisor, qos_table_get(&supervisor->streams, thread->stream),
+				  thread->tid);
 }
 
 static int new_number(struct qos_supervisor *supervisor, const struct qos_live *live,
-		      struct qos_extension *extension)
+		      struct qos_extension *extension, struct qos_diag *diag)
 {
 	struct qos_chain_contract plan = {.n_signals = extension->n_signals,
 					  .n_state = extension->n_state,
 					  .n_keys = extension->n_keys,
 					  .name = live->contract->name,
-					  .shape = hash_of(extension->shape)};
+					  .shape = qos_extension_hash(extension)};
 	int r;
 
 	r = qos_extension_plan(supervisor, live, &plan);
 	if (r == 0)
 		r = qos_chain_add(supervisor->extender->chain, &plan, &extension->number);
 	free((void *)plan.attributes);
+	if (r == -ENOSPC) {
+		qos_diag_error(diag, NULL, "there are rules of too many contracts already");
+		qos_diag_hint(diag,
+			      "at most %d contracts, with %d streams together, have rules at a "
+			      "time: take `adapt` out of others",
+			      QOS_GUARD_CONTRACTS - 1, QOS_GUARD_ATTRIBUTES - 1);
+	}
 	return r;
+}
+
+/* The module's counters are older than these rules. */
+static void begin_counting(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	qos_extension_counts(supervisor, live, &live->extension->seen);
+	live->extension->reversals_seen = live->extension->reversals;
 }
 
 /* The older one goes on in the new one, or goes. */
@@ -329,6 +239,8 @@ static void succeed(struct qos_supervisor *supervisor, struct qos_live *live,
 {
 	struct qos_extension *old = live->extension;
 
+	if (old && old->in_module && !extension->in_module)
+		qos_extension_pull(supervisor, live);
 	live->extension = extension;
 	set_hooks(supervisor, live, extension);
 	if (old && same) {
@@ -343,6 +255,32 @@ static void succeed(struct qos_supervisor *supervisor, struct qos_live *live,
 	qos_extension_free(old);
 	qos_extension_limits(supervisor, live);
 	enter_threads(supervisor, live);
+	if (extension->in_module && !same)
+		begin_counting(supervisor, live);
+}
+
+/* Something is attached there from now on, and each CPU's share is told with the next limits. */
+static int prepare_module(struct qos_supervisor *supervisor, const struct qos_live *live,
+			  struct qos_diag *diag)
+{
+	for (size_t i = 0; i < live->n_streams; i++) {
+		const struct qos_stream_grant *grant =
+			qos_extension_reserved(supervisor, &live->streams[i]);
+
+		if (!grant || grant->policy == QOS_POLICY_DWCS || grant->policy == QOS_POLICY_NONE)
+			continue;
+		qos_diag_error(diag, NULL,
+			       "the module schedules some of its streams and the kernel others");
+		qos_diag_hint(diag, "streams with rules need one manager: give them `job: wakeup` "
+				    "or `job: period`, or set managers.cpu: native");
+		return -EOPNOTSUPP;
+	}
+	if (!supervisor->extender->shares)
+		supervisor->extender->shares = calloc(QOS_CPUS_MAX, sizeof(uint32_t));
+	if (!supervisor->extender->shares)
+		return -ENOMEM;
+	qos_extension_shares(supervisor);
+	return qos_chain_module_open(supervisor->extender->chain, diag);
 }
 
 static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
@@ -350,20 +288,23 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 {
 	_cleanup_extension_ struct qos_extension *extension = NULL;
 	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
-	bool same;
+	bool in_module = qos_extension_belongs_there(supervisor, live), same;
 	int r;
 
-	r = qos_compile(live->contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, &compiled);
-	if (r < 0)
+	r = in_module ? prepare_module(supervisor, live, diag) : 0;
+	if (r == 0)
+		r = qos_compile(live->contract, in_module ? QOS_RULES_KFUNC : QOS_RULES_FRAME,
+				QOS_STAGE_INSNS, diag, &compiled);
+	if (r == 0)
+		r = qos_extension_new(live, compiled, &extension);
+	if (r || !extension)
 		return r;
-	r = new_extension(live, compiled, &extension);
-	if (r < 0)
-		return r;
-	same = goes_on(live->extension, extension);
+	extension->in_module = in_module;
+	same = qos_extension_goes_on(live->extension, extension);
 	if (same)
 		extension->number = live->extension->number;
 	else
-		r = new_number(supervisor, live, extension);
+		r = new_number(supervisor, live, extension, diag);
 	if (r < 0)
 		return r;
 	r = load_programs(supervisor, live, extension, same ? live->extension : NULL, compiled,
@@ -377,13 +318,19 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 	return 0;
 }
 
+/* From one manager to the other. */
+static bool moves(const struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	return live->extension->in_module != qos_extension_belongs_there(supervisor, live);
+}
+
 static bool wants_loading(const struct qos_supervisor *supervisor, const struct qos_live *live)
 {
 	if (live->state != QOS_LIVE_IN_FORCE || !live->contract->n_rules || !live->n_streams ||
-	    live->contract->placement != QOS_PLACEMENT_KERNEL || supervisor->panicked ||
-	    qos_module_in_charge(supervisor))
+	    live->contract->placement != QOS_PLACEMENT_KERNEL || supervisor->panicked)
 		return false;
-	return live->extension ? live->extension->outdated : !live->rules_failed;
+	return live->extension ? live->extension->outdated || moves(supervisor, live)
+			       : !live->rules_failed;
 }
 
 static void drop(struct qos_supervisor *supervisor, struct qos_live *live)
@@ -391,6 +338,8 @@ static void drop(struct qos_supervisor *supervisor, struct qos_live *live)
 	if (!live->extension)
 		return;
 	set_hooks(supervisor, live, NULL);
+	if (live->extension->in_module)
+		qos_extension_pull(supervisor, live);
 	qos_chain_remove(supervisor->extender->chain, live->extension->number);
 	qos_extension_free(TAKE_PTR(live->extension));
 }
@@ -408,12 +357,34 @@ static void fail(struct qos_supervisor *supervisor, struct qos_live *live, struc
 	drop(supervisor, live);
 }
 
+/* What the module has forgotten, or could not take at the time. */
+static void push_again(struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (live->extension && live->extension->in_module && !live->extension->pushed &&
+		    !live->extension->outdated && qos_module_in_charge(supervisor))
+			qos_extension_push(supervisor, live, NULL);
+	}
+}
+
+/* So that it can be unloaded where no rules run there. */
+static void leave_module(struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		const struct qos_extension *extension = supervisor->lives[i]->extension;
+
+		if (extension && extension->in_module)
+			return;
+	}
+	qos_chain_module_close(supervisor->extender->chain);
+}
+
 bool qos_extend_load(struct qos_supervisor *supervisor)
 {
 	bool changed = false;
 
-	if (supervisor->extender && qos_module_in_charge(supervisor))
-		qos_extend_drop_all(supervisor);
 	for (size_t i = 0; supervisor->extender && i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 		struct qos_diag diag = QOS_DIAG_INIT;
@@ -427,8 +398,11 @@ bool qos_extend_load(struct qos_supervisor *supervisor)
 			fail(supervisor, live, &diag, r);
 		qos_diag_reset(&diag);
 	}
-	if (supervisor->extender)
-		qos_extension_arm(supervisor);
+	if (!supervisor->extender)
+		return false;
+	push_again(supervisor);
+	leave_module(supervisor);
+	qos_extension_arm(supervisor);
 	return changed;
 }
 
@@ -449,6 +423,22 @@ void qos_extend_drop_all(struct qos_supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->n_lives; i++)
 		drop(supervisor, supervisor->lives[i]);
+	if (supervisor->extender)
+		leave_module(supervisor);
+}
+
+/* Whatever was attached there is gone with it. */
+void qos_extend_module_gone(struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (live->extension && live->extension->in_module)
+			drop(supervisor, live);
+	}
+	qos_extend_module_forgot(supervisor);
+	if (supervisor->extender)
+		leave_module(supervisor);
 }
 
 /* --- threads --- */
@@ -456,8 +446,13 @@ void qos_extend_drop_all(struct qos_supervisor *supervisor)
 void qos_extend_thread(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
 		       pid_t tid)
 {
-	if (supervisor->extender && stream->live->extension)
-		qos_chain_thread(supervisor->extender->chain, stream->live->extension->number, tid);
+	const struct qos_extension *extension = stream->live->extension;
+
+	if (!supervisor->extender || !extension)
+		return;
+	qos_chain_thread(supervisor->extender->chain, extension->number, tid);
+	if (extension->in_module)
+		qos_extension_push_key(supervisor, tid);
 }
 
 void qos_extend_thread_gone(struct qos_supervisor *supervisor, pid_t tid)

@@ -4,7 +4,8 @@
  * loaded once it is in force, follow its later versions, and go with it. What they set within the
  * reservation is carried out here; what they want beyond it is asked of admission, in the slow loop.
  *
- * Only streams that the native manager schedules; under the module rules are not served yet.
+ * A contract's rules run where its streams are scheduled: all by the native manager, or all by the
+ * module.
  */
 #pragma once
 
@@ -38,6 +39,18 @@ bool qos_extend_in_force(const struct qos_supervisor *supervisor,
 void qos_extend_thread(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
 		       pid_t tid);
 void qos_extend_thread_gone(struct qos_supervisor *supervisor, pid_t tid);
+
+/* The module says what rules set, or told; changes are carried out by the next reconciliation. true:
+ * there is something to carry out. It is gone, or has forgotten what it was told. */
+bool qos_extend_heard_value(struct qos_supervisor *supervisor, uint32_t stream,
+			    uint64_t runtime_ns);
+void qos_extend_heard_signal(struct qos_supervisor *supervisor, const char *contract,
+			     uint32_t signal);
+void qos_extend_module_gone(struct qos_supervisor *supervisor);
+void qos_extend_module_forgot(struct qos_supervisor *supervisor);
+
+/* Do rules in the module set this stream's runtime? */
+bool qos_extend_rules_it(const struct qos_live_stream *stream);
 
 /* Descriptors for the event loop, -1: none; and what is to be called when they are readable. */
 int qos_extend_fd(const struct qos_supervisor *supervisor);

@@ -14,8 +14,8 @@
 
 #define RESERVE_TRIES 4
 
-static const struct qos_stream_grant *reserved_for(const struct qos_supervisor *supervisor,
-						   const struct qos_live_stream *stream)
+const struct qos_stream_grant *qos_extension_reserved(const struct qos_supervisor *supervisor,
+						      const struct qos_live_stream *stream)
 {
 	const struct qos_grant *grant =
 		qos_ledger_grant(supervisor->ledger, stream->live->contract->name);
@@ -23,14 +23,19 @@ static const struct qos_stream_grant *reserved_for(const struct qos_supervisor *
 	return grant ? &grant->streams[stream->index] : NULL;
 }
 
-static bool is_native(const struct qos_stream_grant *grant)
-{
-	return grant && (grant->policy == QOS_POLICY_FIFO || grant->policy == QOS_POLICY_DEADLINE);
-}
-
 static bool is_settable(const struct qos_cpu_stream *wish)
 {
 	return wish->runtime_range.set && wish->manage == QOS_MANAGE_SCHEDULE;
+}
+
+/* What was only simulated was simulated at one runtime, and is not kept at every lower one. So rules move
+ * it only where the contract takes less than that. */
+bool qos_extension_can_set(const struct qos_live_stream *stream,
+			   const struct qos_stream_grant *grant)
+{
+	return is_settable(qos_live_wish(stream)) && grant && grant->policy != QOS_POLICY_NONE &&
+	       (grant->guarantee != QOS_SIMULATED ||
+		stream->live->contract->accept == QOS_BEST_EFFORT);
 }
 
 static const struct qos_override *override_of(const struct qos_supervisor *supervisor,
@@ -44,17 +49,18 @@ static const struct qos_override *override_of(const struct qos_supervisor *super
 static struct qos_chain_attribute attribute_of(const struct qos_supervisor *supervisor,
 					       const struct qos_live_stream *stream)
 {
-	const struct qos_stream_grant *grant = reserved_for(supervisor, stream);
+	const struct qos_stream_grant *grant = qos_extension_reserved(supervisor, stream);
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
 	int64_t reserved = grant ? (int64_t)grant->granted_ns : 0;
 	int64_t base = (int64_t)wish->runtime_ns < reserved ? (int64_t)wish->runtime_ns : reserved;
-	bool settable = is_settable(wish) && is_native(grant);
+	bool settable = qos_extension_can_set(stream, grant);
 
 	return (struct qos_chain_attribute){
 		.stream = stream->id,
 		.value = base,
 		.lo = settable ? (int64_t)wish->runtime_range.lo : 0,
 		.hi = settable ? (int64_t)wish->runtime_range.hi : base,
+		.step = (int64_t)wish->runtime_range.step,
 		.reserved = reserved,
 		.period_ns = wish->period.ns,
 		.gap_ns = wish->period.ns,
@@ -87,7 +93,8 @@ void qos_extension_hold(struct qos_supervisor *supervisor, const struct qos_live
 		const struct qos_chain_attribute attribute = attribute_of(supervisor, stream);
 		bool by_person = override_of(supervisor, stream);
 		bool hold =
-			by_person || extension->quarantine || !is_settable(qos_live_wish(stream));
+			by_person || extension->quarantine ||
+			!qos_extension_can_set(stream, qos_extension_reserved(supervisor, stream));
 		int64_t value = qos_chain_value(supervisor->extender->chain, extension->number,
 						stream->index);
 
@@ -95,8 +102,10 @@ void qos_extension_hold(struct qos_supervisor *supervisor, const struct qos_live
 			value = attribute.reserved;
 		else if (hold)
 			value = attribute.value;
+		if (hold && extension->in_module)
+			qos_extension_push_value(supervisor, live, stream, value);
 		qos_chain_set(supervisor->extender->chain, extension->number, stream->index, value,
-			      hold);
+			      hold || extension->in_module);
 	}
 }
 
@@ -108,11 +117,14 @@ void qos_extension_limits(struct qos_supervisor *supervisor, struct qos_live *li
 		return;
 	qos_chain_change(supervisor->extender->chain, live->extension->number, &plan);
 	free((void *)plan.attributes);
+	if (live->extension->in_module)
+		qos_extension_push(supervisor, live, NULL);
 	qos_extension_hold(supervisor, live);
 }
 
 void qos_extend_limits(struct qos_supervisor *supervisor)
 {
+	qos_extension_shares(supervisor);
 	for (size_t i = 0; supervisor->extender && i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
@@ -128,7 +140,8 @@ bool qos_extend_in_force(const struct qos_supervisor *supervisor,
 	const struct qos_extension *extension = stream->live->extension;
 
 	if (!extension || extension->outdated || !is_settable(qos_live_wish(stream)) ||
-	    !is_native(grant))
+	    grant->policy == QOS_POLICY_NONE ||
+	    extension->in_module != (grant->policy == QOS_POLICY_DWCS))
 		return false;
 	grant->granted_ns = (uint64_t)qos_chain_value(supervisor->extender->chain,
 						      extension->number, stream->index);
@@ -139,10 +152,10 @@ bool qos_extend_in_force(const struct qos_supervisor *supervisor,
 static bool reserve_stream(struct qos_supervisor *supervisor, const struct qos_live_stream *stream)
 {
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
-	const struct qos_stream_grant *grant = reserved_for(supervisor, stream);
+	const struct qos_stream_grant *grant = qos_extension_reserved(supervisor, stream);
 	uint64_t low, wanted = wish->runtime_range.hi;
 
-	if (!is_settable(wish) || !is_native(grant) || grant->granted_ns >= wanted ||
+	if (!qos_extension_can_set(stream, grant) || grant->granted_ns >= wanted ||
 	    override_of(supervisor, stream))
 		return false;
 	low = grant->granted_ns;

@@ -6,6 +6,7 @@
 #include "extend.h"
 #include "extension/state.h"
 #include "kern/chain.h"
+#include "kern/genl_rules.h"
 
 /* One event of the contract that has rules. */
 struct qos_extension_program {
@@ -37,7 +38,9 @@ struct qos_extension {
 	size_t n_keys;
 	struct qos_extension_stream *streams; /* by index in the contract */
 	size_t n_streams;
-	bool outdated; /* an older version's: to be exchanged */
+	bool outdated;			      /* an older version's: to be exchanged */
+	bool in_module;			      /* it raises the events, and judges */
+	struct qos_dwcs_rules_stream *pushed; /* what it was told last, n_streams; NULL: nothing */
 	struct qos_extension_program *programs;
 	size_t n_programs;
 	char **signals;
@@ -57,9 +60,17 @@ struct qos_extender {
 	struct qos_chain *chain;
 	int timer_fd;
 	uint64_t violations_seen; /* of all contracts */
+	uint32_t *shares;	  /* of each CPU, that the module was told; NULL: none was */
 };
 
+/* extend_record.c. new: 0 or -ENOMEM; it has no number and no programs yet. */
+int qos_extension_new(const struct qos_live *live, const struct qos_compiled *compiled,
+		      struct qos_extension **ret);
 void qos_extension_free(struct qos_extension *extension);
+/* Of its shape and of our version, whose compiler it was. */
+uint32_t qos_extension_hash(const struct qos_extension *extension);
+/* It differs from the older one (may be NULL) in nothing but numbers. */
+bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_extension *extension);
 QOS_DEFINE_CLEANUP(struct qos_extension *, qos_extension_free)
 #define _cleanup_extension_ QOS_CLEANUP(qos_extension_freep)
 
@@ -71,6 +82,28 @@ void qos_extension_find_late(struct qos_supervisor *supervisor);
 /* extend.c: of a contract's managed threads; pos from 0 on. NULL: no more. */
 const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *supervisor,
 						   const struct qos_live *live, size_t *pos);
+
+/* extend_module.c: with the module. Told again, it costs nothing: only what differs is sent. */
+bool qos_extension_belongs_there(const struct qos_supervisor *supervisor,
+				 const struct qos_live *live);
+int qos_extension_push(struct qos_supervisor *supervisor, struct qos_live *live,
+		       struct qos_diag *diag);
+void qos_extension_pull(struct qos_supervisor *supervisor, struct qos_live *live);
+void qos_extension_push_value(struct qos_supervisor *supervisor, const struct qos_live *live,
+			      const struct qos_live_stream *stream, int64_t value);
+void qos_extension_push_key(struct qos_supervisor *supervisor, pid_t tid);
+int qos_extension_push_tick(struct qos_supervisor *supervisor, struct qos_live *live,
+			    uint32_t program);
+void qos_extension_shares(struct qos_supervisor *supervisor);
+/* Of the chain, or of the module, which counts reversals too. */
+void qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			  struct qos_guard_contract *ret);
+
+/* extend_limits.c: what admission holds for it (NULL: nothing), and whether rules may set it. */
+const struct qos_stream_grant *qos_extension_reserved(const struct qos_supervisor *supervisor,
+						      const struct qos_live_stream *stream);
+bool qos_extension_can_set(const struct qos_live_stream *stream,
+			   const struct qos_stream_grant *grant);
 
 /* extend_turn.c: takes it out, or (NONE) back in. */
 void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live *live,

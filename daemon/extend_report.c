@@ -18,9 +18,37 @@ static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
 		return "there is no monitor";
 	if (live->contract->placement != QOS_PLACEMENT_KERNEL)
 		return "placement: user is not served yet";
-	if (qos_module_in_charge(supervisor))
-		return "under the module qos_dwcs they are not served yet";
 	return NULL;
+}
+
+/* Rules run, and nothing that they ask for is granted. */
+static const struct qos_live_stream *find_simulated(const struct qos_supervisor *supervisor,
+						    const struct qos_live *live)
+{
+	for (size_t i = 0; i < live->n_streams; i++) {
+		const struct qos_live_stream *stream = &live->streams[i];
+		const struct qos_stream_grant *grant = qos_extension_reserved(supervisor, stream);
+
+		if (qos_live_wish(stream)->runtime_range.set && grant &&
+		    grant->guarantee == QOS_SIMULATED && !qos_extension_can_set(stream, grant))
+			return stream;
+	}
+	return NULL;
+}
+
+/* The hint is static. */
+static bool tell_simulated(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			   char *buf, size_t size, const char **ret_hint)
+{
+	const struct qos_live_stream *stream = find_simulated(supervisor, live);
+
+	if (!stream)
+		return false;
+	snprintf(buf, size,
+		 "its rules set nothing of %s, which is only simulated: that holds for one runtime",
+		 qos_live_wish(stream)->name);
+	*ret_hint = "accept: best-effort lets them";
+	return true;
 }
 
 bool qos_extend_problem(const struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -32,7 +60,7 @@ bool qos_extend_problem(const struct qos_supervisor *supervisor, const struct qo
 	if (live->state != QOS_LIVE_IN_FORCE || !live->contract || !live->contract->n_rules)
 		return false;
 	if (extension && !extension->quarantine)
-		return false;
+		return tell_simulated(supervisor, live, buf, size, ret_hint);
 	reason = extension ? qos_quarantine_causes[extension->quarantine]
 			   : reason_not_loaded(supervisor, live);
 	if (!reason)
@@ -63,7 +91,7 @@ json_t *qos_extend_json(const struct qos_supervisor *supervisor, const struct qo
 		return json_pack("{ss sn}", "state", live->rules_failed ? "failed" : "not loaded",
 				 "cause");
 	refused = json_object();
-	qos_chain_counts(supervisor->extender->chain, extension->number, &counts);
+	qos_extension_counts(supervisor, live, &counts);
 	for (int i = QOS_REFUSED_FIRST; i < QOS_VERDICTS; i++)
 		json_object_set_new(refused, refusal_names[i],
 				    json_integer((json_int_t)counts.verdicts[i]));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Events that no switch of a thread raises: ticks, and `late` of jobs that hang. The daemon raises them
- * with a run of the same programs, through the same guard.
+ * with a run of the same programs, through the same guard. (The module finds jobs that hang itself.)
  *
  * Percentiles speak of the last QOS_EXTENSION_JOBS jobs, as the monitor's histograms have them: two
  * snapshots are kept, the older one is replaced whenever half as many jobs have come, so they cover
@@ -160,7 +160,10 @@ static void tick(struct qos_supervisor *supervisor, struct qos_live *live,
 		memset(&frame->stream[live->contract->n_cpu + i], 0, sizeof(frame->stream[0]));
 	frame->now_ns = now_ns;
 	frame->state = 0;
-	qos_chain_raise(supervisor->extender->chain, extension->number, program->slot);
+	if (extension->in_module)
+		qos_extension_push_tick(supervisor, live, program->slot);
+	else
+		qos_chain_raise(supervisor->extender->chain, extension->number, program->slot);
 }
 
 /* A tick that was missed is not made up for. The first comes one period after the contract. */
@@ -240,7 +243,8 @@ static void find_late_of(struct qos_supervisor *supervisor, const struct qos_thr
 	uint32_t slot = 0, key;
 
 	if (stream && stream->live->extension && thread->managed &&
-	    !stream->live->extension->outdated && !stream->live->extension->quarantine)
+	    !stream->live->extension->in_module && !stream->live->extension->outdated &&
+	    !stream->live->extension->quarantine)
 		slot = late_slot(stream->live->extension, stream->index);
 	if (!slot || qos_monitor_thread_read(supervisor->monitor, thread->tid, &task) < 0)
 		return;

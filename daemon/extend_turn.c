@@ -48,7 +48,7 @@ static struct qos_quarantine_signal signal_of(struct qos_supervisor *supervisor,
 	struct qos_quarantine_signal signal = {.above_base = is_above_base(live)};
 	struct qos_guard_contract now;
 
-	qos_chain_counts(supervisor->extender->chain, extension->number, &now);
+	qos_extension_counts(supervisor, live, &now);
 	signal.breaches = now.breaches - extension->seen.breaches;
 	signal.requests = now.requests - extension->seen.requests;
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(harmless); i++)
@@ -98,7 +98,7 @@ static bool wants_budget(const struct qos_supervisor *supervisor, const struct q
 {
 	struct qos_guard_contract now;
 
-	qos_chain_counts(supervisor->extender->chain, live->extension->number, &now);
+	qos_extension_counts(supervisor, live, &now);
 	return grown(&now, &live->extension->seen, QOS_REFUSED_BUDGET) > 0;
 }
 
@@ -141,6 +141,8 @@ void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live
 	extension->quarantine = cause;
 	extension->suspicion = (struct qos_quarantine_state){};
 	qos_chain_mute(supervisor->extender->chain, extension->number, cause);
+	if (extension->in_module)
+		qos_extension_push(supervisor, live, NULL);
 	qos_extension_hold(supervisor, live);
 	qos_supervisor_reconcile(supervisor);
 	if (cause)
@@ -168,8 +170,7 @@ int qos_extend_readmit(struct qos_supervisor *supervisor, const char *contract,
 		qos_diag_hint(diag, "qosctl show %s has their state", contract);
 		return QOS_SUPERVISOR_E_REFUSED;
 	}
-	qos_chain_counts(supervisor->extender->chain, live->extension->number,
-			 &live->extension->seen);
+	qos_extension_counts(supervisor, live, &live->extension->seen);
 	qos_extension_quarantine(supervisor, live, QOS_QUARANTINE_NONE);
 	*ret_json = json_pack("{si ss}", "schema", 1, "contract", contract);
 	return *ret_json ? 0 : -ENOMEM;

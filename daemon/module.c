@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "extend.h"
 #include "kern/probe.h"
 #include "service/cpu_module.h"
 #include "service/route.h"
@@ -44,6 +45,11 @@ static void refuse(struct qos_module *module, const char *format, ...)
 bool qos_module_in_charge(const struct qos_supervisor *supervisor)
 {
 	return supervisor->module && supervisor->module->service;
+}
+
+struct qos_genl *qos_module_genl(const struct qos_supervisor *supervisor)
+{
+	return supervisor->module->genl;
 }
 
 /* --- taking charge --- */
@@ -162,6 +168,7 @@ static void leave_charge(struct qos_module *module)
 
 	each_stream(supervisor, qos_stats_keep);
 	each_stream(supervisor, mark_unapplied);
+	qos_extend_module_gone(supervisor);
 	qos_route_set_module(supervisor->service, NULL);
 	qos_cpu_module_abandon(module->service);
 	module->service->ops->free(TAKE_PTR(module->service));
@@ -256,6 +263,7 @@ static void resync(struct qos_module *module)
 	}
 	if ((forgotten || module->forgot) && !supervisor->panicked) {
 		each_stream(supervisor, mark_unapplied);
+		qos_extend_module_forgot(supervisor);
 		qos_supervisor_reconcile(supervisor);
 	}
 	module->forgot = false;
@@ -275,6 +283,9 @@ void qos_module_dispatch(struct qos_supervisor *supervisor)
 		follow(module);
 	if (module->service && module->missed)
 		resync(module);
+	if (module->rules_changed && !supervisor->panicked)
+		qos_supervisor_reconcile(supervisor);
+	module->rules_changed = false;
 	qos_claims_make(supervisor);
 }
 

@@ -14,6 +14,9 @@ void qos_module_open(struct qos_supervisor *supervisor);
 /* Undoes everything there. */
 void qos_module_close(struct qos_supervisor *supervisor);
 
+/* The connection, while it is in charge. */
+struct qos_genl *qos_module_genl(const struct qos_supervisor *supervisor);
+
 /* Is it wanted, there and usable? */
 bool qos_module_in_charge(const struct qos_supervisor *supervisor);
 

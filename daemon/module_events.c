@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "extend.h"
 #include "kern/proc.h"
 #include "service/cpu_module.h"
 #include "tell.h"
@@ -157,13 +158,25 @@ static void on_cpu_gone(struct qos_module *module, const struct qos_dwcs_event *
 	module->missed = true;
 }
 
+static void on_runtime(struct qos_module *module, const struct qos_dwcs_event *event)
+{
+	module->rules_changed |=
+		qos_extend_heard_value(module->supervisor, event->stream, event->runtime_ns);
+}
+
+static void on_signal(struct qos_module *module, const struct qos_dwcs_event *event)
+{
+	qos_extend_heard_signal(module->supervisor, event->contract, event->signal);
+}
+
 static void on_event(void *data, const struct qos_dwcs_event *event)
 {
 	static void (*const on[])(struct qos_module *, const struct qos_dwcs_event *) = {
 		[QOS_DWCS_EVENT_VIOLATION] = on_violation, [QOS_DWCS_EVENT_DRIFT] = on_drift,
 		[QOS_DWCS_EVENT_GONE] = on_gone,	   [QOS_DWCS_EVENT_EXEC] = on_exec,
 		[QOS_DWCS_EVENT_UNPROVEN] = on_unproven,   [QOS_DWCS_EVENT_LEASE] = on_lease,
-		[QOS_DWCS_EVENT_CPU_GONE] = on_cpu_gone,
+		[QOS_DWCS_EVENT_CPU_GONE] = on_cpu_gone,   [QOS_DWCS_EVENT_RUNTIME] = on_runtime,
+		[QOS_DWCS_EVENT_SIGNAL] = on_signal,
 	};
 	struct qos_module *module = data;
 
@@ -188,8 +201,11 @@ static void on_telemetry(void *data, const struct qos_dwcs_report *report)
 
 	look_at_claim(module, report);
 	module->heard_ns = qos_threads_now_ns();
-	if (module->service)
-		qos_cpu_module_report(module->service, report);
+	if (!module->service)
+		return;
+	qos_cpu_module_report(module->service, report);
+	module->rules_changed |=
+		qos_extend_heard_value(module->supervisor, report->id, report->runtime_ns);
 }
 
 static void on_presence(void *data, bool there)

@@ -386,13 +386,18 @@ static void set_contract(struct qos_supervisor *supervisor, const struct qos_liv
 	qos_diag_reset(&diag);
 }
 
-static bool differs(const struct qos_live *live, const struct qos_grant *grant)
+/* What is in force of the rules of one in the module stands there already. */
+static bool differs(const struct qos_supervisor *supervisor, const struct qos_live *live,
+		    const struct qos_grant *grant)
 {
 	for (size_t k = 0; k < live->n_streams; k++) {
 		const struct qos_live_stream *stream = &live->streams[k];
+		struct qos_stream_grant want = grant->streams[stream->index];
 
-		if (!stream->is_applied ||
-		    !same_grant(&grant->streams[stream->index], &stream->applied))
+		qos_extend_in_force(supervisor, stream, &want);
+		if (qos_extend_rules_it(stream))
+			want.granted_ns = stream->applied.granted_ns;
+		if (!stream->is_applied || !same_grant(&want, &stream->applied))
 			return true;
 	}
 	return false;
@@ -408,7 +413,7 @@ static void set_contracts(struct qos_supervisor *supervisor)
 
 		if (live->state == QOS_LIVE_IN_FORCE && live->n_streams)
 			grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
-		if (grant && differs(live, grant))
+		if (grant && differs(supervisor, live, grant))
 			set_contract(supervisor, live, grant);
 	}
 }

@@ -60,6 +60,7 @@ struct qos_service_stream qos_thread_service(const struct qos_supervisor *superv
 		.grant = grant,
 		.on_drift = stream->live->contract->on_drift,
 		.sample_cost_ns = supervisor->sample_cost_ns,
+		.ruled = qos_extend_rules_it(stream),
 	};
 }
 
@@ -164,6 +165,8 @@ static int schedule(struct qos_supervisor *supervisor, struct qos_live_stream *s
 	r = supervisor->service->ops->attach(supervisor->service, tid, &service, &diag);
 	complain(supervisor, stream, tid, &diag);
 	qos_claims_due(supervisor, stream);
+	if (module_counts(supervisor, stream))
+		qos_extend_thread(supervisor, stream, tid);
 	if (r != QOS_SERVICE_E_NO_DEADLINE)
 		return r;
 	r = fall_back(supervisor, stream, &diag);

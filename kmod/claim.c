@@ -317,9 +317,10 @@ static void charge(const struct qos_thread *thread, struct qos_table *table)
 {
 	const struct qos_params *params = &thread->params;
 	u64 late = params->tolerance_ns + qos_config.blocking_ns;
-	u64 cost = params->runtime_ns + 2 * qos_config.dispatch_ns;
+	u64 runtime = max(params->runtime_ns, READ_ONCE(thread->stream->reserved_ns));
+	u64 cost = runtime + 2 * qos_config.dispatch_ns;
 
-	table->runtime_ns = params->runtime_ns;
+	table->runtime_ns = runtime;
 	table->deadline_ns = params->deadline_ns > late ? params->deadline_ns - late : 0;
 	table->member = (struct dwcs_member){
 		.cost = div_u64(cost * 1000000 + qos_config.cap_ppm - 1, qos_config.cap_ppm),

@@ -290,6 +290,16 @@ void qos_cpu_exec(struct qos_thread *thread)
 
 /* --- the control path --- */
 
+/* Events that wait still have the thread, and so the new key. */
+void qos_cpu_set_key(struct qos_thread *thread, u32 state_key)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&thread->cpu->lock, flags);
+	WRITE_ONCE(thread->state_key, state_key);
+	raw_spin_unlock_irqrestore(&thread->cpu->lock, flags);
+}
+
 static unsigned long enter(struct qos_cpu *cpu, u64 *now) __acquires(&cpu->lock)
 {
 	unsigned long flags;

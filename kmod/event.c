@@ -2,8 +2,8 @@
 /*
  * Events on their way from where they happen to the family's groups: a ring for each CPU, and one
  * ordinary thread, the worker, which empties them. It also does what follows from events and must
- * not be done where they happen: it frees threads that ended, sets forked children right, sends
- * telemetry.
+ * not be done where they happen: it frees threads that ended, sets forked children right, tells what
+ * rules did, sends telemetry.
  *
  * An event that anything can cause by the thousand is told at most ten times a second a contract
  * and kind. What is left out is counted in the next that is told.
@@ -11,6 +11,7 @@
 #include <linux/kthread.h>
 
 #include "qos.h"
+#include "rules.h"
 
 static struct task_struct *worker;
 static bool work;
@@ -93,6 +94,17 @@ void qos_event_wake(void)
 		wake_up_process(worker);
 }
 
+/* Jiffies until more is to be told of rules. */
+static long tell_rules(void)
+{
+	u64 wait;
+
+	mutex_lock(&qos_mutex);
+	wait = qos_rules_tell(ktime_get_ns());
+	mutex_unlock(&qos_mutex);
+	return wait ? nsecs_to_jiffies(wait) + 1 : MAX_SCHEDULE_TIMEOUT;
+}
+
 static void settle(void)
 {
 	int id;
@@ -136,6 +148,7 @@ static int run(void *data)
 	while (!kthread_should_stop()) {
 		long timeout = telemetry(&next);
 
+		timeout = min(timeout, tell_rules());
 		if (qos_family_settle())
 			timeout = min_t(long, timeout, nsecs_to_jiffies(QOS_FAMILY_NS));
 		set_current_state(TASK_IDLE);

@@ -24,8 +24,8 @@
 #define OBJECT_SIZE (GENLMSG_DEFAULT_SIZE * 3)
 
 /* Answers a get. `put` has the object. */
-static int reply(struct genl_info *info, u8 cmd,
-		 int (*put)(struct sk_buff *skb, const void *object), const void *object)
+int qos_genl_reply(struct genl_info *info, u8 cmd,
+		   int (*put)(struct sk_buff *skb, const void *object), const void *object)
 {
 	struct sk_buff *skb = genlmsg_new(OBJECT_SIZE, GFP_KERNEL);
 	void *header;
@@ -73,7 +73,7 @@ static int dump_one(struct sk_buff *skb, struct netlink_callback *cb, u8 cmd,
 
 static int info_get(struct sk_buff *skb, struct genl_info *info)
 {
-	return reply(info, QOS_DWCS_CMD_INFO_GET, qos_put_info, NULL);
+	return qos_genl_reply(info, QOS_DWCS_CMD_INFO_GET, qos_put_info, NULL);
 }
 
 static int config_check(const struct qos_config *config, struct genl_info *info)
@@ -168,7 +168,7 @@ static int cpu_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct qos_cpu *cpu = cpu_of(info);
 
-	return cpu ? reply(info, QOS_DWCS_CMD_CPU_GET, qos_put_cpu, cpu) : -EINVAL;
+	return cpu ? qos_genl_reply(info, QOS_DWCS_CMD_CPU_GET, qos_put_cpu, cpu) : -EINVAL;
 }
 
 static int cpu_set(struct sk_buff *skb, struct genl_info *info)
@@ -245,9 +245,9 @@ static int contract_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct qos_contract *contract = contract_of(info);
 
-	return IS_ERR(contract)
-		       ? PTR_ERR(contract)
-		       : reply(info, QOS_DWCS_CMD_CONTRACT_GET, qos_put_contract, contract);
+	return IS_ERR(contract) ? PTR_ERR(contract)
+				: qos_genl_reply(info, QOS_DWCS_CMD_CONTRACT_GET, qos_put_contract,
+						 contract);
 }
 
 static int contract_delete(struct sk_buff *skb, struct genl_info *info)
@@ -298,8 +298,9 @@ static int stream_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct qos_stream *stream = stream_of(info->attrs[QOS_DWCS_STREAM_A_ID], info);
 
-	return IS_ERR(stream) ? PTR_ERR(stream)
-			      : reply(info, QOS_DWCS_CMD_STREAM_GET, qos_put_stream, stream);
+	return IS_ERR(stream)
+		       ? PTR_ERR(stream)
+		       : qos_genl_reply(info, QOS_DWCS_CMD_STREAM_GET, qos_put_stream, stream);
 }
 
 static int stream_set(struct sk_buff *skb, struct genl_info *info)
@@ -358,8 +359,9 @@ static int thread_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct qos_thread *thread = thread_of(info);
 
-	return IS_ERR(thread) ? PTR_ERR(thread)
-			      : reply(info, QOS_DWCS_CMD_THREAD_GET, qos_put_thread, thread);
+	return IS_ERR(thread)
+		       ? PTR_ERR(thread)
+		       : qos_genl_reply(info, QOS_DWCS_CMD_THREAD_GET, qos_put_thread, thread);
 }
 
 /* args: id of the stream that comes next, and how many of its threads were shown. */
@@ -408,6 +410,25 @@ static int attach(struct sk_buff *skb, struct genl_info *info)
 		.state_key = u32_or(a[QOS_DWCS_THREAD_A_STATE], 0),
 	};
 	return qos_thread_attach(stream, &seat, info->extack);
+}
+
+static int thread_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct qos_thread *thread = thread_of(info);
+	struct nlattr **a = info->attrs;
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	if (!a[QOS_DWCS_THREAD_A_STATE])
+		return missing(info->extack, "THREAD_A_STATE");
+	if (a[QOS_DWCS_THREAD_A_START] &&
+	    nla_get_u64(a[QOS_DWCS_THREAD_A_START]) != thread->start) {
+		refuse(info->extack, a[QOS_DWCS_THREAD_A_START],
+		       "the tid is another thread's by now: its start time differs");
+		return -ESRCH;
+	}
+	qos_cpu_set_key(thread, nla_get_u32(a[QOS_DWCS_THREAD_A_STATE]));
+	return 0;
 }
 
 static int detach(struct sk_buff *skb, struct genl_info *info)
@@ -517,6 +538,9 @@ static const struct genl_ops ops[] = {
 	SET(LEASE_RENEW, none_policy, lease_renew),
 	SET(FLUSH, none_policy, flush),
 	SET(RULES_SET, qos_rules_set_policy, qos_genl_rules_set),
+	SET(RULES_RAISE, qos_rules_raise_policy, qos_genl_rules_raise),
+	SET(RULES_ASK, qos_rules_ask_policy, qos_genl_rules_ask),
+	SET(THREAD_SET, thread_set_policy, thread_set),
 };
 
 static int pre_doit(QOS_GENL_OPS *op, struct sk_buff *skb, struct genl_info *info)

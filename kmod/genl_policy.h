@@ -14,7 +14,7 @@ static QOS_RANGE range_interval = {
 	.max = 2 * (u64)NSEC_PER_SEC,
 };
 static QOS_RANGE range_charge = {.max = 10 * NSEC_PER_MSEC};
-static QOS_RANGE range_share = {.max = 1 << 20};
+static QOS_RANGE range_share = {.max = 64 << 20};
 static QOS_RANGE range_cap = {.min = 10000, .max = 950000};
 /* With maxattr 0 the core would look at no attribute, and refuse none. */
 static const struct nla_policy none_policy[2] = {};
@@ -56,6 +56,12 @@ static const struct nla_policy stream_set_policy[QOS_DWCS_STREAM_A_RUNTIME + 1] 
 
 static const struct nla_policy thread_policy[QOS_DWCS_THREAD_A_TID + 1] = {
 	[QOS_DWCS_THREAD_A_TID] = NLA_POLICY_MIN(NLA_U32, 1),
+};
+
+static const struct nla_policy thread_set_policy[QOS_DWCS_THREAD_A_STATE + 1] = {
+	[QOS_DWCS_THREAD_A_TID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[QOS_DWCS_THREAD_A_START] = {.type = NLA_U64},
+	[QOS_DWCS_THREAD_A_STATE] = {.type = NLA_U32},
 };
 
 static const struct nla_policy attach_policy[QOS_DWCS_THREAD_A_STATE + 1] = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * RULES_SET, and what CONTRACT_GET tells of rules. What is asked for is looked through once before
+ * The commands of qos_dwcs_rules.h, and what CONTRACT_GET tells of rules. What is asked for is looked through once before
  * anything is changed. All under qos_mutex; events and the guard read each value by itself.
  */
 #include <net/genetlink.h>
@@ -20,12 +20,28 @@ static const struct nla_policy hook_policy[QOS_DWCS_RULES_STREAM_A_MAX + 1] = {
 	[QOS_DWCS_RULES_STREAM_A_STEP] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_time),
 	[QOS_DWCS_RULES_STREAM_A_GAP] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_gap),
 	[QOS_DWCS_RULES_STREAM_A_HELD] = NLA_POLICY_MAX(NLA_U8, 1),
+	[QOS_DWCS_RULES_STREAM_A_RESERVED] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_time),
 };
 
-const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_MAX + 1] = {
+const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_STREAM + 1] = {
 	[QOS_DWCS_RULES_A_CONTRACT] = QOS_POLICY_NAME,
 	[QOS_DWCS_RULES_A_NUMBER] = {.type = NLA_U32},
+	[QOS_DWCS_RULES_A_SIGNALS] = NLA_POLICY_MAX(NLA_U32, QOS_DWCS_SIGNALS_MAX),
 	[QOS_DWCS_RULES_A_STREAM] = NLA_POLICY_NESTED(hook_policy),
+};
+
+const struct nla_policy qos_rules_raise_policy[QOS_DWCS_RULES_A_WORDS + 1] = {
+	[QOS_DWCS_RULES_A_CONTRACT] = QOS_POLICY_NAME,
+	[QOS_DWCS_RULES_A_PROGRAM] = NLA_POLICY_RANGE(NLA_U32, 1, QOS_EXTENSIONS - 1),
+	[QOS_DWCS_RULES_A_WORDS] = {.type = NLA_BINARY,
+				    .len = QOS_DWCS_STREAMS_IN_MAX *
+					   sizeof(struct qos_rules_stream)},
+};
+
+const struct nla_policy qos_rules_ask_policy[QOS_DWCS_RULES_A_VALUE + 1] = {
+	[QOS_DWCS_RULES_A_CONTRACT] = QOS_POLICY_NAME,
+	[QOS_DWCS_RULES_A_ATTRIBUTE] = {.type = NLA_U32},
+	[QOS_DWCS_RULES_A_VALUE] = {.type = NLA_S64},
 };
 
 static struct qos_stream *stream_of(const struct qos_contract *contract, struct nlattr **a)
@@ -56,44 +72,62 @@ static int check(const struct qos_contract *contract, struct nlattr **a, u64 *se
 	return 0;
 }
 
-static void stream_set(struct qos_stream *stream, struct nlattr **a)
+/* By guard_lock, as the guard reads it. */
+static void limits_set(struct qos_stream *stream, struct nlattr **a)
 {
 	unsigned long flags;
 
-	WRITE_ONCE(stream->index, nla_get_u32(a[QOS_DWCS_RULES_STREAM_A_INDEX]));
 	raw_spin_lock_irqsave(&stream->guard_lock, flags);
 	stream->step_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_STEP], 0);
 	stream->gap_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_GAP], 0);
+	stream->reserved_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_RESERVED], 0);
 	stream->held =
 		a[QOS_DWCS_RULES_STREAM_A_HELD] && nla_get_u8(a[QOS_DWCS_RULES_STREAM_A_HELD]);
 	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
-	WRITE_ONCE(stream->contract->by_index[stream->index], stream);
-	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_JOB], u32_or(a[QOS_DWCS_RULES_STREAM_A_JOB], 0));
-	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_LATE], u32_or(a[QOS_DWCS_RULES_STREAM_A_LATE], 0));
-	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_WINDOW],
-		   u32_or(a[QOS_DWCS_RULES_STREAM_A_WINDOW], 0));
+	if (stream->reserved_ns && stream->params.runtime_ns > stream->reserved_ns)
+		qos_stream_set_runtime(stream, stream->reserved_ns);
 }
 
-/* From now on nothing is raised for it, and nothing of it may be changed. */
-static void rules_off(struct qos_contract *contract)
+static void hooks_set(struct qos_stream *stream, u32 job, u32 late, u32 window)
 {
-	struct qos_stream *stream;
-	int i;
-
-	WRITE_ONCE(contract->rules, 0);
-	for (i = 0; i < ARRAY_SIZE(contract->by_index); i++)
-		WRITE_ONCE(contract->by_index[i], NULL);
-	list_for_each_entry(stream, &contract->streams, in_contract) {
-		for (i = 0; i < __QOS_DWCS_HOOK_MAX; i++)
-			WRITE_ONCE(stream->hook[i], 0);
-	}
+	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_JOB], job);
+	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_LATE], late);
+	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_WINDOW], window);
 }
 
-/* `set`: what was looked through before. */
-static int each_stream(struct qos_contract *contract, struct genl_info *info, bool set)
+static void stream_set(struct qos_stream *stream, struct nlattr **a)
+{
+	WRITE_ONCE(stream->index, nla_get_u32(a[QOS_DWCS_RULES_STREAM_A_INDEX]));
+	limits_set(stream, a);
+	hooks_set(stream, u32_or(a[QOS_DWCS_RULES_STREAM_A_JOB], 0),
+		  u32_or(a[QOS_DWCS_RULES_STREAM_A_LATE], 0),
+		  u32_or(a[QOS_DWCS_RULES_STREAM_A_WINDOW], 0));
+}
+
+/* What each_stream() does with each; `data` is its own. */
+typedef int (*stream_fn)(struct qos_contract *contract, struct nlattr **a, void *data,
+			 struct netlink_ext_ack *extack);
+
+static int check_one(struct qos_contract *contract, struct nlattr **a, void *data,
+		     struct netlink_ext_ack *extack)
+{
+	return check(contract, a, data, extack);
+}
+
+static int set_one(struct qos_contract *contract, struct nlattr **a, void *data,
+		   struct netlink_ext_ack *extack)
+{
+	struct qos_stream *stream = stream_of(contract, a), **by_index = data;
+
+	stream_set(stream, a);
+	by_index[stream->index] = stream;
+	return 0;
+}
+
+static int each_stream(struct qos_contract *contract, struct genl_info *info, stream_fn act,
+		       void *data)
 {
 	struct nlattr *a[QOS_DWCS_RULES_STREAM_A_MAX + 1], *attr;
-	u64 seen = 0;
 	int rest, error;
 
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rest) {
@@ -101,40 +135,115 @@ static int each_stream(struct qos_contract *contract, struct genl_info *info, bo
 			continue;
 		error = nla_parse_nested(a, QOS_DWCS_RULES_STREAM_A_MAX, attr, hook_policy,
 					 info->extack);
-		if (!error && !set)
-			error = check(contract, a, &seen, info->extack);
+		error = error ?: act(contract, a, data, info->extack);
 		if (error)
 			return error;
-		if (set)
-			stream_set(stream_of(contract, a), a);
 	}
 	return 0;
 }
 
-int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info)
+/* What both the old rules and the new ones raise is raised all the time. */
+static void rules_set(struct qos_contract *contract, u32 number, struct genl_info *info)
 {
-	struct nlattr **a = info->attrs;
+	struct qos_stream *by_index[QOS_DWCS_STREAMS_IN_MAX] = {}, *stream;
+	int i;
+
+	if (number)
+		each_stream(contract, info, set_one, by_index);
+	for (i = 0; i < ARRAY_SIZE(by_index); i++)
+		WRITE_ONCE(contract->by_index[i], by_index[i]);
+	list_for_each_entry(stream, &contract->streams, in_contract) {
+		if (by_index[stream->index] == stream)
+			continue;
+		hooks_set(stream, 0, 0, 0);
+		WRITE_ONCE(stream->reserved_ns, 0);
+	}
+	WRITE_ONCE(contract->signals_n,
+		   number ? u32_or(info->attrs[QOS_DWCS_RULES_A_SIGNALS], 0) : 0);
+	WRITE_ONCE(contract->rules, number);
+	qos_generation++;
+}
+
+static struct qos_contract *contract_of(struct genl_info *info)
+{
+	struct nlattr *attr = info->attrs[QOS_DWCS_RULES_A_CONTRACT];
 	struct qos_contract *contract;
 	char name[QOS_DWCS_NAME_LEN];
+
+	if (!attr) {
+		missing(info->extack, "RULES_A_CONTRACT");
+		return ERR_PTR(-EINVAL);
+	}
+	nla_strscpy(name, attr, sizeof(name));
+	contract = qos_contract_find(name);
+	if (contract)
+		return contract;
+	refuse(info->extack, attr, "there is no such contract");
+	return ERR_PTR(-ENOENT);
+}
+
+int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct qos_contract *contract = contract_of(info);
+	u64 seen = 0;
 	int error;
 
-	if (!a[QOS_DWCS_RULES_A_CONTRACT] || !a[QOS_DWCS_RULES_A_NUMBER])
-		return missing(info->extack, "RULES_A_CONTRACT or RULES_A_NUMBER");
-	nla_strscpy(name, a[QOS_DWCS_RULES_A_CONTRACT], sizeof(name));
-	contract = qos_contract_find(name);
-	if (!contract) {
-		refuse(info->extack, a[QOS_DWCS_RULES_A_CONTRACT], "there is no such contract");
-		return -ENOENT;
-	}
-	error = each_stream(contract, info, false);
-	if (error)
-		return error;
-	rules_off(contract);
-	WRITE_ONCE(contract->rules, nla_get_u32(a[QOS_DWCS_RULES_A_NUMBER]));
-	if (contract->rules)
-		each_stream(contract, info, true);
-	qos_generation++;
+	if (IS_ERR(contract))
+		return PTR_ERR(contract);
+	if (!info->attrs[QOS_DWCS_RULES_A_NUMBER])
+		return missing(info->extack, "RULES_A_NUMBER");
+	error = each_stream(contract, info, check_one, &seen);
+	if (!error)
+		rules_set(contract, nla_get_u32(info->attrs[QOS_DWCS_RULES_A_NUMBER]), info);
+	return error;
+}
+
+/* qos_mutex keeps the contract while its program runs. */
+int qos_genl_rules_raise(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr **a = info->attrs, *words = a[QOS_DWCS_RULES_A_WORDS];
+	struct qos_contract *contract = contract_of(info);
+	struct qos_rules_event *event;
+
+	if (IS_ERR(contract))
+		return PTR_ERR(contract);
+	if (!a[QOS_DWCS_RULES_A_PROGRAM] || !words)
+		return missing(info->extack, "RULES_A_PROGRAM or RULES_A_WORDS");
+	if (!nla_len(words) || nla_len(words) % sizeof(struct qos_rules_stream))
+		return refuse(info->extack, words, "WORDS is not a number of whole streams");
+	if (!contract->rules)
+		return refuse(info->extack, a[QOS_DWCS_RULES_A_CONTRACT],
+			      "the contract has no rules: RULES_SET first");
+	event = qos_rules_event_new();
+	if (!event)
+		return -ENOMEM;
+	event->contract = contract;
+	event->input.contract = contract->rules;
+	event->input.program = nla_get_u32(a[QOS_DWCS_RULES_A_PROGRAM]);
+	nla_memcpy(event->input.stream, words, nla_len(words));
+	qos_rules_raise(event);
+	kvfree(event);
 	return 0;
+}
+
+static int put_verdict(struct sk_buff *skb, const void *verdict)
+{
+	return nla_put_u32(skb, QOS_DWCS_RULES_A_VERDICT, *(const u32 *)verdict);
+}
+
+int qos_genl_rules_ask(struct sk_buff *skb, struct genl_info *info)
+{
+	struct qos_contract *contract = contract_of(info);
+	struct nlattr **a = info->attrs;
+	u32 verdict;
+
+	if (IS_ERR(contract))
+		return PTR_ERR(contract);
+	if (!a[QOS_DWCS_RULES_A_ATTRIBUTE] || !a[QOS_DWCS_RULES_A_VALUE])
+		return missing(info->extack, "RULES_A_ATTRIBUTE or RULES_A_VALUE");
+	verdict = qos_guard_ask(contract, nla_get_u32(a[QOS_DWCS_RULES_A_ATTRIBUTE]),
+				nla_get_s64(a[QOS_DWCS_RULES_A_VALUE]));
+	return qos_genl_reply(info, QOS_DWCS_CMD_RULES_ASK, put_verdict, &verdict);
 }
 
 int qos_put_rules(struct sk_buff *skb, const struct qos_contract *contract)
@@ -147,6 +256,10 @@ int qos_put_rules(struct sk_buff *skb, const struct qos_contract *contract)
 	if (nla_put_u64_64bit(skb, QOS_DWCS_CONTRACT_A_RAISED, atomic64_read(&contract->raised),
 			      QOS_DWCS_CONTRACT_A_PAD) ||
 	    nla_put_u64_64bit(skb, QOS_DWCS_CONTRACT_A_DROPPED, atomic64_read(&contract->dropped),
+			      QOS_DWCS_CONTRACT_A_PAD) ||
+	    nla_put_u64_64bit(skb, QOS_DWCS_CONTRACT_A_REVERSALS,
+			      atomic64_read(&contract->reversals), QOS_DWCS_CONTRACT_A_PAD) ||
+	    nla_put_u64_64bit(skb, QOS_DWCS_CONTRACT_A_RUN_TIME, atomic64_read(&contract->run_ns),
 			      QOS_DWCS_CONTRACT_A_PAD))
 		return -EMSGSIZE;
 	return nla_put(skb, QOS_DWCS_CONTRACT_A_VERDICTS, sizeof(verdicts), verdicts);

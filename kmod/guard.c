@@ -7,8 +7,8 @@
  *   owner   The event that the program serves says which contract's streams it may change. The verifier
  *	     lets only the tracepoint's own argument pass (KF_TRUSTED_ARGS), so nobody else's event.
  *   range   RUNTIME_MIN to RUNTIME_MAX, and at most STEP away from what is in force.
- *   rate    GAP between two changes.
- *   budget  Each CPU has a share for the threads of all streams, in 2^-20 of it. Each thread holds what
+ *   rate    GAP between two changes; ten signals a second.
+ *   budget  A stream gets no more than is RESERVED for it. And each CPU has a share for the threads of all streams, in 2^-20 of it. Each thread holds what
  *	     it costs, rounded up. An increase takes the difference first, on the CPU of each thread, and
  *	     gives all back if one has not enough; so no changes that succeed hold more than the share
  *	     together, however they interleave. A decrease returns it once it is in force.
@@ -79,9 +79,14 @@ void qos_guard_grant(struct qos_stream *stream, const struct qos_params *params)
 {
 	struct qos_thread *thread;
 	unsigned long flags;
+	u64 runtime;
 
 	raw_spin_lock_irqsave(&stream->guard_lock, flags);
+	runtime = params->runtime_ns
+			  ?: clamp(stream->params.runtime_ns, stream->runtime_min_ns,
+				   stream->runtime_max_ns);
 	stream->params = *params;
+	WRITE_ONCE(stream->params.runtime_ns, runtime);
 	list_for_each_entry(thread, &stream->threads, in_stream)
 		charge(thread);
 	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
@@ -94,8 +99,6 @@ void qos_guard_share(struct qos_cpu *cpu, u32 share)
 }
 
 /* --- requests --- */
-
-#ifdef QOS_HAVE_KFUNCS
 
 static bool take(struct qos_cpu *cpu, s64 more)
 {
@@ -116,9 +119,13 @@ static enum qos_verdict judge(const struct qos_stream *stream, s64 value, u64 no
 		return QOS_VERDICT_SAME;
 	if (value < (s64)stream->runtime_min_ns || value > (s64)stream->runtime_max_ns)
 		return QOS_REFUSED_RANGE;
-	if (stream->step_ns && abs_diff((u64)value, old) > stream->step_ns)
+	if (stream->step_ns && abs(value - (s64)old) > (s64)stream->step_ns)
 		return QOS_REFUSED_STEP;
-	return now < stream->next_ns ? QOS_REFUSED_RATE : QOS_VERDICT_SET;
+	if (now < stream->next_ns)
+		return QOS_REFUSED_RATE;
+	if (stream->reserved_ns && value > (s64)stream->reserved_ns)
+		return QOS_REFUSED_BUDGET;
+	return QOS_VERDICT_SET;
 }
 
 /* guard_lock. All or nothing. */
@@ -145,8 +152,12 @@ give_back:
 /* guard_lock. What a decrease gives back is free only now. */
 static void commit(struct qos_stream *stream, u64 value, s64 wanted, u64 now)
 {
+	s8 direction = value > stream->params.runtime_ns ? 1 : -1;
 	struct qos_thread *thread;
 
+	if (stream->direction == -direction)
+		atomic64_inc(&stream->contract->reversals);
+	stream->direction = direction;
 	WRITE_ONCE(stream->params.runtime_ns, value);
 	stream->next_ns = now + stream->gap_ns;
 	list_for_each_entry(thread, &stream->threads, in_stream) {
@@ -174,6 +185,8 @@ static enum qos_verdict set_runtime(struct qos_stream *stream, s64 value)
 			verdict = QOS_REFUSED_BUDGET;
 	}
 	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
+	if (verdict == QOS_VERDICT_SET)
+		qos_rules_changed(stream);
 	return verdict;
 }
 
@@ -187,18 +200,32 @@ static struct qos_stream *stream_of(struct qos_contract *contract, u32 attribute
 	return READ_ONCE(contract->by_index[index]);
 }
 
+enum qos_verdict qos_guard_ask(struct qos_contract *contract, u32 attribute, s64 value)
+{
+	enum qos_verdict verdict = QOS_REFUSED_OWNER;
+	struct qos_stream *stream;
+
+	rcu_read_lock();
+	stream = stream_of(contract, attribute);
+	if (stream)
+		verdict = set_runtime(stream, value);
+	else if (attribute >> 16 == QOS_RULES_EMIT)
+		verdict = qos_rules_signal(contract, attribute & 0xffff);
+	rcu_read_unlock();
+	atomic64_inc(&contract->verdicts[verdict]);
+	return verdict;
+}
+
+#ifdef QOS_HAVE_KFUNCS
+
 QOS_KFUNCS_START
 
 /* The program of the event asks for an attribute (qos_rules_abi.h). Returns enum qos_verdict. */
 __bpf_kfunc int qos_dwcs_set(struct qos_rules_input *input, u32 attribute, s64 value)
 {
 	struct qos_rules_event *event = container_of(input, struct qos_rules_event, input);
-	struct qos_contract *contract = event->stream->contract;
-	struct qos_stream *stream = stream_of(contract, attribute);
-	enum qos_verdict verdict = stream ? set_runtime(stream, value) : QOS_REFUSED_OWNER;
 
-	atomic64_inc(&contract->verdicts[verdict]);
-	return verdict;
+	return qos_guard_ask(event->contract, attribute, value);
 }
 
 QOS_KFUNCS_END

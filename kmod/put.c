@@ -280,6 +280,10 @@ static int put_kind(struct sk_buff *skb, const struct qos_event *event)
 		return nla_put_u32(skb, QOS_DWCS_EVENT_A_REASON, event->what);
 	case QOS_DWCS_EVENT_LEASE:
 		return nla_put_u32(skb, QOS_DWCS_EVENT_A_ON_EXPIRY, event->what);
+	case QOS_DWCS_EVENT_RUNTIME:
+		return put_u64(skb, QOS_DWCS_EVENT_A_RUNTIME, event->runtime_ns);
+	case QOS_DWCS_EVENT_SIGNAL:
+		return nla_put_u32(skb, QOS_DWCS_EVENT_A_SIGNAL, event->what);
 	case QOS_DWCS_EVENT_UNSPEC:
 	case QOS_DWCS_EVENT_OVERRUN:
 	case QOS_DWCS_EVENT_GONE:

@@ -127,9 +127,14 @@ struct qos_contract {
 	bool expired;
 	struct qos_rate rates[__QOS_DWCS_EVENT_MAX];
 	u32 rules; /* the caller's number; 0: it has none */
+	u32 signals_n;
+	atomic64_t signals;				      /* a bit each: to be told */
+	atomic64_t signal_next;				      /* no signal before */
 	struct qos_stream *by_index[QOS_DWCS_STREAMS_IN_MAX]; /* that rules may change */
 	atomic64_t raised;
 	atomic64_t dropped;
+	atomic64_t run_ns;
+	atomic64_t reversals;
 	atomic64_t verdicts[QOS_VERDICTS];
 };
 
@@ -154,7 +159,11 @@ struct qos_stream {
 	u64 step_ns;
 	u64 gap_ns;
 	u64 next_ns;
+	u64 reserved_ns; /* 0: no limit of its own */
 	bool held;
+	bool changed;	       /* by a program, and to be told */
+	s8 direction;	       /* of the last change: 1 up, -1 down */
+	u64 tell_ns;	       /* not before; qos_mutex */
 	struct qos_stats gone; /* of threads that are not attached any more */
 };
 
@@ -287,7 +296,8 @@ struct qos_event {
 	u32 tid;
 	u32 cpu;
 	u32 lost;
-	u32 what; /* DRIFT: what, UNPROVEN: reason, LEASE: on_expiry */
+	u32 what; /* DRIFT: what, UNPROVEN: reason, LEASE: on_expiry, SIGNAL: which */
+	u64 runtime_ns;
 	u64 from_ns;
 	u64 to_ns;
 	u32 outcomes_n;
@@ -384,6 +394,7 @@ void qos_cpu_switch(struct qos_thread *out, struct qos_thread *in, enum qos_doin
 void qos_cpu_wakeup(struct qos_thread *thread);
 void qos_cpu_stray(struct qos_thread *thread, enum qos_doing doing);
 void qos_cpu_exec(struct qos_thread *thread);
+void qos_cpu_set_key(struct qos_thread *thread, u32 state_key);
 void qos_cpu_begin(struct qos_thread *thread);
 void qos_cpu_end(struct qos_thread *thread);
 void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, bool anew);

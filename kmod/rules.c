@@ -17,13 +17,20 @@
 #define CREATE_TRACE_POINTS
 #include "rules.h"
 
+struct qos_rules_event *qos_rules_event_new(void)
+{
+	struct qos_rules_event *event;
+
+	return kvzalloc(struct_size(event, input.stream, QOS_DWCS_STREAMS_IN_MAX), GFP_KERNEL);
+}
+
 struct qos_rules_queue *qos_rules_queue_new(void)
 {
 	struct qos_rules_queue *queue = kvzalloc(sizeof(*queue), GFP_KERNEL);
 
 	if (!queue)
 		return NULL;
-	queue->event = kzalloc(struct_size(queue->event, input.stream, 1), GFP_KERNEL);
+	queue->event = qos_rules_event_new();
 	if (queue->event)
 		return queue;
 	kvfree(queue);
@@ -34,7 +41,7 @@ void qos_rules_queue_free(struct qos_rules_queue *queue)
 {
 	if (!queue)
 		return;
-	kfree(queue->event);
+	kvfree(queue->event);
 	kvfree(queue);
 }
 
@@ -144,8 +151,7 @@ static void fill(struct qos_rules_event *event, const struct qos_raised *raised)
 	struct qos_stream *stream = thread->stream;
 	s64 *word = event->input.stream[0].word;
 
-	event->stream = stream;
-	event->input.now_ns = ktime_get_ns();
+	event->contract = stream->contract;
 	event->input.state = thread->state_key;
 	event->input.contract = READ_ONCE(stream->contract->rules);
 	event->input.program = READ_ONCE(stream->hook[raised->hook]);
@@ -165,6 +171,17 @@ static void fill(struct qos_rules_event *event, const struct qos_raised *raised)
 	word[QOS_RULES_LATE] = raised->response > raised->deadline;
 }
 
+void qos_rules_raise(struct qos_rules_event *event)
+{
+	struct qos_contract *contract = event->contract;
+	u64 begin = ktime_get_ns();
+
+	event->input.now_ns = begin;
+	atomic64_inc(&contract->raised);
+	trace_qos_dwcs_event(&event->input);
+	atomic64_add(ktime_get_ns() - begin, &contract->run_ns);
+}
+
 /* No more than wait at once: what comes meanwhile has kicked the dispatcher again. */
 void qos_rules_drain(struct qos_cpu *cpu)
 {
@@ -177,7 +194,6 @@ void qos_rules_drain(struct qos_cpu *cpu)
 		fill(event, &raised);
 		if (!event->input.contract || !event->input.program)
 			continue; /* the rules were taken off */
-		atomic64_inc(&raised.thread->stream->contract->raised);
-		trace_qos_dwcs_event(&event->input);
+		qos_rules_raise(event);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rules of contracts: events for their programs (rules.c), and the guard of what those ask for
- * (guard.c).
+ * Rules of contracts: events for their programs (rules.c), the guard of what those ask for (guard.c),
+ * and what is told of it (rules_tell.c).
  */
 #pragma once
 
@@ -26,8 +26,8 @@ struct qos_raised {
 
 /* What a program is told, behind what only the guard sees. */
 struct qos_rules_event {
-	struct qos_stream *stream;
-	struct qos_rules_input input; /* with room for one stream */
+	struct qos_contract *contract;
+	struct qos_rules_input input; /* with room for all streams, whatever a program reads */
 };
 
 /* Filled under the CPU's lock, emptied by the dispatcher under `act`. */
@@ -45,7 +45,8 @@ static inline bool qos_rules_on(void)
 }
 
 /* --- rules.c --- */
-struct qos_rules_queue *qos_rules_queue_new(void); /* NULL: no memory */
+struct qos_rules_event *qos_rules_event_new(void); /* NULL: no memory */
+struct qos_rules_queue *qos_rules_queue_new(void);
 void qos_rules_queue_free(struct qos_rules_queue *queue);
 
 /* Under the CPU's lock; only if qos_rules_on(). */
@@ -58,10 +59,22 @@ void qos_rules_forget(struct qos_thread *thread);
 /* The dispatcher, under `act`. */
 void qos_rules_drain(struct qos_cpu *cpu);
 
+/* The event is raised here and now; what it is about stays meanwhile. */
+void qos_rules_raise(struct qos_rules_event *event);
+
+/* --- rules_tell.c --- */
+enum qos_verdict qos_rules_signal(struct qos_contract *contract, u32 signal);
+void qos_rules_changed(struct qos_stream *stream);
+/* The worker, under qos_mutex. ns until there is more to be told; 0: there is not. */
+u64 qos_rules_tell(u64 now);
+
 /* --- guard.c --- */
 int qos_guard_register(void);
 bool qos_guard_works(void); /* the kernel took qos_dwcs_set() */
 void qos_guard_attach(struct qos_thread *thread);
 void qos_guard_detach(struct qos_thread *thread);
+/* runtime_ns 0: what is in force, between the stream's bounds. */
 void qos_guard_grant(struct qos_stream *stream, const struct qos_params *params);
+/* What a rule asks for. */
+enum qos_verdict qos_guard_ask(struct qos_contract *contract, u32 attribute, s64 value);
 void qos_guard_share(struct qos_cpu *cpu, u32 share);

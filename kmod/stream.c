@@ -92,6 +92,10 @@ static int check_streams(const struct qos_contract *wanted, const struct qos_con
 			NL_SET_ERR_MSG(extack, "another contract has a stream with that id");
 			return -EEXIST;
 		}
+		if (!there && !stream->params.runtime_ns) {
+			NL_SET_ERR_MSG(extack, "a stream that is new has no RUNTIME to keep");
+			return -EINVAL;
+		}
 		n++;
 	}
 	if (old) {

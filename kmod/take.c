@@ -103,7 +103,7 @@ static int times_take(struct qos_stream *stream, struct nlattr **a, struct netli
 	struct qos_params *params = &stream->params;
 
 	params->deadline_ns = u64_or(a[QOS_DWCS_STREAM_A_DEADLINE], params->period_ns);
-	params->runtime_ns = nla_get_u64(a[QOS_DWCS_STREAM_A_RUNTIME]);
+	params->runtime_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME], 0); /* 0: as it is in force */
 	params->latency_ns = u64_or(a[QOS_DWCS_STREAM_A_LATENCY], 0);
 	stream->runtime_base_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_BASE], params->runtime_ns);
 	stream->runtime_min_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_MIN], params->runtime_ns);
@@ -116,8 +116,11 @@ static int times_take(struct qos_stream *stream, struct nlattr **a, struct netli
 	    stream->runtime_max_ns > params->deadline_ns)
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME],
 			      "a runtime is longer than the deadline");
-	if (stream->runtime_min_ns > params->runtime_ns ||
-	    stream->runtime_max_ns < params->runtime_ns)
+	if (stream->runtime_min_ns > stream->runtime_max_ns)
+		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME_MIN],
+			      "RUNTIME_MIN is above RUNTIME_MAX");
+	if (params->runtime_ns && (stream->runtime_min_ns > params->runtime_ns ||
+				   stream->runtime_max_ns < params->runtime_ns))
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME],
 			      "the runtime is not between RUNTIME_MIN and RUNTIME_MAX");
 	return 0;
@@ -153,9 +156,13 @@ static int stream_take(struct qos_stream *stream, struct nlattr *nest,
 	error = nla_parse_nested(a, QOS_DWCS_STREAM_A_MAX_THREADS, nest, stream_policy, extack);
 	if (error)
 		return error;
-	if (!a[QOS_DWCS_STREAM_A_ID] || !a[QOS_DWCS_STREAM_A_PERIOD] ||
-	    !a[QOS_DWCS_STREAM_A_RUNTIME] || !a[QOS_DWCS_STREAM_A_X] || !a[QOS_DWCS_STREAM_A_Y])
-		return missing(extack, "ID, PERIOD, RUNTIME, X or Y of a stream");
+	if (!a[QOS_DWCS_STREAM_A_ID] || !a[QOS_DWCS_STREAM_A_PERIOD] || !a[QOS_DWCS_STREAM_A_X] ||
+	    !a[QOS_DWCS_STREAM_A_Y])
+		return missing(extack, "ID, PERIOD, X or Y of a stream");
+	if (!a[QOS_DWCS_STREAM_A_RUNTIME] &&
+	    (!a[QOS_DWCS_STREAM_A_RUNTIME_BASE] || !a[QOS_DWCS_STREAM_A_RUNTIME_MIN] ||
+	     !a[QOS_DWCS_STREAM_A_RUNTIME_MAX]))
+		return missing(extack, "RUNTIME of a stream, or RUNTIME_BASE, _MIN and _MAX");
 	stream->id = nla_get_u32(a[QOS_DWCS_STREAM_A_ID]);
 	error = name_take(stream->name, a[QOS_DWCS_STREAM_A_NAME], extack);
 	error = error ?: period_take(&stream->params, a, extack);

@@ -44,8 +44,12 @@ static inline u64 u64_or(struct nlattr *attr, u64 otherwise)
 }
 
 /* genl_rules.c */
-extern const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_MAX + 1];
+extern const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_STREAM + 1];
+extern const struct nla_policy qos_rules_raise_policy[QOS_DWCS_RULES_A_WORDS + 1];
+extern const struct nla_policy qos_rules_ask_policy[QOS_DWCS_RULES_A_VALUE + 1];
 int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info);
+int qos_genl_rules_raise(struct sk_buff *skb, struct genl_info *info);
+int qos_genl_rules_ask(struct sk_buff *skb, struct genl_info *info);
 
 /* Fills a zeroed contract with an empty list of streams, which is the caller's to discard. */
 int qos_take_contract(struct qos_contract *contract, struct genl_info *info);

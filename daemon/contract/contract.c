@@ -174,7 +174,7 @@ static bool equal_range(const struct qos_range *a, const struct qos_range *b)
 {
 	if (!a->set || !b->set)
 		return a->set == b->set;
-	return a->lo == b->lo && a->hi == b->hi;
+	return a->lo == b->lo && a->hi == b->hi && a->step == b->step;
 }
 
 static bool equal_period(const struct qos_period *a, const struct qos_period *b)

@@ -37,6 +37,7 @@ struct qos_range {
 	bool set;
 	uint64_t lo;
 	uint64_t hi;
+	uint64_t step; /* the largest change by one request of a rule; 0: any */
 };
 
 enum qos_overrun { QOS_OVERRUN_DEMOTE, QOS_OVERRUN_THROTTLE, QOS_OVERRUN_ALLOW };

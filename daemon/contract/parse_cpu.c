@@ -163,6 +163,7 @@ static bool read_job(struct qos_reader *reader, const struct qos_parse_field *fi
 static const struct qos_parse_field range_fields[] = {
 	{"runtime", qos_read_range, AT(runtime_range), true, "4ms..12ms", 1, QOS_PERIOD_MAX_NS,
 	 .quantity = &qos_quantity_duration},
+	{"step", qos_read_duration, AT(runtime_range.step), false, "1ms", 1, QOS_PERIOD_MAX_NS},
 	{},
 };
 
@@ -170,7 +171,7 @@ static bool read_range(struct qos_reader *reader, const struct qos_parse_field *
 		       const struct qos_node *node, void *out)
 {
 	return qos_reader_map(reader, field, node) &&
-	       qos_parse_fields(reader, node, range_fields, "range", out) == 1;
+	       qos_parse_fields(reader, node, range_fields, "range", out) & 1;
 }
 
 static const struct qos_parse_field fields[] = {

@@ -128,6 +128,7 @@ static bool read_flow(struct qos_reader *reader, const struct qos_parse_field *f
 static const struct qos_parse_field range_fields[] = {
 	{"rate", qos_read_range, AT(rate_range), true, "2mbit..12mbit", 1, QOS_RATE_MAX_BPS,
 	 .quantity = &qos_quantity_rate},
+	{"step", qos_read_rate, AT(rate_range.step), false, "1mbit", 1, QOS_RATE_MAX_BPS},
 	{},
 };
 
@@ -135,7 +136,7 @@ static bool read_range(struct qos_reader *reader, const struct qos_parse_field *
 		       const struct qos_node *node, void *out)
 {
 	return qos_reader_map(reader, field, node) &&
-	       qos_parse_fields(reader, node, range_fields, "range", out) == 1;
+	       qos_parse_fields(reader, node, range_fields, "range", out) & 1;
 }
 
 /* A name that the kernel would take; whether it exists is check.c's business. */

@@ -209,6 +209,7 @@ bool qos_read_range(struct qos_reader *reader, const struct qos_parse_field *fie
 		qos_diag_hint(reader->diag, "swap the two ends");
 		return false;
 	}
+	range.step = ((struct qos_range *)out)->step; /* a key beside it */
 	*(struct qos_range *)out = range;
 	return true;
 }

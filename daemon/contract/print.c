@@ -132,13 +132,16 @@ static void line_window(struct lines *lines, const struct qos_window *window)
 static void line_range(struct lines *lines, const char *key, const struct qos_range *range,
 		       const char *(*print)(char *buf, size_t size, uint64_t value))
 {
-	char lo[QOS_UNIT_MAX], hi[QOS_UNIT_MAX];
+	char lo[QOS_UNIT_MAX], hi[QOS_UNIT_MAX], step[QOS_UNIT_MAX];
 
 	if (!range->set)
 		return;
 	begin(lines, "range");
-	qos_buf_add(lines->buf, "{%s: %s..%s}\n", key, print(lo, sizeof(lo), range->lo),
+	qos_buf_add(lines->buf, "{%s: %s..%s", key, print(lo, sizeof(lo), range->lo),
 		    print(hi, sizeof(hi), range->hi));
+	if (range->step)
+		qos_buf_add(lines->buf, ", step: %s", print(step, sizeof(step), range->step));
+	qos_buf_add(lines->buf, "}\n");
 }
 
 static void print_threads(struct lines *lines, const struct qos_cpu_stream *stream)

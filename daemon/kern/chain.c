@@ -91,6 +91,7 @@ void qos_chain_free(struct qos_chain *chain)
 	while ((thread = qos_table_next(&chain->threads, &pos)))
 		free(thread);
 	qos_table_reset(&chain->threads);
+	qos_chain_module_close(chain);
 	ring_buffer__free(chain->ring);
 	if (chain->frame_raw)
 		munmap(chain->frame_raw, page_round(sizeof(*chain->frame_raw)));

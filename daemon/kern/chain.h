@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Extensions in the kernel, without the module: what bpf/chain.bpf.h raises, runs and judges. Gives
- * numbers to contracts, keeps the guard's tables (which the programs map), loads programs into their
- * places, and hands on what the guard let pass. One a monitor.
+ * Extensions in the kernel: what bpf/chain.bpf.h raises, runs and judges. Gives numbers to contracts,
+ * keeps the guard's tables (which the programs map), loads programs into their places, and hands on what
+ * the guard let pass. One a monitor.
+ *
+ * Where the module raises events and judges, programs, states and keys are kept here all the same; its
+ * values are mirrored in the guard's tables, held.
  */
 #pragma once
 
@@ -64,8 +67,14 @@ void qos_chain_remove(struct qos_chain *chain, uint32_t number);
 int qos_chain_change(struct qos_chain *chain, uint32_t number,
 		     const struct qos_chain_contract *plan);
 
-/* Where a program is called from: from the scheduler, or by qos_chain_raise. */
-enum qos_chain_lane { QOS_CHAIN_SWITCH, QOS_CHAIN_RAW };
+/* Where a program is called from: from the scheduler, by qos_chain_raise, or by the module. */
+enum qos_chain_lane { QOS_CHAIN_SWITCH, QOS_CHAIN_RAW, QOS_CHAIN_MODULE };
+
+/* From open to close something is attached to the module's tracepoint, and it cannot be unloaded; lane
+ * MODULE needs it. 0, also if it is open; or -errno with words in diag. close unloads nothing: whatever
+ * was loaded there must be unloaded before. */
+int qos_chain_module_open(struct qos_chain *chain, struct qos_diag *diag);
+void qos_chain_module_close(struct qos_chain *chain);
 
 /* Loads a program into *slot, of both lanes if called for both; 0: into a new one, which is returned.
  * What was there goes on until the kernel has exchanged the two, so no event is lost. 0, or -errno

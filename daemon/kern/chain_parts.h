@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 
 #include "kern/chain.h"
+#include "kern/module_btf.h"
 #include "kern/monitor_parts.h"
 #include "util/table.h"
 
@@ -26,6 +27,13 @@ struct qos_chain_thread {
 	uint32_t key;
 };
 
+/* chain_module.c: what is attached to the module, and what programs there are loaded with. */
+struct qos_chain_module {
+	struct module_bpf *skeleton; /* NULL: nothing is */
+	int extensions_fd;
+	struct qos_module_btf btf;
+};
+
 struct qos_chain {
 	const struct qos_monitor *monitor;
 	struct qos_chain_parts parts;
@@ -37,6 +45,7 @@ struct qos_chain {
 	struct qos_table threads;
 	const char *pin_dir;
 	struct qos_prog_type type;
+	struct qos_chain_module module;
 	struct qos_rules_frame *frame_raw;
 	struct ring_buffer *ring;
 	void (*handle)(void *data, const struct qos_change *change);

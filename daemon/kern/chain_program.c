@@ -50,6 +50,8 @@ void qos_chain_unload(struct qos_chain *chain, uint32_t number, uint32_t slot)
 			continue;
 		bpf_map_delete_elem(chain->parts.extensions_fd, &slot);
 		bpf_map_delete_elem(chain->parts.extensions_raw_fd, &slot);
+		if (chain->module.skeleton)
+			bpf_map_delete_elem(chain->module.extensions_fd, &slot);
 		chain->slots[slot] = 0;
 		entry->slots[i] = entry->slots[--entry->n_slots];
 		return;
@@ -66,25 +68,50 @@ static int complain(struct qos_diag *diag, const char *call, int error)
 	return error;
 }
 
+/* The program's descriptor or -errno; *ret_to: the map that it goes into. */
+static int load(const struct qos_chain *chain, const struct qos_chain_entry *entry,
+		enum qos_chain_lane lane, const struct qos_prog_code *code, struct qos_diag *diag,
+		int *ret_to)
+{
+	const struct qos_chain_parts *parts = &chain->parts;
+	struct qos_prog_maps maps = QOS_PROG_MAPS_NONE;
+	struct qos_prog_type type = chain->type;
+
+	switch (lane) {
+	case QOS_CHAIN_SWITCH:
+		maps.frame_fd = parts->frame_fd;
+		maps.guard_fd = parts->guard_fd;
+		*ret_to = parts->extensions_fd;
+		break;
+	case QOS_CHAIN_RAW:
+		maps.frame_fd = parts->frame_raw_fd;
+		maps.guard_fd = parts->guard_raw_fd;
+		type.attach_btf_id = 0;
+		*ret_to = parts->extensions_raw_fd;
+		break;
+	case QOS_CHAIN_MODULE:
+		maps.kfunc = chain->module.btf.kfunc;
+		type.attach_btf_id = chain->module.btf.tracepoint;
+		type.btf_fd = chain->module.btf.fd;
+		*ret_to = chain->module.extensions_fd;
+		break;
+	}
+	maps.state_fd = entry->state_fd;
+	return qos_prog_load(code, &maps, &type, diag);
+}
+
 int qos_chain_load(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
 		   const struct qos_prog_code *code, struct qos_diag *diag, uint32_t *slot)
 {
 	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
-	bool raw = lane == QOS_CHAIN_RAW;
-	struct qos_prog_type type = chain->type;
-	struct qos_prog_maps maps = {
-		.frame_fd = raw ? chain->parts.frame_raw_fd : chain->parts.frame_fd,
-		.guard_fd = raw ? chain->parts.guard_raw_fd : chain->parts.guard_fd,
-	};
-	int to = raw ? chain->parts.extensions_raw_fd : chain->parts.extensions_fd, r;
 	_cleanup_close_ int fd = -1;
 	uint32_t at = *slot;
+	int to = -1, r;
 
-	if (!entry || (at && !has_slot(entry, at)))
+	if (!entry || (at && !has_slot(entry, at)) ||
+	    (lane == QOS_CHAIN_MODULE && !chain->module.skeleton))
 		return -EINVAL;
-	maps.state_fd = entry->state_fd;
-	type.attach_btf_id = raw ? 0 : type.attach_btf_id;
-	fd = qos_prog_load(code, &maps, &type, diag);
+	fd = load(chain, entry, lane, code, diag, &to);
 	if (fd < 0)
 		return fd;
 	if (!at) {

@@ -10,6 +10,8 @@
 #include <netlink/attr.h>
 #include <netlink/genl/genl.h>
 
+#include "kern/genl_put.h"
+
 #define DUMP_TRIES 8
 
 int qos_dwcs_connect(struct qos_genl **ret)
@@ -17,31 +19,6 @@ int qos_dwcs_connect(struct qos_genl **ret)
 	static const char *const groups[] = {QOS_DWCS_GROUP_EVENTS, QOS_DWCS_GROUP_TELEMETRY, NULL};
 
 	return qos_genl_new(QOS_DWCS_FAMILY, groups, ret);
-}
-
-/* --- filling; a message that could not be had is NULL, and passed on --- */
-
-static void put_u32(struct nl_msg *message, int attr, uint32_t value)
-{
-	if (message)
-		nla_put_u32(message, attr, value);
-}
-
-static void put_u64(struct nl_msg *message, int attr, uint64_t value)
-{
-	if (message)
-		nla_put_u64(message, attr, value);
-}
-
-static void put_text(struct nl_msg *message, int attr, const char *text)
-{
-	if (message)
-		nla_put_string(message, attr, text);
-}
-
-static int tell(struct qos_genl *genl, struct nl_msg *message, struct qos_diag *diag)
-{
-	return qos_genl_call(genl, message, NULL, NULL, diag);
 }
 
 /* --- the module as a whole --- */
@@ -69,39 +46,39 @@ int qos_dwcs_configure(struct qos_genl *genl, const struct qos_dwcs_settings *se
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_CONFIG_SET);
 
 	if (settings->lease_ns != now->lease_ns)
-		put_u64(message, QOS_DWCS_CONFIG_A_LEASE, settings->lease_ns);
+		qos_genl_put_u64(message, QOS_DWCS_CONFIG_A_LEASE, settings->lease_ns);
 	if (settings->telemetry_ns != now->telemetry_ns)
-		put_u64(message, QOS_DWCS_CONFIG_A_TELEMETRY, settings->telemetry_ns);
+		qos_genl_put_u64(message, QOS_DWCS_CONFIG_A_TELEMETRY, settings->telemetry_ns);
 	if (settings->cap_ppm != now->cap_ppm)
-		put_u32(message, QOS_DWCS_CONFIG_A_CAP_PPM, settings->cap_ppm);
+		qos_genl_put_u32(message, QOS_DWCS_CONFIG_A_CAP_PPM, settings->cap_ppm);
 	if (settings->dispatch_ns != now->dispatch_ns)
-		put_u64(message, QOS_DWCS_CONFIG_A_DISPATCH, settings->dispatch_ns);
+		qos_genl_put_u64(message, QOS_DWCS_CONFIG_A_DISPATCH, settings->dispatch_ns);
 	if (settings->blocking_ns != now->blocking_ns)
-		put_u64(message, QOS_DWCS_CONFIG_A_BLOCKING, settings->blocking_ns);
+		qos_genl_put_u64(message, QOS_DWCS_CONFIG_A_BLOCKING, settings->blocking_ns);
 	if (settings->band_first != now->band_first || settings->band_last != now->band_last) {
-		put_u32(message, QOS_DWCS_CONFIG_A_BAND_FIRST, settings->band_first);
-		put_u32(message, QOS_DWCS_CONFIG_A_BAND_LAST, settings->band_last);
+		qos_genl_put_u32(message, QOS_DWCS_CONFIG_A_BAND_FIRST, settings->band_first);
+		qos_genl_put_u32(message, QOS_DWCS_CONFIG_A_BAND_LAST, settings->band_last);
 	}
-	return tell(genl, message, diag);
+	return qos_genl_tell(genl, message, diag);
 }
 
 int qos_dwcs_order(struct qos_genl *genl, uint32_t cpu, uint32_t ordering, struct qos_diag *diag)
 {
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_CPU_SET);
 
-	put_u32(message, QOS_DWCS_CPU_A_ID, cpu);
-	put_u32(message, QOS_DWCS_CPU_A_ORDERING, ordering);
-	return tell(genl, message, diag);
+	qos_genl_put_u32(message, QOS_DWCS_CPU_A_ID, cpu);
+	qos_genl_put_u32(message, QOS_DWCS_CPU_A_ORDERING, ordering);
+	return qos_genl_tell(genl, message, diag);
 }
 
 int qos_dwcs_renew(struct qos_genl *genl)
 {
-	return tell(genl, qos_genl_message(genl, QOS_DWCS_CMD_LEASE_RENEW), NULL);
+	return qos_genl_tell(genl, qos_genl_message(genl, QOS_DWCS_CMD_LEASE_RENEW), NULL);
 }
 
 int qos_dwcs_flush(struct qos_genl *genl)
 {
-	return tell(genl, qos_genl_message(genl, QOS_DWCS_CMD_FLUSH), NULL);
+	return qos_genl_tell(genl, qos_genl_message(genl, QOS_DWCS_CMD_FLUSH), NULL);
 }
 
 /* --- contracts and streams --- */
@@ -113,22 +90,23 @@ static void put_stream(struct nl_msg *message, const struct qos_dwcs_stream *str
 
 	if (!nest)
 		return;
-	put_u32(message, QOS_DWCS_STREAM_A_ID, stream->id);
-	put_text(message, QOS_DWCS_STREAM_A_NAME, stream->name);
-	put_u64(message, QOS_DWCS_STREAM_A_PERIOD, stream->period_ns);
-	put_u32(message, QOS_DWCS_STREAM_A_RATE_MHZ, stream->rate_mhz);
-	put_u64(message, QOS_DWCS_STREAM_A_DEADLINE, stream->deadline_ns);
-	put_u64(message, QOS_DWCS_STREAM_A_RUNTIME, stream->runtime_ns);
-	put_u64(message, QOS_DWCS_STREAM_A_RUNTIME_BASE, stream->runtime_base_ns);
-	put_u64(message, QOS_DWCS_STREAM_A_RUNTIME_MIN, stream->runtime_min_ns);
-	put_u64(message, QOS_DWCS_STREAM_A_RUNTIME_MAX, stream->runtime_max_ns);
-	put_u32(message, QOS_DWCS_STREAM_A_X, stream->x);
-	put_u32(message, QOS_DWCS_STREAM_A_Y, stream->y);
-	put_u32(message, QOS_DWCS_STREAM_A_OVERRUN, stream->overrun);
-	put_u32(message, QOS_DWCS_STREAM_A_JOB, stream->job);
-	put_u32(message, QOS_DWCS_STREAM_A_SILENCE, stream->silence);
-	put_u64(message, QOS_DWCS_STREAM_A_LATENCY, stream->latency_ns);
-	put_u32(message, QOS_DWCS_STREAM_A_MAX_THREADS, stream->max_threads);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_ID, stream->id);
+	qos_genl_put_text(message, QOS_DWCS_STREAM_A_NAME, stream->name);
+	qos_genl_put_u64(message, QOS_DWCS_STREAM_A_PERIOD, stream->period_ns);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_RATE_MHZ, stream->rate_mhz);
+	qos_genl_put_u64(message, QOS_DWCS_STREAM_A_DEADLINE, stream->deadline_ns);
+	if (stream->runtime_ns)
+		qos_genl_put_u64(message, QOS_DWCS_STREAM_A_RUNTIME, stream->runtime_ns);
+	qos_genl_put_u64(message, QOS_DWCS_STREAM_A_RUNTIME_BASE, stream->runtime_base_ns);
+	qos_genl_put_u64(message, QOS_DWCS_STREAM_A_RUNTIME_MIN, stream->runtime_min_ns);
+	qos_genl_put_u64(message, QOS_DWCS_STREAM_A_RUNTIME_MAX, stream->runtime_max_ns);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_X, stream->x);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_Y, stream->y);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_OVERRUN, stream->overrun);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_JOB, stream->job);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_SILENCE, stream->silence);
+	qos_genl_put_u64(message, QOS_DWCS_STREAM_A_LATENCY, stream->latency_ns);
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_MAX_THREADS, stream->max_threads);
 	nla_nest_end(message, nest);
 }
 
@@ -138,20 +116,20 @@ int qos_dwcs_set_contract(struct qos_genl *genl, const char *name, uint32_t on_e
 {
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_CONTRACT_SET);
 
-	put_text(message, QOS_DWCS_CONTRACT_A_NAME, name);
-	put_u32(message, QOS_DWCS_CONTRACT_A_ON_EXPIRY, on_expiry);
-	put_u32(message, QOS_DWCS_CONTRACT_A_ON_DRIFT, on_drift);
+	qos_genl_put_text(message, QOS_DWCS_CONTRACT_A_NAME, name);
+	qos_genl_put_u32(message, QOS_DWCS_CONTRACT_A_ON_EXPIRY, on_expiry);
+	qos_genl_put_u32(message, QOS_DWCS_CONTRACT_A_ON_DRIFT, on_drift);
 	for (size_t i = 0; i < n; i++)
 		put_stream(message, &streams[i]);
-	return tell(genl, message, diag);
+	return qos_genl_tell(genl, message, diag);
 }
 
 int qos_dwcs_delete_contract(struct qos_genl *genl, const char *name)
 {
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_CONTRACT_DELETE);
 
-	put_text(message, QOS_DWCS_CONTRACT_A_NAME, name);
-	return tell(genl, message, NULL);
+	qos_genl_put_text(message, QOS_DWCS_CONTRACT_A_NAME, name);
+	return qos_genl_tell(genl, message, NULL);
 }
 
 int qos_dwcs_set_table(struct qos_genl *genl, uint32_t stream, const struct qos_dwcs_table *table,
@@ -159,22 +137,22 @@ int qos_dwcs_set_table(struct qos_genl *genl, uint32_t stream, const struct qos_
 {
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_TABLE_SET);
 
-	put_u32(message, QOS_DWCS_TABLE_A_STREAM, stream);
-	put_u32(message, QOS_DWCS_TABLE_A_MODE, table->mode);
+	qos_genl_put_u32(message, QOS_DWCS_TABLE_A_STREAM, stream);
+	qos_genl_put_u32(message, QOS_DWCS_TABLE_A_MODE, table->mode);
 	if (table->bits) {
-		put_u32(message, QOS_DWCS_TABLE_A_PREFIX, table->prefix);
-		put_u32(message, QOS_DWCS_TABLE_A_CYCLE, table->cycle);
+		qos_genl_put_u32(message, QOS_DWCS_TABLE_A_PREFIX, table->prefix);
+		qos_genl_put_u32(message, QOS_DWCS_TABLE_A_CYCLE, table->cycle);
 		if (message)
 			nla_put(message, QOS_DWCS_TABLE_A_BITS,
 				(int)(table->prefix + table->cycle + 7) / 8, table->bits);
 	}
 	if (table->epoch_ns)
-		put_u64(message, QOS_DWCS_TABLE_A_EPOCH, table->epoch_ns);
+		qos_genl_put_u64(message, QOS_DWCS_TABLE_A_EPOCH, table->epoch_ns);
 	if (table->mode == QOS_DWCS_TABLE_BUNDLE) {
-		put_u32(message, QOS_DWCS_TABLE_A_BUNDLE, table->bundle);
-		put_u64(message, QOS_DWCS_TABLE_A_BUDGET, table->budget_ns);
+		qos_genl_put_u32(message, QOS_DWCS_TABLE_A_BUNDLE, table->bundle);
+		qos_genl_put_u64(message, QOS_DWCS_TABLE_A_BUDGET, table->budget_ns);
 	}
-	return tell(genl, message, diag);
+	return qos_genl_tell(genl, message, diag);
 }
 
 /* --- threads --- */
@@ -184,19 +162,19 @@ int qos_dwcs_attach(struct qos_genl *genl, pid_t tid, uint64_t start, uint32_t s
 {
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_ATTACH);
 
-	put_u32(message, QOS_DWCS_THREAD_A_TID, (uint32_t)tid);
-	put_u32(message, QOS_DWCS_THREAD_A_STREAM, stream);
-	put_u32(message, QOS_DWCS_THREAD_A_CPU, cpu);
-	put_u64(message, QOS_DWCS_THREAD_A_START, start);
-	return tell(genl, message, diag);
+	qos_genl_put_u32(message, QOS_DWCS_THREAD_A_TID, (uint32_t)tid);
+	qos_genl_put_u32(message, QOS_DWCS_THREAD_A_STREAM, stream);
+	qos_genl_put_u32(message, QOS_DWCS_THREAD_A_CPU, cpu);
+	qos_genl_put_u64(message, QOS_DWCS_THREAD_A_START, start);
+	return qos_genl_tell(genl, message, diag);
 }
 
 int qos_dwcs_detach(struct qos_genl *genl, pid_t tid)
 {
 	struct nl_msg *message = qos_genl_message(genl, QOS_DWCS_CMD_DETACH);
 
-	put_u32(message, QOS_DWCS_THREAD_A_TID, (uint32_t)tid);
-	return tell(genl, message, NULL);
+	qos_genl_put_u32(message, QOS_DWCS_THREAD_A_TID, (uint32_t)tid);
+	return qos_genl_tell(genl, message, NULL);
 }
 
 static int on_thread(void *data, const struct nlmsghdr *message)
@@ -210,7 +188,7 @@ int qos_dwcs_thread(struct qos_genl *genl, pid_t tid, struct qos_dwcs_thread *re
 	struct qos_dwcs_thread thread = {};
 	int r;
 
-	put_u32(message, QOS_DWCS_THREAD_A_TID, (uint32_t)tid);
+	qos_genl_put_u32(message, QOS_DWCS_THREAD_A_TID, (uint32_t)tid);
 	r = qos_genl_call(genl, message, on_thread, &thread, NULL);
 	if (r == 0)
 		*ret = thread;
@@ -232,15 +210,6 @@ static int dump(struct qos_genl *genl, uint8_t cmd, qos_genl_handle_fn handle,
 	return r;
 }
 
-static int visit_contract(void *data, const struct nlmsghdr *message)
-{
-	const struct qos_dwcs_visit *visit = data;
-	struct qos_dwcs_contract contract;
-	int r = qos_dwcs_read_contract(message, &contract);
-
-	return r < 0 ? r : visit->contract(visit->data, &contract);
-}
-
 static int visit_report(void *data, const struct nlmsghdr *message)
 {
 	const struct qos_dwcs_visit *visit = data;
@@ -257,11 +226,6 @@ static int visit_thread(void *data, const struct nlmsghdr *message)
 	int r = qos_dwcs_read_thread(message, &thread);
 
 	return r < 0 ? r : visit->thread(visit->data, &thread);
-}
-
-int qos_dwcs_dump_contracts(struct qos_genl *genl, const struct qos_dwcs_visit *visit)
-{
-	return dump(genl, QOS_DWCS_CMD_CONTRACT_GET, visit_contract, visit);
 }
 
 int qos_dwcs_dump_streams(struct qos_genl *genl, const struct qos_dwcs_visit *visit)

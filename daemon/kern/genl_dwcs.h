@@ -35,7 +35,7 @@ struct qos_dwcs_stream {
 	uint64_t period_ns;
 	uint32_t rate_mhz; /* 0: none, period_ns is exact */
 	uint64_t deadline_ns;
-	uint64_t runtime_ns;
+	uint64_t runtime_ns; /* 0: the one in force, if the stream is there */
 	uint64_t runtime_base_ns;
 	uint64_t runtime_min_ns;
 	uint64_t runtime_max_ns;
@@ -78,10 +78,8 @@ int qos_dwcs_flush(struct qos_genl *genl);
 struct qos_dwcs_visit {
 	void *data;
 	void (*begin)(void *data);
-	int (*contract)(void *data, const struct qos_dwcs_contract *contract);
 	int (*report)(void *data, const struct qos_dwcs_report *report);
 	int (*thread)(void *data, const struct qos_dwcs_thread *thread);
 };
-int qos_dwcs_dump_contracts(struct qos_genl *genl, const struct qos_dwcs_visit *visit);
 int qos_dwcs_dump_streams(struct qos_genl *genl, const struct qos_dwcs_visit *visit);
 int qos_dwcs_dump_threads(struct qos_genl *genl, const struct qos_dwcs_visit *visit);

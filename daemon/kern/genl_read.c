@@ -134,10 +134,11 @@ int qos_dwcs_read_info(const struct nlmsghdr *message, struct qos_dwcs_info *ret
 int qos_dwcs_read_contract(const struct nlmsghdr *message, struct qos_dwcs_contract *ret)
 {
 	static const struct field fields[] = {
-		{QOS_DWCS_CONTRACT_A_NAME, TEXT_AT(struct qos_dwcs_contract, name)},
-		{QOS_DWCS_CONTRACT_A_ON_EXPIRY, AT(struct qos_dwcs_contract, on_expiry)},
-		{QOS_DWCS_CONTRACT_A_ON_DRIFT, AT(struct qos_dwcs_contract, on_drift)},
-		{QOS_DWCS_CONTRACT_A_EXPIRED, AT(struct qos_dwcs_contract, expired)},
+		{QOS_DWCS_CONTRACT_A_RAISED, AT(struct qos_dwcs_contract, raised)},
+		{QOS_DWCS_CONTRACT_A_DROPPED, AT(struct qos_dwcs_contract, dropped)},
+		{QOS_DWCS_CONTRACT_A_VERDICTS, AT(struct qos_dwcs_contract, verdicts)},
+		{QOS_DWCS_CONTRACT_A_REVERSALS, AT(struct qos_dwcs_contract, reversals)},
+		{QOS_DWCS_CONTRACT_A_RUN_TIME, AT(struct qos_dwcs_contract, run_ns)},
 	};
 
 	return READ(message, fields, ret);
@@ -290,6 +291,8 @@ int qos_dwcs_read_event(const struct nlmsghdr *message, struct qos_dwcs_event *r
 		EVENT_MAY(WHAT, what),
 		EVENT_MAY(REASON, reason),
 		EVENT_MAY(ON_EXPIRY, on_expiry),
+		EVENT_MAY(RUNTIME, runtime_ns),
+		EVENT_MAY(SIGNAL, signal),
 	};
 	int r = READ(message, fields, ret);
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "qos_abi.h"
+#include "qos_guard_abi.h"
 #include "uapi/qos_dwcs.h"
 
 /* One more than the family's own bound, so that what is no name is found out when it is compared. */
@@ -37,12 +38,13 @@ struct qos_dwcs_info {
 	uint64_t blocking_ns;
 };
 
-/* A contract of a dump, without its streams: those come as reports. */
+/* What a contract's rules did. */
 struct qos_dwcs_contract {
-	char name[QOS_DWCS_NAME_SIZE];
-	uint32_t on_expiry;
-	uint32_t on_drift;
-	uint8_t expired;
+	uint64_t raised;
+	uint64_t dropped;
+	uint64_t verdicts[QOS_VERDICTS];
+	uint64_t reversals;
+	uint64_t run_ns;
 };
 
 /* STREAM_GET and TELEMETRY. */
@@ -97,6 +99,8 @@ struct qos_dwcs_event {
 	uint32_t what;
 	uint32_t reason;
 	uint32_t on_expiry;
+	uint64_t runtime_ns;
+	uint32_t signal;
 };
 
 /* The command of a message of the family; -EBADMSG: it has no generic header. */

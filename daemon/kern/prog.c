@@ -38,10 +38,17 @@ static int fd_of(const struct qos_prog_maps *maps, enum qos_reloc_kind kind)
 		return maps->state_fd;
 	case QOS_RELOC_GUARD:
 		return maps->guard_fd;
-	case QOS_RELOC_KFUNC: /* no map: the check refuses the call */
+	case QOS_RELOC_KFUNC:
 		break;
 	}
 	return -1;
+}
+
+/* Element 1 of fd_array, since 0 stands for the kernel itself. */
+static void put_kfunc(struct bpf_insn *insn, const struct qos_prog_maps *maps)
+{
+	insn->imm = maps->kfunc;
+	insn->off = QOS_PROG_MODULE_BTF;
 }
 
 /* A copy with the descriptors in place. */
@@ -56,7 +63,10 @@ static int relocate(const struct qos_prog_code *code, const struct qos_prog_maps
 	for (size_t i = 0; i < code->n_relocs; i++) {
 		if (code->relocs[i].at >= code->n_insns)
 			return -EINVAL;
-		insns[code->relocs[i].at].imm = fd_of(maps, code->relocs[i].kind);
+		if (code->relocs[i].kind == QOS_RELOC_KFUNC)
+			put_kfunc(&insns[code->relocs[i].at], maps);
+		else
+			insns[code->relocs[i].at].imm = fd_of(maps, code->relocs[i].kind);
 	}
 	*ret = TAKE_PTR(insns);
 	return 0;
@@ -66,8 +76,11 @@ static int relocate(const struct qos_prog_code *code, const struct qos_prog_maps
 static int load(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type, char *log,
 		unsigned int level)
 {
+	const int fds[] = {[QOS_PROG_MODULE_BTF] = type->btf_fd};
 	struct bpf_prog_load_opts opts = {
 		.sz = sizeof(opts),
+		.attach_btf_obj_fd = (uint32_t)type->btf_fd,
+		.fd_array = type->btf_fd ? fds : NULL,
 		.attempts = 5,
 		.expected_attach_type = type->attach_btf_id ? BPF_TRACE_RAW_TP : 0,
 		.attach_btf_id = type->attach_btf_id,
@@ -91,9 +104,11 @@ static void write_evidence(FILE *file, const struct qos_prog_code *code,
 	uname(&name);
 	fprintf(file, "program: %s\nqosd: " QOS_VERSION "\nkernel: %s %s %s\ntype: %s\nerror: %s\n",
 		code->name, name.release, name.version, name.machine,
-		type->attach_btf_id ? "tracing (tp_btf/sched_switch)" : "raw_tracepoint",
+		type->btf_fd	      ? "tracing (tp_btf/qos_dwcs_event)"
+		: type->attach_btf_id ? "tracing (tp_btf/sched_switch)"
+				      : "raw_tracepoint",
 		strerror(-error));
-	fprintf(file, "maps (instruction: 0 frame, 1 state, 2 guard):");
+	fprintf(file, "to be filled in (instruction: 0 frame, 1 state, 2 guard, 3 kfunc):");
 	for (size_t i = 0; i < code->n_relocs; i++)
 		fprintf(file, " %zu: %d", code->relocs[i].at, code->relocs[i].kind);
 	fprintf(file, "\ninstructions (struct bpf_insn, in this machine's byte order):\n");

@@ -5,7 +5,8 @@
  *
  * Known is which registers may hold the context. Through it the kernel would let a program read its
  * own structures; so it may be copied to other registers and handed to a helper, and nothing else: no
- * load, no store, no arithmetic, no comparison, no spilling. All other pointers come from the
+ * load, no store, no arithmetic, no comparison, no spilling. Under the module its first word may be
+ * loaded, which is the event: numbers only, and what the kfunc takes. All other pointers come from the
  * three maps, where the verifier keeps them in bounds.
  */
 #include <errno.h>
@@ -74,7 +75,8 @@ static bool check_load(struct scan *scan, size_t at, uint16_t context)
 
 	if (BPF_MODE(insn->code) != BPF_MEM)
 		return refuse(scan, "not a plain load");
-	if (is_context(scan, at, insn->src_reg))
+	if (is_context(scan, at, insn->src_reg) &&
+	    !(scan->maps->kfunc && BPF_SIZE(insn->code) == BPF_DW && !insn->off))
 		return refuse(scan, "a load from the context");
 	return flow(scan, at + 1, context & ~(1 << insn->dst_reg));
 }
@@ -107,10 +109,19 @@ static bool check_alu(struct scan *scan, size_t at, uint16_t context)
 	return flow(scan, at + 1, context | (from ? 1 << insn->dst_reg : 0));
 }
 
+static bool is_kfunc(const struct bpf_insn *insn, const struct qos_prog_maps *maps)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_KFUNC_CALL &&
+	       !insn->dst_reg && maps->kfunc && insn->imm == maps->kfunc &&
+	       insn->off == QOS_PROG_MODULE_BTF;
+}
+
 static bool check_call(struct scan *scan, size_t at, uint16_t context)
 {
 	const struct bpf_insn *insn = &scan->insns[at];
 
+	if (is_kfunc(insn, scan->maps))
+		return flow(scan, at + 1, context & ~SCRATCHED);
 	if (insn->src_reg)
 		return refuse(scan, "a call of something else than a helper");
 	if (insn->code != (BPF_JMP | BPF_CALL) || insn->dst_reg || insn->off ||

@@ -58,7 +58,16 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static struct qos_dwcs_stream params_of(const struct qos_service_stream *stream)
+/* Only what it has can be left as it is. */
+static bool is_left_alone(struct module *module, const struct qos_service_stream *stream)
+{
+	const struct stream *known = qos_table_get(&module->streams, stream->id);
+
+	return stream->ruled && known && known->is_set && known->is_seen;
+}
+
+static struct qos_dwcs_stream params_of(struct module *module,
+					const struct qos_service_stream *stream)
 {
 	const struct qos_cpu_stream *wish = stream->wish;
 	const struct qos_range *range = &wish->runtime_range;
@@ -71,7 +80,7 @@ static struct qos_dwcs_stream params_of(const struct qos_service_stream *stream)
 		.period_ns = wish->period.ns,
 		.rate_mhz = wish->period.mhz,
 		.deadline_ns = wish->deadline_ns,
-		.runtime_ns = granted,
+		.runtime_ns = is_left_alone(module, stream) ? 0 : granted,
 		.runtime_base_ns = least(wish->runtime_ns, stream->grant->guaranteed_ns),
 		.runtime_min_ns = least(lo, granted),
 		.runtime_max_ns = hi > granted ? hi : granted,
@@ -177,7 +186,7 @@ static int set(struct qos_service *service, const struct qos_service_contract *w
 		return -ENOMEM;
 	for (size_t i = 0; i < wanted->n_streams; i++) {
 		if (wanted->streams[i].grant->policy == QOS_POLICY_DWCS)
-			streams[n++] = params_of(&wanted->streams[i]);
+			streams[n++] = params_of(module, &wanted->streams[i]);
 	}
 	if (!n) {
 		unset(service, contract->name);

@@ -22,6 +22,7 @@ struct qos_service_stream {
 	const struct qos_stream_grant *grant;
 	enum qos_drift on_drift;
 	uint64_t sample_cost_ns; /* as struct qos_host has it */
+	bool ruled; /* a runtime that its rules set in the kernel is left as it is there */
 };
 
 /* All streams of one contract that are scheduled, whichever manager has them. */

@@ -35,14 +35,15 @@
  *	Creates the contract or replaces it. A stream with an id that the contract has already keeps
  *	its threads and counters; its thread's windows start anew if anything but RUNTIME changed.
  *	Streams that are not named any more are deleted, their threads given back. NLM_F_EXCL: only
- *	create (EEXIST). A stream's table is dropped by any change of it.
+ *	create (EEXIST). A stream's table is dropped by any change of it. Without RUNTIME a stream
+ *	that is there keeps the one in force, brought between RUNTIME_MIN and RUNTIME_MAX.
  * CONTRACT_GET (do: CONTRACT_A_NAME; dump) -> CONTRACT_A_* without statistics.
  * CONTRACT_DELETE (do): CONTRACT_A_NAME. Its threads are given back.
  * STREAM_GET (do: STREAM_A_ID; dump) -> STREAM_A_* with STATS.
  * STREAM_SET (do): STREAM_A_ID, STREAM_A_RUNTIME: the granted C, between RUNTIME_MIN and
  *	RUNTIME_MAX; in force from each thread's next request on. Its table is off (event
  *	UNPROVEN) if C grows beyond what the table was set with.
- * ATTACH (do): THREAD_A_TID, STREAM, CPU; optional: STATE (see "Rules"), START (ESRCH if the tid is
+ * ATTACH (do): THREAD_A_TID, STREAM, CPU; optional: STATE (see qos_dwcs_rules.h), START (ESRCH if the tid is
  *	another thread's by now). Policy, nice, priority and affinity are recorded, the thread is
  *	pinned to CPU and scheduled. Refused: kernel threads, SCHED_DEADLINE, threads attached
  *	already (EEXIST), CPUs out of its affinity. The tid is one of the caller's PID namespace.
@@ -50,8 +51,7 @@
  * THREAD_GET (do: THREAD_A_TID; dump) -> THREAD_A_*.
  * TABLE_SET (do): TABLE_A_STREAM and what its MODE needs: which requests are mandatory, see below.
  *	MODE none takes the table off.
- * RULES_SET (do): RULES_A_*: which events of a contract's streams are raised for programs, and what
- *	those may change. Replaces what was set. See "Rules".
+ * RULES_SET, RULES_RAISE, RULES_ASK, THREAD_SET: see qos_dwcs_rules.h.
  * LEASE_RENEW (do): no attributes. The lease starts anew with its whole length. After it expired
  *	this makes it live again, but gives nothing back that expiry took.
  * FLUSH (do): no attributes. Every thread is given back, every contract deleted: everything is as
@@ -105,29 +105,11 @@
  * ns then, not as a rate.
  * Claims are verified (dwcs_check.h), together with all tables in force on that CPU; a wrong one is
  * refused, and so is one that takes too long to verify (E2BIG; 700 streams on a CPU do not). What
- * is charged: C' = (C + 2 DISPATCH) / CAP, D' = D - min(T/16, 250 us) - BLOCKING. A bundle's BUDGET
+ * is charged: C' = (C + 2 DISPATCH) / CAP (C: RESERVED of its rules if that is more), D' = D - min(T/16, 250 us) - BLOCKING. A bundle's BUDGET
  * and ties are of C'. Mode PHASES goes with no other one on one CPU, its cycles are equally long in
  * time. Later settings that charge more end all claims (CHANGE).
  * When what the table rests on is gone, it is off until it is set again, and the event UNPROVEN
  * tells it, once. BITS is a bitmap in bytes, bit 0 of byte 0 first.
- *
- * Rules
- * -----
- * The tracepoint qos_dwcs_event is raised, in the thread of the CPU's dispatcher, for the events of
- * streams that RULES_SET gave a program, if their thread was attached with a STATE that is not 0:
- *   job     a job completed.
- *   late    a job passed its deadline; once a job, before its `job`.
- *   window  a window ended.
- * A BPF program there gets a struct qos_rules_input (bpf/qos_rules_abi.h) with NUMBER, the program, the
- * stream's INDEX and the thread's STATE; it may call, with that pointer and no other,
- *	int qos_dwcs_set(struct qos_rules_input *event, u32 attribute, s64 value)
- * to change the runtime of streams of the same contract, within RUNTIME_MIN and RUNTIME_MAX, by STEP at
- * most, not within GAP of the last change, and not so that the threads of a CPU cost more than
- * its SHARE together (each: RUNTIME / PERIOD, rounded up to 2^-20; what the caller sets by
- * CONTRACT_SET and STREAM_SET is not refused for it, but counts). In force from each thread's next
- * request on; a table is off, as with STREAM_SET, if C grows beyond what it was set with. The module
- * cannot be unloaded while a program is attached. Kernels without FEATURE_RULES have the
- * tracepoint, not the function.
  *
  * The lease
  * ---------
@@ -153,6 +135,7 @@
  *   UNPROVEN    a table went off; STREAM, CPU, REASON.
  *   LEASE       the lease expired; one a contract: CONTRACT, ON_EXPIRY.
  *   CPU_GONE    the CPU goes down, its threads were given back; CPU.
+ *   RUNTIME, SIGNAL   what rules did.
  *
  * Multicast group "telemetry": TELEMETRY messages
  * -----------------------------------------------
@@ -164,6 +147,8 @@
  */
 #ifndef _UAPI_QOS_DWCS_H
 #define _UAPI_QOS_DWCS_H
+
+#include "qos_dwcs_rules.h"
 
 #define QOS_DWCS_FAMILY		 "qos_dwcs"
 #define QOS_DWCS_VERSION	 1
@@ -209,6 +194,9 @@ enum qos_dwcs_cmd {
 	QOS_DWCS_CMD_LEASE_RENEW,
 	QOS_DWCS_CMD_FLUSH,
 	QOS_DWCS_CMD_RULES_SET,
+	QOS_DWCS_CMD_RULES_RAISE,
+	QOS_DWCS_CMD_RULES_ASK,
+	QOS_DWCS_CMD_THREAD_SET,
 	QOS_DWCS_CMD_EVENT,	/* multicast only */
 	QOS_DWCS_CMD_TELEMETRY, /* multicast only */
 	__QOS_DWCS_CMD_MAX
@@ -315,7 +303,7 @@ enum qos_dwcs_cpu_attr {
 	QOS_DWCS_CPU_A_PAD,
 	QOS_DWCS_CPU_A_ID,	 /* u32 */
 	QOS_DWCS_CPU_A_ORDERING, /* u32, enum qos_dwcs_ordering */
-	QOS_DWCS_CPU_A_SHARE,	 /* u32, at most 2^20: of the CPU, for rules; default 0 */
+	QOS_DWCS_CPU_A_SHARE,	 /* u32, 2^-20 of the CPU, at most 64 of it: for rules; default 0 */
 	QOS_DWCS_CPU_A_FREE,	 /* s32, get only: what is left of it; negative: overdrawn */
 	QOS_DWCS_CPU_A_THREADS,	 /* u32 */
 	QOS_DWCS_CPU_A_READY,	 /* u32: live requests */
@@ -368,9 +356,11 @@ enum qos_dwcs_contract_attr {
 	QOS_DWCS_CONTRACT_A_STREAM,    /* nested, STREAM_A_*; repeated */
 	QOS_DWCS_CONTRACT_A_EXPIRED,   /* u8, get only: the lease expired and ON_EXPIRY was done */
 	/* get only, since it was made */
-	QOS_DWCS_CONTRACT_A_RAISED,   /* u64: events of rules */
-	QOS_DWCS_CONTRACT_A_DROPPED,  /* u64: of them that found no room */
-	QOS_DWCS_CONTRACT_A_VERDICTS, /* u64 by enum qos_verdict (bpf/qos_guard_abi.h): requests */
+	QOS_DWCS_CONTRACT_A_RAISED,    /* u64: events of rules */
+	QOS_DWCS_CONTRACT_A_DROPPED,   /* u64: of them that found no room */
+	QOS_DWCS_CONTRACT_A_VERDICTS,  /* u64 by enum qos_verdict (bpf/qos_guard_abi.h): requests */
+	QOS_DWCS_CONTRACT_A_REVERSALS, /* u64: changes that went back on the last one */
+	QOS_DWCS_CONTRACT_A_RUN_TIME,  /* u64 ns: in programs, all together */
 	__QOS_DWCS_CONTRACT_A_MAX
 };
 
@@ -387,7 +377,7 @@ enum qos_dwcs_stream_attr {
 					 * then 10^12 / RATE_MHZ, rounded down
 					 */
 	QOS_DWCS_STREAM_A_DEADLINE,	/* u64 ns [PERIOD] */
-	QOS_DWCS_STREAM_A_RUNTIME,	/* u64 ns: C, granted */
+	QOS_DWCS_STREAM_A_RUNTIME,	/* u64 ns: C, granted; optional if the stream is there */
 	QOS_DWCS_STREAM_A_RUNTIME_BASE, /* u64 ns [RUNTIME]: C when the lease expired */
 	QOS_DWCS_STREAM_A_RUNTIME_MIN,	/* u64 ns [RUNTIME]: limits of STREAM_SET */
 	QOS_DWCS_STREAM_A_RUNTIME_MAX,	/* u64 ns [RUNTIME] */
@@ -464,7 +454,7 @@ enum qos_dwcs_thread_attr {
 	QOS_DWCS_THREAD_A_STREAM, /* u32 */
 	QOS_DWCS_THREAD_A_CPU,	  /* u32 */
 	QOS_DWCS_THREAD_A_START,  /* u64: field 22 of /proc/TID/stat */
-	QOS_DWCS_THREAD_A_STATE,  /* u32: key of its state, see "Rules" */
+	QOS_DWCS_THREAD_A_STATE,  /* u32: key of its state, for rules */
 	/* get only */
 	QOS_DWCS_THREAD_A_TGID,	    /* u32 */
 	QOS_DWCS_THREAD_A_COMM,	    /* string */
@@ -499,40 +489,6 @@ enum qos_dwcs_table_attr {
 
 #define QOS_DWCS_TABLE_A_MAX (__QOS_DWCS_TABLE_A_MAX - 1)
 
-enum qos_dwcs_hook {
-	QOS_DWCS_HOOK_JOB,
-	QOS_DWCS_HOOK_LATE,
-	QOS_DWCS_HOOK_WINDOW,
-	__QOS_DWCS_HOOK_MAX
-};
-
-enum qos_dwcs_rules_attr {
-	QOS_DWCS_RULES_A_UNSPEC,
-	QOS_DWCS_RULES_A_PAD,
-	QOS_DWCS_RULES_A_CONTRACT, /* string */
-	QOS_DWCS_RULES_A_NUMBER,   /* u32: the event's `contract`; 0: no rules any more */
-	QOS_DWCS_RULES_A_STREAM,   /* nested, RULES_STREAM_A_*; repeated */
-	__QOS_DWCS_RULES_A_MAX
-};
-
-#define QOS_DWCS_RULES_A_MAX (__QOS_DWCS_RULES_A_MAX - 1)
-
-enum qos_dwcs_rules_stream_attr {
-	QOS_DWCS_RULES_STREAM_A_UNSPEC,
-	QOS_DWCS_RULES_STREAM_A_PAD,
-	QOS_DWCS_RULES_STREAM_A_ID,	/* u32 */
-	QOS_DWCS_RULES_STREAM_A_INDEX,	/* u32: in attributes and events, below STREAMS_IN_MAX */
-	QOS_DWCS_RULES_STREAM_A_JOB,	/* u32 [0: none]: the event's `program` */
-	QOS_DWCS_RULES_STREAM_A_LATE,	/* u32 [0] */
-	QOS_DWCS_RULES_STREAM_A_WINDOW, /* u32 [0] */
-	QOS_DWCS_RULES_STREAM_A_STEP,	/* u64 ns [any]: largest change */
-	QOS_DWCS_RULES_STREAM_A_GAP,	/* u64 ns [0]: least time between two */
-	QOS_DWCS_RULES_STREAM_A_HELD,	/* u8 [0]: 1: no rule changes it */
-	__QOS_DWCS_RULES_STREAM_A_MAX
-};
-
-#define QOS_DWCS_RULES_STREAM_A_MAX (__QOS_DWCS_RULES_STREAM_A_MAX - 1)
-
 enum qos_dwcs_event_kind {
 	QOS_DWCS_EVENT_UNSPEC,
 	QOS_DWCS_EVENT_VIOLATION,
@@ -543,6 +499,8 @@ enum qos_dwcs_event_kind {
 	QOS_DWCS_EVENT_UNPROVEN,
 	QOS_DWCS_EVENT_LEASE,
 	QOS_DWCS_EVENT_CPU_GONE,
+	QOS_DWCS_EVENT_RUNTIME, /* these two: qos_dwcs_rules.h */
+	QOS_DWCS_EVENT_SIGNAL,
 	__QOS_DWCS_EVENT_MAX
 };
 
@@ -576,6 +534,8 @@ enum qos_dwcs_event_attr {
 	QOS_DWCS_EVENT_A_WHAT,	     /* u32, enum qos_dwcs_drift */
 	QOS_DWCS_EVENT_A_REASON,     /* u32, enum qos_dwcs_unproven */
 	QOS_DWCS_EVENT_A_ON_EXPIRY,  /* u32, enum qos_dwcs_on_expiry */
+	QOS_DWCS_EVENT_A_RUNTIME,    /* u64 ns */
+	QOS_DWCS_EVENT_A_SIGNAL,     /* u32 */
 	__QOS_DWCS_EVENT_A_MAX
 };
 

@@ -21,3 +21,18 @@ cpu:
   runtime: {runtime}
   window: 1/10
 {extra}"""
+
+
+RANGE = "  range: {runtime: 2ms..8ms}\n"
+
+
+def rule(event, when=None, value=None, emit=None):
+    """One list item of `rules`."""
+    text = f"    - event: {event}\n"
+    text += f"      when: {when}\n" if when else ""
+    text += f"      set:\n        cpu.runtime: {value}\n" if value else ""
+    return text + (f"      emit: {emit}\n" if emit else "")
+
+
+def with_rules(*rules, name="cam", **more):
+    return contract(name, RANGE, **more) + "adapt:\n  rules:\n" + "".join(rules)

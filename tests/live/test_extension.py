@@ -10,23 +10,8 @@ import signal
 import subprocess
 import unittest
 
-from contracts import PERIODIC, PYTHON, contract
+from contracts import PERIODIC, PYTHON, RANGE, contract, rule, with_rules
 from instance import Instance, main, until
-
-RANGE = "  range: {runtime: 2ms..8ms}\n"
-
-
-def rule(event, when=None, value=None, emit=None):
-    """One list item of `rules`."""
-    text = f"    - event: {event}\n"
-    text += f"      when: {when}\n" if when else ""
-    text += f"      set:\n        cpu.runtime: {value}\n" if value else ""
-    return text + (f"      emit: {emit}\n" if emit else "")
-
-
-def with_rules(*rules, name="cam"):
-    return contract(name, RANGE) + "adapt:\n  rules:\n" + "".join(rules)
-
 
 UP = rule("cpu.job", "cpu.used > 1us", "min(cpu.runtime + 1ms, 8ms)")
 

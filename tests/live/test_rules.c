@@ -2,7 +2,7 @@
 /*
  * The compiler against the interpreter, in this kernel: the raw_tp twin of each program is loaded
  * (every one must be on the list of kern/prog_check.c, and accepted by the verifier) and run by BPF_PROG_TEST_RUN, about a minute for all.
- * QOS_RULES_PROGRAMS says how many, QOS_SEED which.
+ * QOS_RULES_PROGRAMS says how many, QOS_SEED which; QOS_RULES_MODULE: the module is to be there.
  */
 #include "../harness/rules.h"
 
@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "kern/module_btf.h"
 #include "kern/prog.h"
 
 #define PROGRAMS 100000
@@ -201,6 +202,34 @@ static void test_verifier_takes_the_real_type(void **state)
 	qos_contract_free(contract);
 }
 
+/* And in the module's, where it is loaded. */
+static void test_verifier_takes_the_module_type(void **state)
+{
+	struct qos_prog_maps maps = QOS_PROG_MAPS_NONE;
+	struct qos_contract *contract = rules_contract();
+	struct qos_prog_type type = {};
+	struct qos_module_btf btf;
+	int r = qos_module_btf_open(&btf);
+
+	if (r == -ENOENT && !getenv("QOS_RULES_MODULE"))
+		skip();
+	assert_int_equal(r, 0);
+	type.attach_btf_id = btf.tracepoint;
+	type.btf_fd = btf.fd;
+	assert_int_equal(qos_prog_maps_new(QOS_RULES_STATE_MAX, 1, &maps), 0);
+	maps.kfunc = btf.kfunc;
+	for (int i = 0; i < LOADS; i++) {
+		struct qos_compiled *compiled = next_program(contract, QOS_RULES_KFUNC);
+
+		close(load(&maps, &type, compiled));
+		qos_compiled_free(compiled);
+	}
+	print_message("%d programs for the module, all accepted\n", LOADS);
+	qos_module_btf_close(&btf);
+	qos_prog_maps_close(&maps);
+	qos_contract_free(contract);
+}
+
 /* What a guard sees: it adds 1000 to n_requests, so that it was there, and behind the program. */
 static int load_guard(int frame)
 {
@@ -288,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compiler_against_interpreter),
 		cmocka_unit_test(test_verifier_takes_the_real_type),
+		cmocka_unit_test(test_verifier_takes_the_module_type),
 		cmocka_unit_test(test_guard_is_called_behind),
 		cmocka_unit_test(test_unknown_key),
 	};

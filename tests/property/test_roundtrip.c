@@ -163,6 +163,7 @@ static struct qos_range random_range(uint64_t min, uint64_t value, uint64_t max)
 	if (range.set) {
 		range.lo = between(min, value);
 		range.hi = value + between(0, max - value);
+		range.step = chance(2) ? 0 : between(min, max);
 	}
 	return range;
 }

@@ -76,6 +76,7 @@ static void test_event(void **state)
 static void test_info_and_others(void **state)
 {
 	struct nl_msg *message = dwcs_message(QOS_DWCS_CMD_INFO_GET);
+	const uint64_t verdicts[QOS_VERDICTS] = {[QOS_REFUSED_BUDGET] = 3};
 	struct qos_dwcs_contract contract;
 	struct qos_dwcs_thread thread;
 	struct qos_dwcs_info info;
@@ -100,12 +101,16 @@ static void test_info_and_others(void **state)
 	nlmsg_free(message);
 	message = dwcs_message(QOS_DWCS_CMD_CONTRACT_GET);
 	nla_put_string(message, QOS_DWCS_CONTRACT_A_NAME, "camera");
-	nla_put_u32(message, QOS_DWCS_CONTRACT_A_ON_EXPIRY, 2);
-	nla_put_u32(message, QOS_DWCS_CONTRACT_A_ON_DRIFT, 1);
-	nla_put_u8(message, QOS_DWCS_CONTRACT_A_EXPIRED, 1);
+	put_u64(message, QOS_DWCS_CONTRACT_A_RAISED, 7);
+	put_u64(message, QOS_DWCS_CONTRACT_A_DROPPED, 1);
+	put_u64(message, QOS_DWCS_CONTRACT_A_REVERSALS, 2);
+	put_u64(message, QOS_DWCS_CONTRACT_A_RUN_TIME, 900);
+	assert_int_equal(qos_dwcs_read_contract(nlmsg_hdr(message), &contract), -EBADMSG);
+	nla_put(message, QOS_DWCS_CONTRACT_A_VERDICTS, sizeof(verdicts), verdicts);
 	assert_int_equal(qos_dwcs_read_contract(nlmsg_hdr(message), &contract), 0);
-	assert_string_equal(contract.name, "camera");
-	assert_int_equal(contract.expired, 1);
+	assert_int_equal(contract.raised, 7);
+	assert_int_equal(contract.run_ns, 900);
+	assert_int_equal(contract.verdicts[QOS_REFUSED_BUDGET], 3);
 	nlmsg_free(message);
 	message = dwcs_message(QOS_DWCS_CMD_THREAD_GET);
 	nla_put_u32(message, QOS_DWCS_THREAD_A_TID, 7);

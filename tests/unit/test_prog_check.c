@@ -30,6 +30,7 @@ static const struct qos_prog_maps maps = {.frame_fd = FRAME, .state_fd = STATE, 
 #define LDX(dst, src, off) INSN(BPF_LDX | BPF_DW | BPF_MEM, dst, src, off, 0)
 #define STX(dst, src, off) INSN(BPF_STX | BPF_DW | BPF_MEM, dst, src, off, 0)
 #define CALL(kind, id)	   INSN(BPF_JMP | BPF_CALL, 0, kind, 0, id)
+#define KFUNC(id, fd)	   INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, fd, id)
 #define MAP(dst, kind, fd) INSN(BPF_LD | BPF_DW | BPF_IMM, dst, kind, 0, fd), INSN(0, 0, 0, 0, 0)
 #define EXIT		   INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
@@ -82,6 +83,18 @@ static const struct refused {
 	{"no such register", .insns = {MOV(11, 0), EXIT}},
 };
 
+/* With the module: its event, its function, nothing else. */
+static const struct refused module_cases[] = {
+	{NULL, .insns = {LDX(6, 1, 0), INSN(BPF_JMP | BPF_JEQ | BPF_K, 6, 0, 5, 0), LDX(3, 6, 24),
+			 MOV_IMM(2, 1 << 16), MOV(1, 6), KFUNC(77, 1), MOV_IMM(0, 0), EXIT}},
+	{"a load from the context", .insns = {LDX(2, 1, 8), EXIT}},
+	{"a load from the context", .insns = {INSN(BPF_LDX | BPF_W | BPF_MEM, 2, 1, 0, 0), EXIT}},
+	{"a call of something else", .insns = {KFUNC(78, 1), EXIT}},
+	{"a call of something else", .insns = {KFUNC(77, 0), EXIT}},
+	{"a call of something else", .insns = {KFUNC(77, 2), EXIT}},
+	{"a helper that is not", .insns = {CALL(0, 77), EXIT}},
+};
+
 static size_t length(const struct bpf_insn *insns)
 {
 	static const struct bpf_insn none;
@@ -92,12 +105,11 @@ static size_t length(const struct bpf_insn *insns)
 	return n;
 }
 
-static void test_list(void **state)
+static void hold(const struct refused *c, size_t n, const struct qos_prog_maps *with)
 {
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const struct refused *c = &cases[i];
+	for (size_t i = 0; i < n; i++, c++) {
 		struct qos_diag diag = QOS_DIAG_INIT;
-		int r = qos_prog_check(c->insns, length(c->insns), &maps, &diag);
+		int r = qos_prog_check(c->insns, length(c->insns), with, &diag);
 
 		if (r != (c->why ? -EACCES : 0))
 			fail_msg("case %zu: %d (%s)", i, r, c->why ? c->why : "may pass");
@@ -106,6 +118,15 @@ static void test_list(void **state)
 				 c->why);
 		qos_diag_reset(&diag);
 	}
+}
+
+static void test_list(void **state)
+{
+	const struct qos_prog_maps with_module = {
+		.frame_fd = -1, .state_fd = STATE, .guard_fd = -1, .kfunc = 77};
+
+	hold(cases, sizeof(cases) / sizeof(*cases), &maps);
+	hold(module_cases, sizeof(module_cases) / sizeof(*module_cases), &with_module);
 }
 
 /* The loader itself, as far as it comes without a kernel: the call of a kfunc is no map's, and a place

@@ -10,7 +10,7 @@ import socket
 import struct
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-HEADER = os.path.join(TOP, "kmod", "uapi", "qos_dwcs.h")
+HEADERS = [os.path.join(TOP, "kmod", "uapi", name) for name in ("qos_dwcs.h", "qos_dwcs_rules.h")]
 
 NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK, NLM_F_DUMP_INTR = 1, 2, 4, 16
 NLM_F_EXCL, NLM_F_DUMP = 0x200, 0x300
@@ -23,7 +23,7 @@ SOL_NETLINK, ADD_MEMBERSHIP, EXT_ACK, CAP_ACK = 270, 1, 11, 10
 # Attributes that are not u32, by the end of their name.
 U64 = """LEASE LEASE_LEFT CAP_INTERVAL TELEMETRY EVENTS_LOST DISPATCH BLOCKING PERIOD DEADLINE RUNTIME RUNTIME_BASE
 RUNTIME_MIN RUNTIME_MAX LATENCY TIME START GRID GOT EPOCH BUDGET FROM TO STEP GAP RAISED
-DROPPED""".split()
+DROPPED RUN_TIME REVERSALS RESERVED VALUE""".split()
 U8 = "CAPPED EXPIRED PROVEN ARM HELD".split()
 TEXT = "NAME CONTRACT COMM".split()
 BINARY = "AFFINITY BITS OUTCOMES".split()
@@ -34,7 +34,8 @@ HISTOGRAMS = "RESPONSE SLACK USED_HIST LATENCY".split()
 
 def enums():
     """name without QOS_DWCS_ -> number"""
-    text = re.sub(r"/\*.*?\*/", "", open(HEADER, encoding="ascii").read(), flags=re.S)
+    text = "".join(open(header, encoding="ascii").read() for header in HEADERS)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     values = {}
     for body in re.findall(r"enum\s+\w+\s*\{(.*?)\}", text, flags=re.S):
         n = 0

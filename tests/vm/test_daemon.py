@@ -348,4 +348,5 @@ def main():
     return run(tests, twice=False)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

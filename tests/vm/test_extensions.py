@@ -2,17 +2,19 @@
 """Rules in the kernel with the module: its events, its guard, and programs by hand that act on a live thread
 or try what they may not. As root in the lab: ./dev vm rt -- python3 tests/vm/test_extensions.py"""
 import os
+import struct
 import subprocess
 import sys
 import time
 
 # pylint: disable=missing-function-docstring
+from genl import N, Netlink
 from lab_test import (MS, Program, TOP, build_worker, contract, expect, module, refused, run, stats, stream,
                       until, worker)
 
 RULES, OBJECT = "/tmp/qos-rules", "/tmp/rules.bpf.o"
 WHOLE = 1 << 20
-SET, SAME, OWNER, RANGE, STEP, BUDGET, RATE, HELD = 0, 1, 4, 5, 6, 7, 8, 9
+SET, SAME, EMIT, MUTED, OWNER, RANGE, STEP, BUDGET, RATE, HELD = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 WORDS = {"attribute": 0, "used": 1, "slack": 2, "response": 3, "late": 5, "served": 7, "lost": 8}
 
 
@@ -192,6 +194,91 @@ def test_budget_holds_in_a_storm():
             raise AssertionError(f"{cost} of {total}")
 
 
+def words(**of):
+    """One stream's, as struct qos_rules_stream has them."""
+    return struct.pack("=28q", *(of.get(name, 0) for name in [
+        {number: name for name, number in WORDS.items()}.get(at, "") for at in range(28)]))
+
+
+def ask(nl, name, attribute, value):
+    return nl.get("RULES_ASK", "RULES", CONTRACT=name, ATTRIBUTE=attribute, VALUE=value)["VERDICT"]
+
+
+def told(nl, kind, timeout=20):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        for cmd, fields in nl.heard(0.5):
+            if cmd == N["CMD_EVENT"] and fields["KIND"] == N["EVENT_" + kind]:
+                return fields
+    raise AssertionError(f"no event {kind}")
+
+
+def test_caller_raises_ticks():
+    with module() as nl, rules("ask") as loaded:
+        contract(nl, "a", adaptive(1))
+        nl.set("CPU_SET", "CPU", ID=0, SHARE=WHOLE)
+        refused("no rules", nl.set, "RULES_RAISE", "RULES", CONTRACT="a", PROGRAM=1, WORDS=words())
+        with_rules(nl, "a", 7, {"ID": 1, "INDEX": 0})
+        refused("whole streams", nl.set, "RULES_RAISE", "RULES", CONTRACT="a", PROGRAM=1, WORDS=b"12345678")
+        loaded.ask(f"ask {runtime()} {6 * MS}")
+        nl.set("RULES_RAISE", "RULES", CONTRACT="a", PROGRAM=1, WORDS=words(used=5, late=3) + words())
+        now = seen(loaded)
+        expect((now["runs"], now["contract"], now["state"], now["used"], now["late"], now["verdict"]),
+               (1, 7, 0, 5, 3, SET))
+        expect(in_force(nl, 1), 6 * MS)
+        told_of = nl.get("CONTRACT_GET", "CONTRACT", NAME="a")
+        expect((told_of["RAISED"], told_of["RUN_TIME"] > 0), (1, True))
+
+
+def test_what_rules_did_is_told():
+    with module() as nl:
+        ears = Netlink()
+        contract(nl, "a", adaptive(1), adaptive(2))
+        ears.join("events")
+        nl.set("RULES_SET", "RULES", CONTRACT="a", NUMBER=1, SIGNALS=2, STREAM=[{"ID": 1, "INDEX": 0}])
+        expect(ask(nl, "a", runtime(0, kind=3) + 1, 1), EMIT)
+        expect(ask(nl, "a", runtime(0, kind=3), 1), MUTED, "ten a second")
+        expect(ask(nl, "a", runtime(0, kind=3) + 2, 1), OWNER, "it has two signals")
+        expect((told(ears, "SIGNAL")["SIGNAL"]), 1)
+        nl.set("CPU_SET", "CPU", ID=0, SHARE=WHOLE)
+        for value in range(3, 8):
+            expect(ask(nl, "a", runtime(), value * MS), SET)
+        expect(ask(nl, "a", runtime(1), 3 * MS), OWNER, "not among the rules")
+        until(lambda: told(ears, "RUNTIME")["RUNTIME"] == 7 * MS, "the latest value is told")
+        expect(counts(nl, "a", SET), 5)
+
+
+def test_reserved():
+    with module() as nl:
+        contract(nl, "a", adaptive(1))
+        with_rules(nl, "a", 1, {"ID": 1, "INDEX": 0, "RESERVED": 5 * MS})
+        expect(ask(nl, "a", runtime(), 6 * MS), BUDGET)
+        expect(ask(nl, "a", runtime(), 5 * MS), SET)
+        with_rules(nl, "a", 1, {"ID": 1, "INDEX": 0, "RESERVED": 4 * MS})
+        expect(in_force(nl, 1), 4 * MS, "brought down")
+        kept = {name: value for name, value in adaptive(1).items() if name != "RUNTIME"}
+        contract(nl, "a", {**kept, "RUNTIME_BASE": 2 * MS})
+        expect(in_force(nl, 1), 4 * MS, "kept")
+        contract(nl, "a", {**kept, "RUNTIME_BASE": 2 * MS, "RUNTIME_MAX": 3 * MS})
+        expect(in_force(nl, 1), 3 * MS, "kept within the new bounds")
+        refused("RUNTIME of a stream", contract, nl, "a", kept)
+        refused("to keep", contract, nl, "b", {**kept, "ID": 9, "RUNTIME_BASE": MS})
+
+
+def test_thread_gets_a_state_later():
+    with module() as nl, worker(20000, 1000) as w, rules("ask") as loaded:
+        contract(nl, "a", adaptive(1))
+        with_rules(nl, "a", 1, {"ID": 1, "INDEX": 0, "JOB": 1})
+        attach(nl, w.pid, 1, state=0)
+        w.go()
+        until(lambda: stats(nl, 1)["JOBS"] > 3, "jobs")
+        expect(seen(loaded)["runs"], 0)
+        nl.set("THREAD_SET", "THREAD", TID=w.pid, STATE=5)
+        expect(until(lambda: seen(loaded)["runs"] and seen(loaded)["state"], "an event"), 5)
+        refused("another thread", nl.set, "THREAD_SET", "THREAD", TID=w.pid, STATE=5, START=1)
+        refused("missing", nl.set, "THREAD_SET", "THREAD", TID=w.pid)
+
+
 def test_hostile_programs_are_refused():
     with module():
         for name in "forged", "shifted", "unchecked", "writes":
@@ -220,7 +307,7 @@ def test_refusals():
         refused("missing", with_rules, nl, "a", 1, {"ID": 1})
         refused("out of range", with_rules, nl, "a", 1, {"ID": 1, "INDEX": 32})
         refused("missing", nl.set, "CPU_SET", "CPU", ID=0)
-        refused("out of range", nl.set, "CPU_SET", "CPU", ID=0, SHARE=WHOLE + 1)
+        refused("out of range", nl.set, "CPU_SET", "CPU", ID=0, SHARE=64 * WHOLE + 1)
         expect(nl.get("INFO_GET", "INFO")["FEATURES"] & 16, 16)
 
 
