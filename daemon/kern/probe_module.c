@@ -39,6 +39,11 @@ static const struct qos_probe_module_advice advices[QOS_MODULE_STATES] = {
 		 "install both of one version, then rmmod qos_dwcs && modprobe "
 		 "qos_dwcs",
 		 QOS_OFF},
+	[QOS_MODULE_NO_RULES] =
+		{"it is loaded and answers; rules of contracts cannot run with it here",
+		 "a kernel 6.12 or newer with CONFIG_DEBUG_INFO_BTF_MODULES; or, to have "
+		 "rules without windows, managers.cpu: native in qosd.yaml",
+		 QOS_OFF},
 	[QOS_MODULE_PRESENT] = {"it is loaded and answers", "none is needed", QOS_PRESENT},
 };
 
@@ -52,7 +57,7 @@ enum qos_module_state qos_probe_module_state(const struct qos_probe_module_facts
 	if (facts->answer == 0 && facts->version != QOS_DWCS_VERSION)
 		return QOS_MODULE_OTHER_VERSION;
 	if (facts->answer == 0)
-		return QOS_MODULE_PRESENT;
+		return facts->rules ? QOS_MODULE_PRESENT : QOS_MODULE_NO_RULES;
 	if (facts->loaded)
 		return QOS_MODULE_SILENT;
 	if (!facts->installed)
@@ -108,5 +113,6 @@ enum qos_module_state qos_probe_module(void)
 	if (facts.answer == 0)
 		facts.answer = qos_dwcs_info(genl, &info);
 	facts.version = info.version;
+	facts.rules = info.features & QOS_DWCS_FEATURE_RULES;
 	return qos_probe_module_state(&facts);
 }

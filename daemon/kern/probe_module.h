@@ -10,6 +10,7 @@ enum qos_module_state {
 	QOS_MODULE_UNSIGNED, /* likewise, and this kernel takes only signed ones (Secure Boot) */
 	QOS_MODULE_SILENT,   /* loaded, but its family does not answer */
 	QOS_MODULE_OTHER_VERSION, /* loaded, of another version than this program */
+	QOS_MODULE_NO_RULES,	  /* programs cannot call it on this kernel */
 	QOS_MODULE_PRESENT,
 	QOS_MODULE_STATES,
 };
@@ -30,6 +31,7 @@ struct qos_probe_module_facts {
 	bool installed;	  /* a file in /lib/modules */
 	bool only_signed; /* lockdown, or module.sig_enforce */
 	int answer;	  /* of the family: 0, -ENODEV, -errno */
-	uint32_t version; /* if it answered */
+	uint32_t version; /* if it answered; so the next */
+	bool rules;	  /* programs can call it */
 };
 enum qos_module_state qos_probe_module_state(const struct qos_probe_module_facts *facts);

@@ -23,7 +23,8 @@ static void test_states(void **state)
 		{{.answer = -ENODEV, .loaded = true, .installed = true}, QOS_MODULE_SILENT},
 		{{.answer = -EAFNOSUPPORT, .loaded = true}, QOS_MODULE_SILENT},
 		{{.version = QOS_DWCS_VERSION + 1, .loaded = true}, QOS_MODULE_OTHER_VERSION},
-		{{.version = QOS_DWCS_VERSION, .loaded = true, .only_signed = true},
+		{{.version = QOS_DWCS_VERSION, .loaded = true}, QOS_MODULE_NO_RULES},
+		{{.version = QOS_DWCS_VERSION, .loaded = true, .rules = true, .only_signed = true},
 		 QOS_MODULE_PRESENT},
 	};
 
