@@ -57,8 +57,6 @@ static inline void qos_hrtimer_setup(struct hrtimer *timer,
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0) && defined(CONFIG_DEBUG_INFO_BTF_MODULES)
 #define QOS_HAVE_KFUNCS
-#define QOS_KFUNCS_START __bpf_kfunc_start_defs();
-#define QOS_KFUNCS_END	 __bpf_kfunc_end_defs();
 #endif
 
 /* Does it wait for a lock whose owner may be boosted? */

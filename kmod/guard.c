@@ -218,8 +218,6 @@ enum qos_verdict qos_guard_ask(struct qos_contract *contract, u32 attribute, s64
 
 #ifdef QOS_HAVE_KFUNCS
 
-QOS_KFUNCS_START
-
 /* The program of the event asks for an attribute (qos_rules_abi.h). Returns enum qos_verdict. */
 __bpf_kfunc int qos_dwcs_set(struct qos_rules_input *input, u32 attribute, s64 value)
 {
@@ -227,8 +225,6 @@ __bpf_kfunc int qos_dwcs_set(struct qos_rules_input *input, u32 attribute, s64 v
 
 	return qos_guard_ask(event->contract, attribute, value);
 }
-
-QOS_KFUNCS_END
 
 BTF_KFUNCS_START(kfuncs)
 BTF_ID_FLAGS(func, qos_dwcs_set, KF_TRUSTED_ARGS)

@@ -71,6 +71,7 @@ u64 qos_rules_tell(u64 now);
 /* --- guard.c --- */
 int qos_guard_register(void);
 bool qos_guard_works(void); /* the kernel took qos_dwcs_set() */
+int qos_dwcs_set(struct qos_rules_input *input, u32 attribute, s64 value); /* for BPF programs */
 void qos_guard_attach(struct qos_thread *thread);
 void qos_guard_detach(struct qos_thread *thread);
 /* runtime_ns 0: what is in force, between the stream's bounds. */
