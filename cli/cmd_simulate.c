@@ -175,14 +175,51 @@ static bool is_simulated(const struct qos_whatif_thread *thread)
 			      : !thread->stats.lost;
 }
 
+static bool is_proven(const struct qos_whatif *whatif, const struct qos_whatif_thread *thread)
+{
+	return strcmp(proof_of(whatif, thread), qos_proof_names[QOS_PROOF_NONE]) != 0;
+}
+
 static const char *guarantee_of(const struct qos_whatif *whatif,
 				const struct qos_whatif_thread *thread)
 {
 	if (!thread->placed)
 		return "refused";
-	if (strcmp(proof_of(whatif, thread), qos_proof_names[QOS_PROOF_NONE]))
+	if (is_proven(whatif, thread))
 		return qos_guarantee_names[QOS_PROVEN];
 	return qos_guarantee_names[is_simulated(thread) ? QOS_SIMULATED : QOS_BEST_EFFORT];
+}
+
+/* How long to simulate for a window of it to end, wherever it begins; 0: one did, or none is needed. */
+static uint64_t lacks_ns(const struct qos_whatif *whatif, const struct qos_whatif_thread *thread)
+{
+	const struct qos_sim_task *task = &thread->task;
+
+	if (!thread->placed || is_proven(whatif, thread) || thread->stats.windows ||
+	    (!task->y && thread->stats.requests))
+		return 0;
+	return (task->y + 1ULL) * thread->contract->cpu[thread->stream].period.ns;
+}
+
+/* The one that needs the longest; NULL: something is shown of all. */
+static const struct qos_whatif_thread *undecided(const struct qos_whatif *whatif)
+{
+	const struct qos_whatif_thread *worst = NULL;
+
+	for (size_t i = 0; i < whatif->n_threads; i++) {
+		const struct qos_whatif_thread *thread = &whatif->threads[i];
+
+		if (lacks_ns(whatif, thread) > (worst ? lacks_ns(whatif, worst) : 0))
+			worst = thread;
+	}
+	return worst;
+}
+
+static json_t *kept_json(const struct qos_whatif *whatif)
+{
+	if (!whatif->violated && undecided(whatif))
+		return json_null();
+	return json_boolean(!whatif->violated);
 }
 
 static json_t *thread_json(const struct qos_whatif *whatif, const struct qos_whatif_thread *thread)
@@ -218,9 +255,9 @@ static json_t *document_of(const struct qos_whatif *whatif,
 			   const struct qos_whatif_options *options)
 {
 	json_t *document = json_pack(
-		"{s:i, s:s, s:I, s:i, s:b, s:[], s:[]}", "schema", 1, "ordering",
+		"{s:i, s:s, s:I, s:i, s:o, s:[], s:[]}", "schema", 1, "ordering",
 		qos_ordering_names[options->ordering], "for_ns", (json_int_t)options->horizon_ns,
-		"phases", (int)options->phases, "kept", !whatif->violated, "cpus", "threads");
+		"phases", (int)options->phases, "kept", kept_json(whatif), "cpus", "threads");
 
 	for (size_t i = 0; document && i < whatif->n_cpus; i++)
 		json_array_append_new(json_object_get(document, "cpus"),
@@ -279,6 +316,21 @@ static int why(const struct qos_cli *cli, int r)
 	}
 }
 
+static int fail_undecided(const struct qos_cli *cli, const struct qos_whatif *whatif,
+			  const struct qos_whatif_thread *thread)
+{
+	char name[QOS_SIMULATE_NAME_MAX], span[QOS_OUT_NUMBER_MAX], longer[160];
+	const char *hint = "its window is longer than the day that can be simulated";
+
+	qos_print_duration(span, sizeof(span), lacks_ns(whatif, thread));
+	snprintf(longer, sizeof(longer), "simulate a longer time: --for %s", span);
+	if (lacks_ns(whatif, thread) <= HORIZON_MAX_NS)
+		hint = longer;
+	return qos_cli_fail(cli, QOS_EXIT_FAILURE, hint,
+			    "%s: no window ended in the time, so nothing is shown",
+			    qos_simulate_name(name, whatif, (size_t)(thread - whatif->threads)));
+}
+
 static int show(const struct qos_cli *cli, const struct qos_whatif *whatif,
 		const struct qos_whatif_options *options)
 {
@@ -294,7 +346,9 @@ static int show(const struct qos_cli *cli, const struct qos_whatif *whatif,
 	qos_simulate_print(cli, document, qos_out_simulate);
 	if (!cli->json && !cli->quiet && whatif->n_threads)
 		qos_timeline_print(&cli->out, whatif, options->span_ns);
-	return whatif->violated ? QOS_EXIT_VIOLATION : QOS_EXIT_OK;
+	if (whatif->violated)
+		return QOS_EXIT_VIOLATION;
+	return undecided(whatif) ? fail_undecided(cli, whatif, undecided(whatif)) : QOS_EXIT_OK;
 }
 
 static int simulate_files(struct qos_cli *cli, struct qos_whatif_options *options)

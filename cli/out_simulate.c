@@ -10,9 +10,12 @@ static void verdict(const struct qos_out *out, const json_t *document)
 {
 	char span[QOS_OUT_NUMBER_MAX], text[160];
 	bool kept = qos_json_bool(document, "kept");
+	const char *words = json_is_null(json_object_get(document, "kept"))
+				    ? "too short for some windows to end"
+				    : "windows break, or a thread finds no room";
 
 	snprintf(text, sizeof(text), "%s: %s, worst of %" PRId64 " phases, %s",
-		 kept ? "all windows kept" : "windows break, or a thread finds no room",
+		 kept ? "all windows kept" : words,
 		 qos_out_duration(span, sizeof(span), qos_json_int(document, "for_ns", 0)),
 		 qos_json_int(document, "phases", 0), qos_json_text(document, "ordering", "-"));
 	qos_out_paint(out, kept ? QOS_GOOD : QOS_BAD, text);

@@ -256,6 +256,12 @@ static const char slow_text[] =
 	"\"0\"}\n"
 	"  - {name: b, threads: [\"b*\"], period: 499s, runtime: 300s, window: 1/3, cpus: \"0\"}\n";
 
+static const char brief_text[] = "version: 1\ncontract: brief\nmatch: {unit: brief.service}\ncpu:\n"
+				 "  - {name: a, threads: [\"a*\"], period: 500ms, runtime: 200ms, "
+				 "window: 1/10, cpus: \"0\"}\n"
+				 "  - {name: b, threads: [\"b*\"], period: 499ms, runtime: 300ms, "
+				 "window: 1/3, cpus: \"0\"}\n";
+
 static const char huge_text[] = "version: 1\ncontract: huge\nmatch:\n  unit: huge.service\n"
 				"cpu:\n  period: 100ms\n  runtime: 99900us\n  window: 0/1\n";
 static int setup(void **state)
@@ -270,6 +276,7 @@ static int setup(void **state)
 	write_file(fixture, "good.src", good_text);
 	write_file(fixture, "huge.src", huge_text);
 	write_file(fixture, "slow.src", slow_text);
+	write_file(fixture, "brief.src", brief_text);
 	write_file(fixture, "bad.src", "version: 1\ncontract: camera\nwindo: 1/10\n");
 	return 0;
 }
@@ -336,7 +343,9 @@ static const struct call calls[] = {
 	{NULL, "compile", 64, NULL, "an argument is missing"},
 	{NULL, "check --stage=ir", 64, NULL, "--stage belongs to `qosctl compile`"},
 	{NULL, "simulate good.src --for 1s", 0, "all windows kept", NULL},
-	{NULL, "simulate slow.src --for 10s", 0, "best-effort", NULL},
+	{NULL, "simulate slow.src --for 10s", 1, "best-effort", "slow.a: no window ended"},
+	{NULL, "simulate slow.src --for 10s --json", 1, "\"kept\": null", "longer than the day"},
+	{NULL, "simulate brief.src --for 1s", 1, "too short for some", "time: --for 5.5s"},
 	{NULL, "simulate good.src --for 1s --json", 0, "\"kept\": true", NULL},
 	{NULL, "simulate --set=(2,2,1/3,0)(3,1,0/3,0)", 0, "keeps all windows", NULL},
 	{NULL, "simulate --set=(2,2,1/3,0)(3,1,0/3,0) --ordering edf", 10, "breaks", NULL},
