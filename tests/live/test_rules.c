@@ -16,7 +16,7 @@
 #include "kern/prog.h"
 
 #define PROGRAMS 100000
-#define LOADS	 1000
+#define LOADS	 1000 /* of each other type, or as many as there are programs */
 
 struct machine {
 	struct qos_prog_maps maps;
@@ -120,10 +120,21 @@ static void report(const struct totals *totals)
 		      (double)totals->load_ns / 1e3 / (double)totals->programs);
 }
 
-static void test_compiler_against_interpreter(void **state)
+static size_t n_programs(void)
 {
 	const char *given = getenv("QOS_RULES_PROGRAMS");
-	size_t n = given ? strtoul(given, NULL, 10) : PROGRAMS;
+
+	return given ? strtoul(given, NULL, 10) : PROGRAMS;
+}
+
+static size_t n_loads(void)
+{
+	return n_programs() < LOADS ? n_programs() : LOADS;
+}
+
+static void test_compiler_against_interpreter(void **state)
+{
+	size_t n = n_programs();
 	struct qos_contract *contract = rules_contract();
 	struct machine machine = {.maps = QOS_PROG_MAPS_NONE};
 	struct totals totals = {};
@@ -192,7 +203,7 @@ static void test_verifier_takes_the_real_type(void **state)
 	assert_true(id > 0);
 	type.attach_btf_id = (uint32_t)id;
 	open_frame_maps(&maps);
-	for (int i = 0; i < LOADS; i++) {
+	for (size_t i = 0; i < n_loads(); i++) {
 		struct qos_compiled *compiled = next_program(contract, QOS_RULES_FRAME);
 
 		close(load(&maps, &type, compiled));
@@ -218,13 +229,13 @@ static void test_verifier_takes_the_module_type(void **state)
 	type.btf_fd = btf.fd;
 	assert_int_equal(qos_prog_maps_new(QOS_RULES_STATE_MAX, 1, &maps), 0);
 	maps.kfunc = btf.kfunc;
-	for (int i = 0; i < LOADS; i++) {
+	for (size_t i = 0; i < n_loads(); i++) {
 		struct qos_compiled *compiled = next_program(contract, QOS_RULES_KFUNC);
 
 		close(load(&maps, &type, compiled));
 		qos_compiled_free(compiled);
 	}
-	print_message("%d programs for the module, all accepted\n", LOADS);
+	print_message("%zu programs for the module, all accepted\n", n_loads());
 	qos_module_btf_close(&btf);
 	qos_prog_maps_close(&maps);
 	qos_contract_free(contract);

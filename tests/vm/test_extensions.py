@@ -292,6 +292,17 @@ def test_hostile_programs_are_refused():
         expect((done.returncode, done.stdout), (0, "ready\n"), "the honest one")
 
 
+def test_compiled_rules_are_accepted():
+    """Random ones, in the type in which they run here."""
+    programs = os.environ.get("QOS_RULES_PROGRAMS", "100")
+    with module():
+        done = subprocess.run([os.path.join(TOP, "build", "tests", "test_live_rules")],
+                              env={**os.environ, "QOS_RULES_MODULE": "1", "QOS_RULES_PROGRAMS": programs},
+                              capture_output=True, text=True, check=False)
+        expect((done.returncode, f"{programs} programs for the module, all accepted" in done.stdout),
+               (0, True), done.stdout + done.stderr)
+
+
 def test_module_stays_while_a_program_is_attached():
     with module():
         with rules("ask"):
