@@ -63,7 +63,7 @@ static struct qos_chain_attribute attribute_of(const struct qos_supervisor *supe
 		.step = (int64_t)wish->runtime_range.step,
 		.reserved = reserved,
 		.period_ns = wish->period.ns,
-		.gap_ns = wish->period.ns,
+		.gap_ns = qos_extension_gap_ns(wish),
 		.pool = stream->index,
 	};
 }

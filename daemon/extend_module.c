@@ -74,7 +74,7 @@ static struct qos_dwcs_rules_stream rules_of(const struct qos_supervisor *superv
 	rules.id = stream->id;
 	rules.index = (uint32_t)stream->index;
 	rules.step_ns = wish->runtime_range.step;
-	rules.gap_ns = wish->period.ns;
+	rules.gap_ns = qos_extension_gap_ns(wish);
 	rules.reserved_ns = grant ? grant->granted_ns : 0;
 	rules.held = extension->quarantine || !qos_extension_can_set(stream, grant) ||
 		     qos_overrides_find(supervisor->overrides, stream->live->contract->name,

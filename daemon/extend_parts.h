@@ -99,6 +99,13 @@ void qos_extension_shares(struct qos_supervisor *supervisor);
 void qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
 			  struct qos_guard_contract *ret);
 
+/* Between two changes: half a period, because a job that is late ends, and is told, sooner than a period
+ * after the one before. */
+static inline uint64_t qos_extension_gap_ns(const struct qos_cpu_stream *wish)
+{
+	return wish->period.ns / 2;
+}
+
 /* extend_limits.c: what admission holds for it (NULL: nothing), and whether rules may set it. */
 const struct qos_stream_grant *qos_extension_reserved(const struct qos_supervisor *supervisor,
 						      const struct qos_live_stream *stream);

@@ -168,7 +168,7 @@ class Rules(unittest.TestCase):
         with Instance() as qosd:
             begin(qosd, with_rules(rule("cpu.job", value="10ms - cpu.runtime"),
                                    rule("cpu.job", value="2ms")))
-            # base 4ms; 6ms and 2ms in turn is what the guard lets pass: one change a period
+            # base 4ms; 6ms and 2ms in turn is what the guard lets pass: one change an event
             until("quarantine", lambda: rules_of(qosd)["state"] == "quarantined", 30)
             self.assertIn("takes back", rules_of(qosd)["cause"])
             self.assertEqual(granted(qosd), 4000000)
