@@ -5,11 +5,10 @@
  */
 #pragma once
 
-#include <linux/netlink.h>
-#include <netlink/msg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kern/netlink.h"
 #include "util/cleanup.h"
 #include "util/diag.h"
 
@@ -33,12 +32,11 @@ struct nl_msg *qos_genl_message(struct qos_genl *genl, uint8_t cmd);
 /* Does what the message says. `handle` (may be NULL) gets each answer; what it returns, if < 0, is
  * the call's outcome. The kernel's own sentence goes into diag (may be NULL), else errno's cause and
  * remedy. 0, -ENODEV (no family), -EBADMSG, -errno. */
-typedef int (*qos_genl_handle_fn)(void *data, const struct nlmsghdr *message);
-int qos_genl_call(struct qos_genl *genl, struct nl_msg *message, qos_genl_handle_fn handle,
+int qos_genl_call(struct qos_genl *genl, struct nl_msg *message, qos_netlink_handle_fn handle,
 		  void *data, struct qos_diag *diag);
 
 /* As a dump. -EINTR: something changed in its midst, so what was handled is of no use: dump again. */
-int qos_genl_dump(struct qos_genl *genl, struct nl_msg *message, qos_genl_handle_fn handle,
+int qos_genl_dump(struct qos_genl *genl, struct nl_msg *message, qos_netlink_handle_fn handle,
 		  void *data);
 
 /* --- what the family says by itself --- */
@@ -56,9 +54,3 @@ struct qos_genl_ears {
  * never waits. The number, or -errno. */
 int qos_genl_fd(const struct qos_genl *genl);
 int qos_genl_dispatch(struct qos_genl *genl, const struct qos_genl_ears *ears, void *data);
-
-/* --- pieces, for those who have messages from elsewhere --- */
-
-/* The outcome in an NLMSG_ERROR (0: it is an acknowledgement) and the kernel's sentence, or NULL.
- * -EBADMSG: it is none. */
-int qos_genl_outcome(const struct nlmsghdr *message, const char **ret_words);

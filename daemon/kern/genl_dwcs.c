@@ -197,7 +197,7 @@ int qos_dwcs_thread(struct qos_genl *genl, pid_t tid, struct qos_dwcs_thread *re
 
 /* --- dumps --- */
 
-static int dump(struct qos_genl *genl, uint8_t cmd, qos_genl_handle_fn handle,
+static int dump(struct qos_genl *genl, uint8_t cmd, qos_netlink_handle_fn handle,
 		const struct qos_dwcs_visit *visit)
 {
 	int r = -EINTR;

@@ -118,18 +118,18 @@ static void test_sentences(void **state)
 	for (int capped = 0; capped < 2; capped++) {
 		struct nl_msg *message = error_message(-EBUSY, capped, "no room", 8);
 
-		assert_int_equal(qos_genl_outcome(nlmsg_hdr(message), &words), -EBUSY);
+		assert_int_equal(qos_netlink_outcome(nlmsg_hdr(message), &words), -EBUSY);
 		assert_string_equal(words, "no room");
 		nlmsg_free(message);
 		message = error_message(-EBUSY, capped, "no end", 6);
-		assert_int_equal(qos_genl_outcome(nlmsg_hdr(message), &words), -EBUSY);
+		assert_int_equal(qos_netlink_outcome(nlmsg_hdr(message), &words), -EBUSY);
 		assert_null(words);
 		nlmsg_free(message);
 		message = error_message(0, capped, NULL, 0);
-		assert_int_equal(qos_genl_outcome(nlmsg_hdr(message), &words), 0);
+		assert_int_equal(qos_netlink_outcome(nlmsg_hdr(message), &words), 0);
 		assert_null(words);
 		nlmsg_hdr(message)->nlmsg_len = NLMSG_HDRLEN + 4;
-		assert_int_equal(qos_genl_outcome(nlmsg_hdr(message), &words), -EBADMSG);
+		assert_int_equal(qos_netlink_outcome(nlmsg_hdr(message), &words), -EBADMSG);
 		nlmsg_free(message);
 	}
 }
