@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "contract/parse_field.h"
 #include "util/text.h"
 #include "util/units.h"
 
@@ -26,6 +27,7 @@
 struct reader {
 	struct qos_diag *diag;
 	struct qos_config *config;
+	void *base; /* what offsets are of: the config, or one of its interfaces */
 	bool refused;
 };
 
@@ -51,6 +53,9 @@ void qos_config_default(struct qos_config *ret)
 		.blocking_ns = 50 * US,
 		.monitor = true,
 		.cpu_manager = QOS_MANAGER_AUTO,
+		.network_manager = QOS_MANAGER_AUTO,
+		.link_share_ppm = 100000,
+		.link_blocking_ns = 100 * US,
 		.lease_ns = 30 * S,
 		.slow_loop_ns = 1 * S,
 	};
@@ -76,7 +81,7 @@ static const char *text_of(struct reader *in, const struct setting *setting,
 
 static void *field_of(struct reader *in, const struct setting *setting)
 {
-	return (char *)in->config + setting->offset;
+	return (char *)in->base + setting->offset;
 }
 
 /* A parsed number, judged by its bounds: `r` is what the parser said. */
@@ -172,12 +177,31 @@ static void read_manager(struct reader *in, const struct setting *setting,
 
 	for (int i = 0; text && qos_manager_names[i]; i++) {
 		if (strcmp(qos_manager_names[i], text) == 0) {
-			in->config->cpu_manager = (enum qos_manager)i;
+			*(enum qos_manager *)field_of(in, setting) = (enum qos_manager)i;
 			return;
 		}
 	}
 	if (text)
 		refuse(in, setting, node, "no such manager");
+}
+
+static void read_rate(struct reader *in, const struct setting *setting, const struct qos_node *node)
+{
+	uint64_t value = 0;
+
+	if (read_number(in, setting, node, qos_parse_rate, &value))
+		*(uint64_t *)field_of(in, setting) = value;
+}
+
+static void read_yes(struct reader *in, const struct setting *setting, const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+
+	if (!text)
+		return;
+	*(bool *)field_of(in, setting) = !strcmp(text, "yes");
+	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		refuse(in, setting, node, "neither yes nor no");
 }
 
 static void read_monitor(struct reader *in, const struct setting *setting,
@@ -197,13 +221,19 @@ static void read_section(struct reader *in, const struct setting *settings, size
 static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node);
 static void read_managers(struct reader *in, const struct setting *setting,
 			  const struct qos_node *node);
+static void read_network(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node);
+static void read_interfaces(struct reader *in, const struct setting *setting,
+			    const struct qos_node *node);
 
-#define AT(member) offsetof(struct qos_config, member)
+#define LINK(member) offsetof(struct qos_config_link, member)
+#define AT(member)   offsetof(struct qos_config, member)
 
 static const struct setting root_settings[] = {
 	{"version", read_version, 0, VERSION, VERSION, "the only version so far is 1"},
 	{"cpu", read_cpu, .hint = "a map of cap, band, overhead, blocking"},
-	{"managers", read_managers, .hint = "a map such as `{cpu: auto}`"},
+	{"managers", read_managers, .hint = "a map such as `{cpu: auto, network: auto}`"},
+	{"network", read_network, .hint = "a map of share, blocking, interfaces"},
 	{"monitor", read_monitor, .hint = "bpf or none"},
 	{"lease", read_duration, AT(lease_ns), 1 * S, 3600 * S, "a duration from 1s to 1h"},
 	{"slow-loop", read_duration, AT(slow_loop_ns), 500 * MS, 60 * S,
@@ -219,7 +249,21 @@ static const struct setting cpu_settings[] = {
 };
 
 static const struct setting manager_settings[] = {
-	{"cpu", read_manager, .hint = "auto, module or native"},
+	{"cpu", read_manager, AT(cpu_manager), .hint = "auto, module or native"},
+	{"network", read_manager, AT(network_manager), .hint = "auto, module or native"},
+};
+
+static const struct setting network_settings[] = {
+	{"share", read_percent, AT(link_share_ppm), 10000, 900000, "a percentage from 1% to 90%"},
+	{"blocking", read_duration, AT(link_blocking_ns), 0, 100 * MS, "a duration up to 100ms"},
+	{"interfaces", read_interfaces,
+	 .hint = "a map of names, such as `{wlan0: {capacity: 20mbit}}`"},
+};
+
+static const struct setting link_settings[] = {
+	{"capacity", read_rate, LINK(capacity_bps), 1000, QOS_RATE_MAX_BPS,
+	 "a rate from 1kbit, such as 100mbit"},
+	{"takeover", read_yes, LINK(takeover), .hint = "yes or no"},
 };
 
 static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node)
@@ -237,6 +281,54 @@ static void read_managers(struct reader *in, const struct setting *setting,
 		refuse(in, setting, node, "a map is expected here");
 	else
 		read_section(in, manager_settings, QOS_ARRAY_SIZE(manager_settings), node);
+}
+
+static void read_network(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_MAP)
+		refuse(in, setting, node, "a map is expected here");
+	else
+		read_section(in, network_settings, QOS_ARRAY_SIZE(network_settings), node);
+}
+
+static void read_link(struct reader *in, const struct setting *setting, const struct qos_node *node)
+{
+	struct qos_config_link *link = &in->config->links[in->config->n_links];
+
+	if (node->kind != QOS_NODE_MAP) {
+		refuse(in, setting, node, "each interface is a map of capacity, takeover");
+	} else if (in->config->n_links == QOS_CONFIG_LINKS_MAX) {
+		refuse(in, setting, node, "too many of them");
+	} else if (!*node->key || strlen(node->key) >= sizeof(link->name)) {
+		refuse(in, setting, node, "a name has 1 to 15 letters");
+	} else {
+		in->config->n_links++;
+		memcpy(link->name, node->key, strlen(node->key) + 1);
+		in->base = link;
+		read_section(in, link_settings, QOS_ARRAY_SIZE(link_settings), node);
+		in->base = in->config;
+	}
+}
+
+static void read_interfaces(struct reader *in, const struct setting *setting,
+			    const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_MAP) {
+		refuse(in, setting, node, "a map is expected here");
+		return;
+	}
+	for (size_t i = 0; i < node->n_children && !in->refused; i++)
+		read_link(in, setting, node->children[i]);
+}
+
+const struct qos_config_link *qos_config_link(const struct qos_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_links; i++) {
+		if (!strcmp(config->links[i].name, name))
+			return &config->links[i];
+	}
+	return NULL;
 }
 
 static void unknown_key(struct reader *in, const struct setting *settings, size_t n,
@@ -275,7 +367,7 @@ static void read_section(struct reader *in, const struct setting *settings, size
 int qos_config_parse(const struct qos_doc *doc, struct qos_diag *diag, struct qos_config *ret)
 {
 	struct qos_config config;
-	struct reader in = {.diag = diag, .config = &config};
+	struct reader in = {.diag = diag, .config = &config, .base = &config};
 
 	_Static_assert(QOS_ARRAY_SIZE(root_settings) <= KEYS_MAX, "unknown_key() lists them");
 	_Static_assert(QOS_ARRAY_SIZE(cpu_settings) <= KEYS_MAX, "unknown_key() lists them");

@@ -74,12 +74,60 @@ static void test_managers(void **state)
 	assert_false(config.monitor);
 }
 
+static void test_network(void **state)
+{
+	const struct qos_config_link *link;
+	struct qos_config config;
+
+	qos_config_default(&config);
+	assert_int_equal(config.link_share_ppm, 100000);
+	assert_int_equal(config.link_blocking_ns, 100000);
+	assert_int_equal(config.network_manager, QOS_MANAGER_AUTO);
+	assert_int_equal(parse("managers: {cpu: module, network: native}\n"
+			       "network:\n"
+			       "  share: 20%\n"
+			       "  blocking: 1ms\n"
+			       "  interfaces:\n"
+			       "    wlan0: {capacity: 20mbit}\n"
+			       "    eth0: {takeover: yes}\n"
+			       "    eth1: {takeover: no, capacity: 1gbit}\n",
+			       NULL, &config),
+			 0);
+	assert_int_equal(config.cpu_manager, QOS_MANAGER_MODULE);
+	assert_int_equal(config.network_manager, QOS_MANAGER_NATIVE);
+	assert_int_equal(config.link_share_ppm, 200000);
+	assert_int_equal(config.link_blocking_ns, 1000000);
+	link = qos_config_link(&config, "wlan0");
+	assert_non_null(link);
+	assert_int_equal(link->capacity_bps, 20000000);
+	assert_false(link->takeover);
+	link = qos_config_link(&config, "eth0");
+	assert_non_null(link);
+	assert_int_equal(link->capacity_bps, 0);
+	assert_true(link->takeover);
+	assert_false(qos_config_link(&config, "eth1")->takeover);
+	assert_null(qos_config_link(&config, "eth2"));
+}
+
 static void test_bounds(void **state)
 {
 	static const struct {
 		const char *text;
 		int result;
 	} cases[] = {
+		{"network: {share: 1%}", 0},
+		{"network: {share: 0.5%}", -EINVAL},
+		{"network: {share: 90%}", 0},
+		{"network: {share: 91%}", -EINVAL},
+		{"network: {blocking: 100ms}", 0},
+		{"network: {blocking: 101ms}", -EINVAL},
+		{"network: {interfaces: {a: {capacity: 999bit}}}", -EINVAL},
+		{"network: {interfaces: {a: {takeover: maybe}}}", -EINVAL},
+		{"network: {interfaces: {a-name-of-16-xyz: {takeover: no}}}", -EINVAL},
+		{"network: {interfaces: {a-name-of-15-xy: {takeover: no}}}", 0},
+		{"network: {interfaces: {a: yes}}", -EINVAL},
+		{"network: {interfaces: [a]}", -EINVAL},
+		{"network: {interfaces: {a: {speed: 1mbit}}}", -EINVAL},
 		{"cpu: {cap: 1%}", 0},
 		{"cpu: {cap: 0.9999%}", -EINVAL},
 		{"cpu: {cap: 95%}", 0},
@@ -180,8 +228,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),	 cmocka_unit_test(test_all_keys),
-		cmocka_unit_test(test_managers), cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_managers), cmocka_unit_test(test_network),
+		cmocka_unit_test(test_bounds),	 cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
