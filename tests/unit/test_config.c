@@ -188,7 +188,13 @@ static void test_refusals(void **state)
 		 "q.yaml:5:13: error: blocking: out of bounds\n"
 		 "  hint: a duration up to 10ms\n"},
 		{"managers: auto\n", "q.yaml:1:11: error: managers: a map is expected here\n"
-				     "  hint: a map such as `{cpu: auto}`\n"},
+				     "  hint: a map such as `{cpu: auto, network: auto}`\n"},
+		{"network:\n  interfaces: {eth0: 1gbit}\n",
+		 "q.yaml:2:22: error: interfaces: each interface is a map of capacity, takeover\n"
+		 "  hint: a map of names, such as `{wlan0: {capacity: 20mbit}}`\n"},
+		{"network:\n  interfaces: {eth0: {takeover: true}}\n",
+		 "q.yaml:2:33: error: takeover: neither yes nor no\n"
+		 "  hint: yes or no\n"},
 		{"managers:\n  cpu: best\n", "q.yaml:2:8: error: cpu: no such manager\n"
 					     "  hint: auto, module or native\n"},
 		{"managers:\n  cpu: {}\n", "q.yaml:2:8: error: cpu: a single value is expected "
