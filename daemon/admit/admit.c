@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "admit/judge.h"
+#include "admit/judge_links.h"
 #include "admit/place.h"
 
 /* Service that a stream holds above its base. */
@@ -99,11 +100,13 @@ static void remember(const struct qos_book *book, struct qos_entry *entry)
 	}
 }
 
-/* Takes the first n extras back, then seats the newcomer. False: nothing was changed. */
+/* Takes the first n extras back, then seats the newcomer, on CPUs and links alike. False: nothing was
+ * changed. */
 static bool enter(struct qos_book *book, const struct qos_contract *contract,
 		  const struct extra *extras, size_t n, size_t *ret_failed)
 {
 	size_t mark = qos_book_mark(book);
+	struct qos_link_refusal refusal;
 	struct qos_entry *entry;
 
 	for (size_t k = 0; k < n; k++)
@@ -118,6 +121,10 @@ static bool enter(struct qos_book *book, const struct qos_contract *contract,
 			goto undo;
 		/* the next stream must not harm it; undone with the entry */
 		entry->holds[i].floor = entry->grant.streams[i].guarantee;
+	}
+	if (!qos_judge_links(book, entry, &refusal)) {
+		*ret_failed = entry->grant.n_streams + refusal.stream;
+		goto undo;
 	}
 	if (!book->error)
 		return true;

@@ -6,8 +6,8 @@
 
 /*
  * Enters a contract and seats all its streams, taking back what others hold above their base as far
- * as needed. False: refused, nothing was changed, *ret_failed is the stream that found no seat; or
- * memory ran out (book->error).
+ * as needed. False: refused, nothing was changed, *ret_failed is the stream that found no seat (network
+ * streams are counted behind those of the CPUs); or memory ran out (book->error).
  */
 bool qos_admit(struct qos_book *book, const struct qos_contract *contract, size_t *ret_failed);
 

@@ -278,12 +278,16 @@ static struct qos_undo *log_one(struct qos_book *book, enum undo_kind kind, stru
 	return &book->log[book->n_log++];
 }
 
-static void find_guarantee(struct qos_entry *entry)
+void qos_book_find_guarantee(struct qos_entry *entry)
 {
 	entry->grant.guarantee = QOS_PROVEN;
 	for (size_t i = 0; i < entry->grant.n_streams; i++) {
 		if (entry->grant.streams[i].guarantee < entry->grant.guarantee)
 			entry->grant.guarantee = entry->grant.streams[i].guarantee;
+	}
+	for (size_t i = 0; i < entry->grant.n_net; i++) {
+		if (entry->grant.net[i].guarantee < entry->grant.guarantee)
+			entry->grant.guarantee = entry->grant.net[i].guarantee;
 	}
 }
 
@@ -293,13 +297,16 @@ static struct qos_entry *entry_new(const struct qos_contract *contract)
 	struct qos_entry *entry;
 
 	entry = calloc(1, sizeof(*entry) +
-				  n * (sizeof(*entry->grant.streams) + sizeof(*entry->holds)));
+				  n * (sizeof(*entry->grant.streams) + sizeof(*entry->holds)) +
+				  contract->n_net * sizeof(*entry->grant.net));
 	if (!entry)
 		return NULL;
 	entry->contract = contract;
 	entry->grant.streams = (struct qos_stream_grant *)(entry + 1);
 	entry->grant.n_streams = n;
 	entry->holds = (struct qos_hold *)(entry->grant.streams + n);
+	entry->grant.net = (struct qos_net_grant *)(entry->holds + n);
+	entry->grant.n_net = contract->n_net;
 	for (size_t i = 0; i < n; i++) {
 		const struct qos_cpu_stream *wish = &contract->cpu[i];
 		struct qos_stream_grant *grant = &entry->grant.streams[i];
@@ -312,7 +319,7 @@ static struct qos_entry *entry_new(const struct qos_contract *contract)
 			grant->guaranteed_ns = entry->holds[i].base_ns = wish->runtime_ns;
 		}
 	}
-	find_guarantee(entry);
+	qos_book_find_guarantee(entry);
 	return entry;
 }
 
@@ -355,7 +362,7 @@ void qos_book_set(struct qos_book *book, struct qos_entry *entry, size_t i,
 	entry->holds[i] = *hold;
 	entry->holds[i].logged = true;
 	count(book, entry, i, true);
-	find_guarantee(entry);
+	qos_book_find_guarantee(entry);
 }
 
 /* What is asked of the capacity again and again. */
@@ -409,7 +416,7 @@ static void undo_one(struct qos_book *book, struct qos_undo *undo)
 		entry->grant.streams[undo->stream] = undo->grant;
 		entry->holds[undo->stream] = undo->hold;
 		count(book, entry, undo->stream, true);
-		find_guarantee(entry);
+		qos_book_find_guarantee(entry);
 		break;
 	case UNDO_INSERT:
 		take_out(book, entry);

@@ -104,6 +104,9 @@ void qos_book_remove(struct qos_book *book, struct qos_entry *entry);
 void qos_book_set(struct qos_book *book, struct qos_entry *entry, size_t i,
 		  const struct qos_stream_grant *grant, const struct qos_hold *hold);
 
+/* The grant's own guarantee: the least of all its streams'. */
+void qos_book_find_guarantee(struct qos_entry *entry);
+
 /* Exchanges the capacity (copied); streams stay where they are, unjudged. */
 void qos_book_supply(struct qos_book *book, const struct qos_capacity *capacity);
 

@@ -130,6 +130,36 @@ static void add_foreign(const struct qos_host *host, struct qos_capacity *capaci
 		capacity->disturbed = capacity->online;
 }
 
+#define LARGEST_BYTES 65536 /* a packet of segmentation offload, where nothing is known */
+
+static void add_links(const struct qos_host *host, const struct qos_config *config,
+		      struct qos_capacity *capacity)
+{
+	capacity->link_share_ppb = QOS_PPB - (uint64_t)config->link_share_ppm * PPM_TO_PPB;
+	capacity->link_blocking_ns = config->link_blocking_ns;
+	for (size_t i = 0; i < host->n_interfaces && i < QOS_LINKS_MAX; i++) {
+		const struct qos_interface *interface = &host->interfaces[i];
+		const struct qos_config_link *set = qos_config_link(config, interface->name);
+		struct qos_link *link = &capacity->links[capacity->n_links++];
+
+		memcpy(link->name, interface->name, sizeof(link->name));
+		link->bps = set && set->capacity_bps ? set->capacity_bps : interface->speed_bps;
+		link->largest_bytes =
+			interface->largest_bytes ? interface->largest_bytes : LARGEST_BYTES;
+		if (!set || !set->takeover)
+			memcpy(link->foreign, interface->qdisc, sizeof(link->foreign));
+	}
+}
+
+const struct qos_link *qos_capacity_link(const struct qos_capacity *capacity, const char *name)
+{
+	for (size_t i = 0; i < capacity->n_links; i++) {
+		if (!strcmp(capacity->links[i].name, name))
+			return &capacity->links[i];
+	}
+	return NULL;
+}
+
 void qos_capacity_of(const struct qos_host *host, const struct qos_config *config,
 		     struct qos_capacity *ret)
 {
@@ -152,5 +182,6 @@ void qos_capacity_of(const struct qos_host *host, const struct qos_config *confi
 		ret->deadline = ret->fifo = false;
 	find_cap(host, config, ret);
 	find_quotas(host, ret);
+	add_links(host, config, ret);
 	add_foreign(host, ret);
 }

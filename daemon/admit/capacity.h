@@ -19,6 +19,16 @@ struct qos_quota {
 };
 #define QOS_QUOTAS_MAX 2
 
+#define QOS_LINKS_MAX 64
+
+/* One interface. */
+struct qos_link {
+	char name[16];
+	uint64_t bps; /* 0: nobody knows */
+	uint64_t largest_bytes;
+	char foreign[16]; /* a queue that somebody set up and that may not be replaced; "": none */
+};
+
 struct qos_capacity {
 	struct qos_cpus online;
 	struct qos_cpus isolated;
@@ -46,8 +56,16 @@ struct qos_capacity {
 	uint64_t dl_period_max_ns;
 	bool deadline; /* SCHED_DEADLINE can be used */
 	bool fifo;
-	bool dwcs; /* the module can be used, and is preferred */
+	bool dwcs;			      /* the module can be used, and is preferred */
+	struct qos_link links[QOS_LINKS_MAX]; /* that are there */
+	size_t n_links;
+	uint64_t link_share_ppb; /* of each, that contracts may have together */
+	uint64_t link_blocking_ns;
+	bool link_windows; /* the module's queue serves them, by windows */
 };
 
 void qos_capacity_of(const struct qos_host *host, const struct qos_config *config,
 		     struct qos_capacity *ret);
+
+/* The interface of this name, or NULL: it is not there. */
+const struct qos_link *qos_capacity_link(const struct qos_capacity *capacity, const char *name);

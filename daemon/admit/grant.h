@@ -34,9 +34,23 @@ struct qos_stream_grant {
 	uint64_t response_ns; /* proven bound on the response time of a job; 0: only the deadline */
 };
 
+/* One network stream's. */
+struct qos_net_grant {
+	uint64_t guaranteed_bps; /* reserved; 0 if observed, or while its interface is awaited */
+	uint64_t granted_bps;	 /* in force now */
+	uint64_t wanted_bps;
+	enum qos_guarantee guarantee;
+	const char *test;  /* "link-levels", "link-edf", "none" */
+	uint64_t delay_ns; /* proven bound on a packet's delay; 0: only the deadline, or nothing */
+	uint32_t level;	   /* of strict priority on its link, 0 first */
+	bool waits;	   /* there is no such interface now */
+};
+
 /* The grant of one contract; streams[i] belongs to contract->cpu[i]. */
 struct qos_grant {
 	struct qos_stream_grant *streams;
 	size_t n_streams;
+	struct qos_net_grant *net; /* [i] belongs to contract->net[i] */
+	size_t n_net;
 	enum qos_guarantee guarantee; /* its streams' weakest; PROVEN if it schedules none */
 };

@@ -14,6 +14,7 @@
 
 #include "admit/admit.h"
 #include "admit/judge.h"
+#include "admit/judge_links.h"
 #include "admit/place.h"
 #include "admit/resupply.h"
 #include "admit/wayout.h"
@@ -50,16 +51,24 @@ void qos_ledger_begin(struct qos_ledger *ledger)
 	ledger->open = true;
 }
 
+/* Grants on links follow from who is there; without memory they stay as they were. */
+static void close_transaction(struct qos_ledger *ledger)
+{
+	qos_judge_links_settle(&ledger->book);
+	ledger->book.error = 0;
+	ledger->open = false;
+}
+
 void qos_ledger_commit(struct qos_ledger *ledger)
 {
 	qos_book_commit(&ledger->book);
-	ledger->open = false;
+	close_transaction(ledger);
 }
 
 void qos_ledger_rollback(struct qos_ledger *ledger)
 {
 	qos_book_rollback(&ledger->book, 0);
-	ledger->open = false;
+	close_transaction(ledger);
 }
 
 /* Every operation ends here: the one look at `error`. */
@@ -76,7 +85,7 @@ static int finish(struct qos_ledger *ledger, size_t mark, int r)
 	else
 		qos_book_keep(book, mark);
 	if (!ledger->open)
-		qos_book_commit(book);
+		qos_ledger_commit(ledger);
 	return r;
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "admit/judge.h"
+#include "admit/judge_links.h"
 #include "admit/place.h"
 
 static int more_important_first(const void *a, const void *b)
@@ -144,6 +145,29 @@ static size_t bring_back(struct qos_book *book, struct qos_entry **order, size_t
 	return sit_down_one_by_one(book, order, n, out);
 }
 
+/* Who does not get on a link what his contract accepts leaves, the least important first. Returns how
+ * many; the others come to the front of `order`. */
+static size_t leave_links(struct qos_book *book, struct qos_entry **order, size_t n,
+			  const char **out)
+{
+	struct qos_link_refusal refusal;
+	size_t n_out = 0;
+
+	for (size_t k = 0; k < n && !book->error; k++)
+		memset(order[k]->grant.net, 0,
+		       order[k]->grant.n_net * sizeof(*order[k]->grant.net));
+	for (size_t k = n; k-- > 0 && !book->error;) {
+		if (qos_judge_links(book, order[k], &refusal))
+			continue;
+		out[n_out++] = order[k]->contract->name;
+		qos_book_remove(book, order[k]);
+		qos_judge_without(book, order[k]);
+		memmove(&order[k], &order[k + 1], (n - n_out - k) * sizeof(*order));
+	}
+	qos_judge_links_settle(book);
+	return n_out;
+}
+
 size_t qos_resupply(struct qos_book *book, const struct qos_capacity *capacity, const char **out)
 {
 	bool anew = capacity->dwcs && !book->capacity->dwcs;
@@ -161,6 +185,7 @@ size_t qos_resupply(struct qos_book *book, const struct qos_capacity *capacity, 
 		stand_up(book, order[k]);
 	qos_book_supply(book, capacity);
 	n_out = bring_back(book, order, n, anew, out);
+	n_out += leave_links(book, order, n - n_out, out + n_out);
 	for (size_t k = 0; k < n - n_out; k++)
 		raise_all(book, order[k], QOS_SHARE_BASE);
 	for (size_t k = 0; k < n - n_out; k++)

@@ -15,28 +15,12 @@
 #include "admit/admit.h"
 #include "admit/judge.h"
 #include "admit/place.h"
-#include "util/text.h"
+#include "admit/wayout_parts.h"
 
 #define SHOWN_MAX   4
 #define TRIES_MAX   48
-#define HALVINGS    10 /* of a search for the best value: within 1/1000 of the interval */
-#define OTHERS_MAX  8  /* contracts that are asked to give way, the least important first */
-#define SCALE	    4  /* runtimes down to 1/SCALE and periods up to SCALE times are worth naming */
+#define OTHERS_MAX  8 /* contracts that are asked to give way, the least important first */
 #define PERCENT_MAX 24
-
-struct attempt {
-	struct qos_book *book;
-	const struct qos_contract *contract;
-	struct qos_contract variant;   /* the same with `cpu` its own, for changes */
-	struct qos_cpu_stream *stream; /* the one that failed, in the variant */
-	size_t failed;
-	struct qos_entry **others; /* of at most the same importance, the least first */
-	size_t n_others;
-	unsigned int tries;
-	unsigned int n_found;
-	struct qos_buf found;
-	struct qos_buf in_vain;
-};
 
 /* Tenths of a percent below 10 %, whole ones above; a need is rounded up, what is free down. */
 static const char *print_share(char *buf, size_t size, uint64_t ppb, bool up)
@@ -61,7 +45,7 @@ static const char *stream_label(const struct qos_contract *contract, size_t i)
 	return contract->cpu[i].name;
 }
 
-static uint64_t round_down(uint64_t ns)
+uint64_t qos_wayout_round_down(uint64_t ns)
 {
 	uint64_t unit = 1;
 
@@ -70,7 +54,7 @@ static uint64_t round_down(uint64_t ns)
 	return ns / unit * unit;
 }
 
-static uint64_t round_up(uint64_t ns)
+uint64_t qos_wayout_round_up(uint64_t ns)
 {
 	uint64_t unit = 1;
 
@@ -80,7 +64,7 @@ static uint64_t round_up(uint64_t ns)
 }
 
 /* Is the contract (or its variant) admitted as the book stands? Leaves the book as it was. */
-static bool is_admitted(struct attempt *attempt, const struct qos_contract *contract)
+bool qos_wayout_is_admitted(struct qos_attempt *attempt, const struct qos_contract *contract)
 {
 	size_t mark = qos_book_mark(attempt->book), failed;
 	bool admitted;
@@ -93,34 +77,32 @@ static bool is_admitted(struct attempt *attempt, const struct qos_contract *cont
 	return admitted;
 }
 
-static void found(struct attempt *attempt)
+void qos_wayout_found(struct qos_attempt *attempt)
 {
 	if (attempt->n_found++)
 		qos_buf_add(&attempt->found, " | ");
 }
 
-enum answer { NOT_ASKED, NO, YES };
-
-static bool with_runtime(struct attempt *attempt, uint64_t ns)
+static bool with_runtime(struct qos_attempt *attempt, uint64_t ns)
 {
 	attempt->stream->runtime_ns = ns;
-	return is_admitted(attempt, &attempt->variant);
+	return qos_wayout_is_admitted(attempt, &attempt->variant);
 }
 
 /* The largest runtime of at most three digits that is admitted, down to a quarter. */
-static enum answer less_runtime(struct attempt *attempt)
+static enum qos_answer less_runtime(struct qos_attempt *attempt)
 {
 	const struct qos_cpu_stream *wish = &attempt->contract->cpu[attempt->failed];
-	uint64_t lo = wish->runtime_ns / SCALE, hi = wish->runtime_ns;
+	uint64_t lo = wish->runtime_ns / QOS_WAYOUT_SCALE, hi = wish->runtime_ns;
 	char text[QOS_UNIT_MAX];
 
 	if (wish->runtime_range.set && wish->runtime_range.lo > lo)
 		lo = wish->runtime_range.lo;
 	if (lo == 0 || lo >= hi)
-		return NOT_ASKED;
+		return QOS_ANSWER_NOT_ASKED;
 	if (!with_runtime(attempt, lo))
-		return NO;
-	for (int i = 0; i < HALVINGS; i++) {
+		return QOS_ANSWER_NO;
+	for (int i = 0; i < QOS_WAYOUT_HALVINGS; i++) {
 		uint64_t mid = lo + (hi - lo) / 2;
 
 		if (with_runtime(attempt, mid))
@@ -128,35 +110,36 @@ static enum answer less_runtime(struct attempt *attempt)
 		else
 			hi = mid;
 	}
-	if (round_down(lo) >= wish->runtime_range.lo && with_runtime(attempt, round_down(lo)))
-		lo = round_down(lo);
-	found(attempt);
+	if (qos_wayout_round_down(lo) >= wish->runtime_range.lo &&
+	    with_runtime(attempt, qos_wayout_round_down(lo)))
+		lo = qos_wayout_round_down(lo);
+	qos_wayout_found(attempt);
 	qos_buf_add(&attempt->found, "runtime: %s", qos_print_duration(text, sizeof(text), lo));
-	return YES;
+	return QOS_ANSWER_YES;
 }
 
 /* A deadline that was the period stays the period. */
-static bool with_period(struct attempt *attempt, uint64_t ns)
+static bool with_period(struct qos_attempt *attempt, uint64_t ns)
 {
 	const struct qos_cpu_stream *wish = &attempt->contract->cpu[attempt->failed];
 
 	attempt->stream->period = (struct qos_period){.ns = ns};
 	if (wish->deadline_ns == wish->period.ns)
 		attempt->stream->deadline_ns = ns;
-	return is_admitted(attempt, &attempt->variant);
+	return qos_wayout_is_admitted(attempt, &attempt->variant);
 }
 
-static enum answer longer_period(struct attempt *attempt)
+static enum qos_answer longer_period(struct qos_attempt *attempt)
 {
 	uint64_t lo = attempt->stream->period.ns, hi = lo;
 	char text[QOS_UNIT_MAX];
 
-	if (lo > UINT64_MAX / SCALE / 2)
-		return NOT_ASKED;
-	hi = SCALE * lo;
+	if (lo > UINT64_MAX / QOS_WAYOUT_SCALE / 2)
+		return QOS_ANSWER_NOT_ASKED;
+	hi = QOS_WAYOUT_SCALE * lo;
 	if (!with_period(attempt, hi))
-		return NO;
-	for (int i = 0; i < HALVINGS; i++) {
+		return QOS_ANSWER_NO;
+	for (int i = 0; i < QOS_WAYOUT_HALVINGS; i++) {
 		uint64_t mid = lo + (hi - lo) / 2;
 
 		if (with_period(attempt, mid))
@@ -164,14 +147,14 @@ static enum answer longer_period(struct attempt *attempt)
 		else
 			lo = mid;
 	}
-	if (with_period(attempt, round_up(hi)))
-		hi = round_up(hi);
-	found(attempt);
+	if (with_period(attempt, qos_wayout_round_up(hi)))
+		hi = qos_wayout_round_up(hi);
+	qos_wayout_found(attempt);
 	qos_buf_add(&attempt->found, "period: %s", qos_print_duration(text, sizeof(text), hi));
-	return YES;
+	return QOS_ANSWER_YES;
 }
 
-static enum answer all_cpus(struct attempt *attempt)
+static enum qos_answer all_cpus(struct qos_attempt *attempt)
 {
 	const struct qos_cpus *online = &attempt->book->capacity->online;
 	char text[QOS_CPUS_TEXT_MAX];
@@ -179,44 +162,44 @@ static enum answer all_cpus(struct attempt *attempt)
 	if ((attempt->stream->where == QOS_WHERE_ANY && attempt->book->n_general) ||
 	    (attempt->stream->where == QOS_WHERE_LIST &&
 	     qos_cpus_subset(online, &attempt->stream->cpus)))
-		return NOT_ASKED;
+		return QOS_ANSWER_NOT_ASKED;
 	attempt->stream->where = QOS_WHERE_LIST;
 	attempt->stream->cpus = *online;
-	if (!is_admitted(attempt, &attempt->variant))
-		return NO;
-	found(attempt);
+	if (!qos_wayout_is_admitted(attempt, &attempt->variant))
+		return QOS_ANSWER_NO;
+	qos_wayout_found(attempt);
 	qos_buf_add(&attempt->found, "cpus: %s", qos_cpus_print(text, sizeof(text), online));
-	return YES;
+	return QOS_ANSWER_YES;
 }
 
-static enum answer best_effort(struct attempt *attempt)
+enum qos_answer qos_wayout_best_effort(struct qos_attempt *attempt)
 {
 	if (attempt->contract->accept == QOS_BEST_EFFORT)
-		return NOT_ASKED;
+		return QOS_ANSWER_NOT_ASKED;
 	attempt->variant.accept = QOS_BEST_EFFORT;
-	if (!is_admitted(attempt, &attempt->variant))
-		return NO;
-	found(attempt);
+	if (!qos_wayout_is_admitted(attempt, &attempt->variant))
+		return QOS_ANSWER_NO;
+	qos_wayout_found(attempt);
 	qos_buf_add(&attempt->found, "accept: best-effort");
-	return YES;
+	return QOS_ANSWER_YES;
 }
 
 /* One stream of another contract at the low end of its range. */
-static bool is_enough_to_shrink(struct attempt *attempt, struct qos_entry *other, size_t i)
+static bool is_enough_to_shrink(struct qos_attempt *attempt, struct qos_entry *other, size_t i)
 {
 	size_t mark = qos_book_mark(attempt->book);
 	uint64_t lo = other->contract->cpu[i].runtime_range.lo;
 	bool enough;
 
 	enough = qos_place_try(attempt->book, other, i, QOS_SHARE_BASE, lo) &&
-		 is_admitted(attempt, attempt->contract);
+		 qos_wayout_is_admitted(attempt, attempt->contract);
 	qos_book_rollback(attempt->book, mark);
 	return enough;
 }
 
-static enum answer others_shrink(struct attempt *attempt)
+static enum qos_answer others_shrink(struct qos_attempt *attempt)
 {
-	enum answer answer = NOT_ASKED;
+	enum qos_answer answer = QOS_ANSWER_NOT_ASKED;
 	unsigned int asked = 0;
 
 	for (size_t k = 0; k < attempt->n_others && asked < OTHERS_MAX; k++) {
@@ -230,34 +213,34 @@ static enum answer others_shrink(struct attempt *attempt)
 			    other->holds[i].base_ns <= wish->runtime_range.lo)
 				continue;
 			asked++;
-			answer = NO;
+			answer = QOS_ANSWER_NO;
 			if (!is_enough_to_shrink(attempt, other, i))
 				continue;
-			found(attempt);
+			qos_wayout_found(attempt);
 			qos_buf_add(&attempt->found, "%s (importance %u): %s%sruntime %s -> %s",
 				    other->contract->name, other->contract->importance,
 				    other->contract->n_cpu > 1 ? wish->name : "",
 				    other->contract->n_cpu > 1 ? " " : "",
 				    qos_print_duration(from, sizeof(from), wish->runtime_ns),
 				    qos_print_duration(to, sizeof(to), wish->runtime_range.lo));
-			return YES;
+			return QOS_ANSWER_YES;
 		}
 	}
 	return answer;
 }
 
-static bool is_enough_to_disable(struct attempt *attempt, struct qos_entry *other)
+static bool is_enough_to_disable(struct qos_attempt *attempt, struct qos_entry *other)
 {
 	size_t mark = qos_book_mark(attempt->book);
 	bool enough;
 
 	qos_book_remove(attempt->book, other);
-	enough = is_admitted(attempt, attempt->contract);
+	enough = qos_wayout_is_admitted(attempt, attempt->contract);
 	qos_book_rollback(attempt->book, mark);
 	return enough;
 }
 
-static enum answer others_leave(struct attempt *attempt)
+enum qos_answer qos_wayout_others_leave(struct qos_attempt *attempt)
 {
 	size_t n = attempt->n_others < OTHERS_MAX ? attempt->n_others : OTHERS_MAX;
 
@@ -266,40 +249,44 @@ static enum answer others_leave(struct attempt *attempt)
 
 		if (!is_enough_to_disable(attempt, other))
 			continue;
-		found(attempt);
+		qos_wayout_found(attempt);
 		qos_buf_add(&attempt->found, "disable %s (importance %u)", other->contract->name,
 			    other->contract->importance);
-		return YES;
+		return QOS_ANSWER_YES;
 	}
-	return n ? NO : NOT_ASKED;
+	return n ? QOS_ANSWER_NO : QOS_ANSWER_NOT_ASKED;
 }
 
-static const struct {
-	const char *name;
-	enum answer (*ask)(struct attempt *attempt);
-} ways[] = {
+static const struct qos_way ways[] = {
 	{"a runtime down to a quarter", less_runtime},
 	{"less for another contract that has a range", others_shrink},
 	{"all CPUs", all_cpus},
 	{"a period up to four times as long", longer_period},
-	{"accept: best-effort", best_effort},
-	{"disabling another contract", others_leave},
+	{"accept: best-effort", qos_wayout_best_effort},
+	{"disabling another contract", qos_wayout_others_leave},
 };
 
 /* Every way starts from the contract as it is. */
-static void restore(struct attempt *attempt)
+static void restore(struct qos_attempt *attempt)
 {
-	attempt->variant.accept = attempt->contract->accept;
-	*attempt->stream = attempt->contract->cpu[attempt->failed];
+	const struct qos_contract *contract = attempt->contract;
+
+	attempt->variant.accept = contract->accept;
+	if (contract->n_cpu)
+		memcpy(attempt->variant.cpu, contract->cpu,
+		       contract->n_cpu * sizeof(*contract->cpu));
+	if (contract->n_net)
+		memcpy(attempt->variant.net, contract->net,
+		       contract->n_net * sizeof(*contract->net));
 }
 
-static void ask_all(struct attempt *attempt)
+static void ask_all(struct qos_attempt *attempt, const struct qos_way *list, size_t n)
 {
-	for (size_t k = 0; k < QOS_ARRAY_SIZE(ways) && attempt->n_found < SHOWN_MAX; k++) {
+	for (size_t k = 0; k < n && attempt->n_found < SHOWN_MAX; k++) {
 		restore(attempt);
-		if (ways[k].ask(attempt) == NO)
+		if (list[k].ask(attempt) == QOS_ANSWER_NO)
 			qos_buf_add(&attempt->in_vain, "%s%s", attempt->in_vain.len ? ", " : "",
-				    ways[k].name);
+				    list[k].name);
 	}
 }
 
@@ -313,7 +300,7 @@ static int less_important_first(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static void find_others(struct attempt *attempt)
+static void find_others(struct qos_attempt *attempt)
 {
 	const struct qos_book *book = attempt->book;
 
@@ -324,22 +311,26 @@ static void find_others(struct attempt *attempt)
 	qsort(attempt->others, attempt->n_others, sizeof(*attempt->others), less_important_first);
 }
 
-static void advise(struct qos_book *book, const struct qos_contract *contract, size_t failed,
-		   struct qos_diag *diag)
+void qos_wayout_advise(struct qos_book *book, const struct qos_contract *contract, size_t failed,
+		       const struct qos_way *list, size_t n, struct qos_diag *diag)
 {
-	_cleanup_free_ struct qos_cpu_stream *cpu = calloc(contract->n_cpu, sizeof(*cpu));
+	_cleanup_free_ struct qos_cpu_stream *cpu = calloc(contract->n_cpu + 1, sizeof(*cpu));
+	_cleanup_free_ struct qos_net_stream *net = calloc(contract->n_net + 1, sizeof(*net));
 	_cleanup_free_ struct qos_entry **others = calloc(book->n_entries + 1, sizeof(*others));
-	struct attempt attempt = {
+	struct qos_attempt attempt = {
 		.book = book, .contract = contract, .variant = *contract, .failed = failed};
 
-	if (!cpu || !others)
+	if (!cpu || !net || !others)
 		return;
-	memcpy(cpu, contract->cpu, contract->n_cpu * sizeof(*cpu));
 	attempt.variant.cpu = cpu;
-	attempt.stream = &cpu[failed];
+	attempt.variant.net = net;
+	if (failed < contract->n_cpu)
+		attempt.stream = &cpu[failed];
+	else
+		attempt.net = &net[failed - contract->n_cpu];
 	attempt.others = others;
 	find_others(&attempt);
-	ask_all(&attempt);
+	ask_all(&attempt, list, n);
 	if (attempt.n_found && !attempt.found.error)
 		qos_diag_hint(diag, "each of these alone was tried and is admitted: %s",
 			      attempt.found.text);
@@ -413,11 +404,13 @@ void qos_wayout_refuse(struct qos_book *book, const struct qos_contract *contrac
 
 	qos_admit_take_all(book);
 	entry = qos_book_insert(book, contract);
-	if (entry)
+	if (entry && failed < contract->n_cpu)
 		describe(book, entry, failed, diag);
 	qos_book_rollback(book, mark);
-	if (entry)
-		advise(book, contract, failed, diag);
+	if (entry && failed < contract->n_cpu)
+		qos_wayout_advise(book, contract, failed, ways, QOS_ARRAY_SIZE(ways), diag);
+	else if (entry)
+		qos_wayout_refuse_link(book, contract, failed, diag);
 }
 
 void qos_wayout_refuse_fifo(struct qos_book *book, struct qos_entry *entry, size_t i,
@@ -436,7 +429,7 @@ static uint64_t most_that_fits(struct qos_book *book, struct qos_entry *entry, s
 
 	qos_place_raise(book, entry, i, QOS_SHARE_GRANTED, ns);
 	most = entry->grant.streams[i].granted_ns;
-	rounded = round_down(most);
+	rounded = qos_wayout_round_down(most);
 	if (rounded > before && qos_place_try(book, entry, i, QOS_SHARE_GRANTED, rounded))
 		most = rounded;
 	qos_book_rollback(book, mark);

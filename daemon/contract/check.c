@@ -154,6 +154,24 @@ static void check_interface(const struct qos_net_stream *stream, const struct qo
 		      stream->name);
 }
 
+/* Nobody could say which of the two a packet belongs to. */
+static void check_twins(const struct qos_contract *contract, size_t i, struct qos_diag *diag)
+{
+	const struct qos_net_stream *stream = &contract->net[i];
+
+	for (size_t k = 0; k < i; k++) {
+		const struct qos_net_stream *first = &contract->net[k];
+
+		if (strcmp(first->interface, stream->interface) != 0 ||
+		    !qos_flow_equal(&first->match, &stream->match))
+			continue;
+		qos_diag_error(diag, &stream->loc, "match: stream %s has the very packets of %s",
+			       stream->name, first->name);
+		qos_diag_hint(diag, "give one of them a narrower match; the narrower one counts");
+		return;
+	}
+}
+
 int qos_contract_check(const struct qos_contract *contract, const struct qos_host *host,
 		       struct qos_diag *diag)
 {
@@ -165,8 +183,10 @@ int qos_contract_check(const struct qos_contract *contract, const struct qos_hos
 		check_cpus(&contract->cpu[i], host, diag);
 		check_probes(&contract->cpu[i], host, diag);
 	}
-	for (size_t i = 0; i < contract->n_net; i++)
+	for (size_t i = 0; i < contract->n_net; i++) {
 		check_interface(&contract->net[i], host, diag);
+		check_twins(contract, i, diag);
+	}
 	return diag->n_errors > before ? -EINVAL : 0;
 }
 

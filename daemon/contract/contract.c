@@ -400,3 +400,15 @@ uint64_t qos_net_packet_ns(const struct qos_net_stream *stream)
 
 	return ns ? ns : 1;
 }
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool qos_flow_equal(const struct qos_flow_match *a, const struct qos_flow_match *b)
+{
+	return same_text(a->cgroup, b->cgroup) && same_text(a->proto, b->proto) &&
+	       a->sport == b->sport && a->dport == b->dport && same_text(a->dst, b->dst) &&
+	       a->dscp == b->dscp && a->mark_set == b->mark_set && a->mark == b->mark;
+}

@@ -181,6 +181,9 @@ bool qos_contract_equal(const struct qos_contract *a, const struct qos_contract 
  * rate_bps > 0, packet_bytes < 2^30. */
 uint64_t qos_net_packet_ns(const struct qos_net_stream *stream);
 
+/* The same words for the same packets; without `cgroup` those are each contract's own. */
+bool qos_flow_equal(const struct qos_flow_match *a, const struct qos_flow_match *b);
+
 /* Gives the contract its own copies of the file names and points every location at them; what is in
  * no file of `files` loses its file. For whoever fills a contract in. 0 or -ENOMEM. */
 int qos_contract_own_files(struct qos_contract *contract, char *const *files, size_t n_files);

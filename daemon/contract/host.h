@@ -54,6 +54,9 @@ struct qos_foreign {
 struct qos_interface {
 	char name[16];
 	uint64_t speed_bps; /* 0: cannot be asked */
+	uint64_t
+		largest_bytes; /* that is sent at one go, segmentation offload included; 0: not known */
+	char qdisc[16]; /* kind of a queue that somebody set up on it; "": the kernel's own */
 };
 
 #define QOS_SAMPLE_COST_DEFAULT 1000	/* not known: a machine with a timer in the CPU */

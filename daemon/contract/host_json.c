@@ -154,6 +154,9 @@ static const struct qos_field foreign_fields[] = {
 static const struct qos_field interface_fields[] = {
 	{"name", &qos_field_chars, offsetof(struct qos_interface, name), 0, 16},
 	{"speed_bps", &qos_field_u64, offsetof(struct qos_interface, speed_bps), 0, INT64_MAX},
+	{"largest_bytes", &qos_field_u64, offsetof(struct qos_interface, largest_bytes), 0,
+	 1 << 20},
+	{"qdisc", &qos_field_chars, offsetof(struct qos_interface, qdisc), 0, 16},
 };
 
 static json_t *print_foreign(const struct qos_field *field, const void *at)
