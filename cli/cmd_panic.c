@@ -16,12 +16,46 @@
 
 #include "client.h"
 #include "kern/genl_dwcs.h"
+#include "state/links.h"
 #include "state/originals.h"
 
 static int count(void *data, pid_t tid, const struct qos_original *original)
 {
 	(*(json_int_t *)data)++;
 	return 0;
+}
+
+/* Beside the daemon's socket. */
+static int sibling(const char *socket, const char *name, char *path)
+{
+	char copy[PATH_MAX];
+
+	if (snprintf(copy, sizeof(copy), "%s", socket) >= PATH_MAX ||
+	    snprintf(path, PATH_MAX, "%s/%s", dirname(copy), name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+/* Queues of interfaces, from the records in the run directory. */
+static int restore_links(const struct qos_cli *cli)
+{
+	_cleanup_links_ struct qos_links *links = NULL;
+	_cleanup_tc_ struct qos_tc *tc = NULL;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	char dir[PATH_MAX];
+	int r = sibling(cli->socket, "", dir);
+
+	if (r == 0)
+		r = qos_links_load(dir, &diag, &links);
+	qos_diag_reset(&diag);
+	if (r == 0 && links->n)
+		r = qos_tc_new(&tc);
+	if (r == 0 && links->n)
+		r = qos_links_restore_all(links, tc);
+	if (!r)
+		return QOS_EXIT_OK;
+	return qos_cli_fail(cli, QOS_EXIT_FAILURE, "tc qdisc shows them: handle 5105:",
+			    "queues of interfaces could not all be put back");
 }
 
 static int report(const struct qos_cli *cli, json_int_t restored, json_int_t failed)
@@ -49,11 +83,11 @@ static int open_failed(const struct qos_cli *cli, int r, const struct qos_diag *
 static int take_lock(const char *socket)
 {
 	_cleanup_close_ int fd = -1;
-	char copy[PATH_MAX], path[PATH_MAX];
+	char path[PATH_MAX];
+	int r = sibling(socket, "lock", path);
 
-	if (snprintf(copy, sizeof(copy), "%s", socket) >= PATH_MAX ||
-	    snprintf(path, sizeof(path), "%s/lock", dirname(copy)) >= PATH_MAX)
-		return -ENAMETOOLONG;
+	if (r < 0)
+		return r;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -126,7 +160,7 @@ static int restore(const struct qos_cli *cli)
 {
 	_cleanup_close_ int lock = -1;
 	json_int_t flushed;
-	int r, status;
+	int r, status, links;
 
 	if (geteuid() != 0)
 		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "sudo qosctl panic",
@@ -134,9 +168,10 @@ static int restore(const struct qos_cli *cli)
 	lock = take_lock(cli->socket);
 	if (lock == -EBUSY)
 		return fail_busy(cli);
+	links = restore_links(cli);
 	status = flush_module(cli, &flushed);
 	r = restore_recorded(cli, flushed);
-	return r ? r : status;
+	return r ? r : status ? status : links;
 }
 
 int qos_cmd_panic(struct qos_cli *cli)

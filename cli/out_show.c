@@ -215,16 +215,68 @@ static void print_stream(const struct qos_out *out, const json_t *stream)
 	print_netlink(out, json_object_get(stream, "netlink"));
 }
 
+static void print_net_counters(const struct qos_out *out, const json_t *stats)
+{
+	int64_t violations = qos_json_int(stats, "violations", 0);
+
+	qos_out_fact(out, QOS_PLAIN, "packets",
+		     "sent %" PRId64 " (%" PRId64 " bytes), dropped %" PRId64 ", late %" PRId64
+		     ", waiting %" PRId64 " bytes",
+		     qos_json_int(stats, "sent_packets", 0), qos_json_int(stats, "sent_bytes", 0),
+		     qos_json_int(stats, "dropped", 0), qos_json_int(stats, "late", 0),
+		     qos_json_int(stats, "backlog_bytes", 0));
+	qos_out_fact(out, violations ? QOS_BAD : QOS_PLAIN, "windows",
+		     "%" PRId64 ", violated %" PRId64 " (counted by the %s)",
+		     qos_json_int(stats, "windows", 0), violations,
+		     qos_json_text(stats, "windows_by", "turn"));
+}
+
+static void print_net_promise(const struct qos_out *out, const json_t *stream)
+{
+	bool bounded = json_is_integer(json_object_get(stream, "delay_bound_ns"));
+	char delay[QOS_OUT_NUMBER_MAX];
+
+	qos_out_fact(out, QOS_PLAIN, "rate",
+		     "contract %" PRId64 " bit/s, guaranteed %" PRId64 " bit/s, manager %s",
+		     qos_json_int(stream, "rate_bps", 0), qos_json_int(stream, "guaranteed_bps", 0),
+		     qos_json_text(stream, "manager", "-"));
+	qos_out_fact(out, QOS_PLAIN, "guarantee", "%s (test: %s)%s%s",
+		     qos_json_text(stream, "guarantee", "none"),
+		     qos_json_text(stream, "test", "none"),
+		     bounded ? ", a packet waits at most " : "",
+		     bounded ? duration_of(delay, stream, "delay_bound_ns") : "");
+}
+
+static void print_sockets(const struct qos_out *out, const json_t *sockets)
+{
+	char rtt[QOS_OUT_NUMBER_MAX];
+
+	if (!qos_json_int(sockets, "n", 0))
+		return;
+	qos_out_fact(out, QOS_PLAIN, "sockets",
+		     "%" PRId64 " TCP, round trip at most %s, retransmitted %" PRId64
+		     " packets, delivering %" PRId64 " bit/s",
+		     qos_json_int(sockets, "n", 0), duration_of(rtt, sockets, "rtt_max_ns"),
+		     qos_json_int(sockets, "retransmits", 0),
+		     qos_json_int(sockets, "delivery_bps", 0));
+}
+
 static void print_network(const struct qos_out *out, const json_t *network)
 {
 	const json_t *stream;
 	size_t i;
 
-	json_array_foreach(network, i, stream)
+	json_array_foreach(network, i, stream) {
 		fprintf(out->file, "\nnetwork stream %s on %s: %s\n",
 			qos_json_text(stream, "stream", "-"),
 			qos_json_text(stream, "interface", "-"),
 			qos_json_text(stream, "state", "-"));
+		if (json_object_get(stream, "manager"))
+			print_net_promise(out, stream);
+		if (json_is_object(json_object_get(stream, "stats")))
+			print_net_counters(out, json_object_get(stream, "stats"));
+		print_sockets(out, json_object_get(stream, "sockets"));
+	}
 }
 
 static void time_cell(struct qos_columns *table, const json_t *adaptation)

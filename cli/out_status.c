@@ -99,6 +99,19 @@ static void print_capacity(const struct qos_out *out, const json_t *capacity)
 		     qos_json_text(capacity, "cap_reason", "?"));
 }
 
+/* Only where there is something to tell. */
+static void print_links(const struct qos_out *out, const json_t *network)
+{
+	int64_t n = qos_json_int(network, "interfaces", 0);
+
+	if (n)
+		qos_out_fact(out, QOS_PLAIN, "links",
+			     "%" PRId64 " managed, manager %s: windows of packets are %s", n,
+			     qos_json_text(network, "manager", "?"),
+			     qos_json_bool(network, "windows_enforced") ? "enforced"
+									: "measured, not enforced");
+}
+
 static void print_means(const struct qos_out *out, const json_t *status)
 {
 	const json_t *managers = json_object_get(status, "managers");
@@ -205,6 +218,7 @@ void qos_out_status(const struct qos_out *out, const json_t *status)
 	print_verdict(out, status);
 	print_counts(out, json_object_get(status, "counts"));
 	print_capacity(out, json_object_get(status, "capacity"));
+	print_links(out, json_object_get(status, "network"));
 	print_means(out, status);
 	print_lease(out, json_object_get(status, "module"));
 	print_problems(out, json_object_get(status, "problems"));

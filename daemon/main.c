@@ -22,6 +22,7 @@
 #include "extend.h"
 #include "kern/sched.h"
 #include "module.h"
+#include "network.h"
 #include "state/store.h"
 #include "supervisor.h"
 #include "util/clock.h"
@@ -64,6 +65,14 @@ static int on_extension(sd_event_source *source, int fd, uint32_t revents, void 
 	struct daemon *daemon = data;
 
 	qos_extend_dispatch(daemon->supervisor);
+	return 0;
+}
+
+static int on_network(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_network_dispatch(daemon->supervisor);
 	return 0;
 }
 
@@ -222,6 +231,9 @@ static int add_sources(struct daemon *daemon)
 		r = add_important(daemon, qos_extend_fd(daemon->supervisor), on_extension);
 	if (r >= 0 && qos_extend_timer_fd(daemon->supervisor) >= 0)
 		r = add_important(daemon, qos_extend_timer_fd(daemon->supervisor), on_tick);
+	if (r >= 0 && qos_network_fd(daemon->supervisor) >= 0)
+		r = sd_event_add_io(event, NULL, qos_network_fd(daemon->supervisor), EPOLLIN,
+				    on_network, daemon);
 	return r;
 }
 

@@ -12,6 +12,7 @@
 
 #include "extend.h"
 #include "module.h"
+#include "network.h"
 #include "tell.h"
 #include "util/clock.h"
 
@@ -345,17 +346,18 @@ void qos_supervisor_reapply_overrides(struct qos_supervisor *supervisor)
 int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json)
 {
 	size_t n = supervisor->threads.n;
-	int failed = 0;
+	int failed = 0, links;
 
 	supervisor->panicked = true;
 	qos_extend_drop_all(supervisor);
 	qos_threads_release_all(supervisor);
 	qos_module_flush(supervisor);
+	links = qos_network_undo(supervisor);
 	if (supervisor->originals)
 		failed = qos_originals_restore_all(supervisor->originals);
 	qos_tell(supervisor, QOS_HISTORY_PANIC, NULL, NULL, NULL,
 		 "panic: %zu threads are what they were; nothing is managed until a reload", n);
 	*ret_json = json_pack("{si sI si}", "schema", 1, "restored", (json_int_t)n, "failed",
-			      failed > 0 ? failed : 0);
+			      (failed > 0 ? failed : 0) + (links > 0 ? links : 0));
 	return *ret_json ? 0 : -ENOMEM;
 }

@@ -15,6 +15,7 @@
 
 #include "extend.h"
 #include "module.h"
+#include "network.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -455,6 +456,7 @@ int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_s
 	supervisor->panicked = false;
 	plan_reset(&plan);
 	qos_supervisor_reconcile(supervisor);
+	qos_network_settle(supervisor);
 	qos_supervisor_reapply_overrides(supervisor);
 	if (scan)
 		qos_supervisor_scan(supervisor);

@@ -16,6 +16,7 @@
 #include "contract/print.h"
 #include "extend.h"
 #include "module.h"
+#include "network.h"
 #include "report_stream.h"
 #include "stats.h"
 #include "util/clock.h"
@@ -139,6 +140,12 @@ static void add_warning(void *data, const char *text, const char *hint)
 	add_problem(data, "warning", NULL, text, hint);
 }
 
+static void add_network_problem(void *data, const char *contract, const char *text,
+				const char *hint)
+{
+	add_problem(data, "warning", contract, text, hint);
+}
+
 static const char *const live_hints[] = {
 	[QOS_LIVE_WAITING] = "it comes into force by itself when the machine has what it needs",
 	[QOS_LIVE_REFUSED] = "qosctl show names the ways out that were tried",
@@ -155,6 +162,7 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 	add_diag(list, &supervisor->diag);
 	add_diag(list, &supervisor->reload_diag);
 	qos_module_problems(supervisor, add_warning, list);
+	qos_network_problems(supervisor, add_network_problem, list);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 		const char *name = live->contract ? live->contract->name : live->file;
@@ -169,9 +177,6 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 				    live_hints[live->state]);
 		else if (qos_extend_problem(supervisor, live, text, sizeof(text), &hint))
 			add_problem(list, "warning", name, text, hint);
-		else if (live->contract && live->contract->n_net)
-			add_problem(list, "warning", name, "its network section is not served yet",
-				    "only its cpu section is in force");
 	}
 	return list;
 }
@@ -277,7 +282,7 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 
 	add_drift(supervisor, problems);
 	return json_pack(
-		"{si ss ss so sI s{ss ss?} so ss s{ss sb} so so so}", "schema", 1, "version",
+		"{si ss ss so sI s{ss ss?} so so ss s{ss sb} so so so}", "schema", 1, "version",
 		QOS_VERSION, "state", state_word(supervisor, problems), "problems", problems,
 		"uptime_s", (json_int_t)uptime_s(supervisor), "managers", "cpu",
 		has_module	      ? "module"
@@ -287,7 +292,8 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 		has_module ? NULL
 			   : "the module qos_dwcs would schedule by windows, and keep contracts "
 			     "without the daemon",
-		"module", qos_module_json(supervisor), "monitor", monitor, "telemetry", "netlink",
+		"module", qos_module_json(supervisor), "network", qos_network_status(supervisor),
+		"monitor", monitor, "telemetry", "netlink",
 		has_module		? "qos_dwcs"
 		: supervisor->taskstats ? "taskstats"
 					: "none",
@@ -315,17 +321,6 @@ static json_t *report_adaptations(const struct qos_live *live)
 	return list;
 }
 
-static json_t *report_network(const struct qos_contract *contract)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < contract->n_net; i++)
-		json_array_append_new(list, json_pack("{ss ss ss}", "stream", contract->net[i].name,
-						      "interface", contract->net[i].interface,
-						      "state", "not served yet"));
-	return list;
-}
-
 static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *live)
 {
 	const struct qos_contract *contract = live->contract;
@@ -343,7 +338,7 @@ static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *l
 	json_object_set_new(show, "description", text_or_null(contract->description));
 	json_object_set_new(show, "accept", json_string(qos_guarantee_names[contract->accept]));
 	json_object_set_new(show, "yaml", text_or_null(yaml.text));
-	json_object_set_new(show, "network", report_network(contract));
+	json_object_set_new(show, "network", qos_network_json(supervisor, live));
 	json_object_set_new(show, "adaptations", report_adaptations(live));
 	qos_buf_reset(&yaml);
 	return show;

@@ -16,6 +16,7 @@
 #include "extend.h"
 #include "kern/probe.h"
 #include "module.h"
+#include "network.h"
 #include "service/enforcer.h"
 #include "service/route.h"
 #include "tell.h"
@@ -62,6 +63,7 @@ int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **re
 	if (r < 0)
 		return r;
 	host->sample_cost_ns = supervisor->sample_cost_ns;
+	qos_network_probe(supervisor, host);
 	if (!supervisor->monitor || !supervisor->service)
 		host->feature[QOS_FEATURE_RT] = QOS_OFF;
 	if (!supervisor->service)
@@ -128,6 +130,7 @@ static void open_kernel(struct qos_supervisor *supervisor)
 		qos_diag_add(diag, QOS_WARNING, NULL,
 			     "no thread can be managed: what it was before could not be kept");
 	qos_module_open(supervisor);
+	qos_network_open(supervisor);
 	qos_extend_open(supervisor);
 }
 
@@ -176,6 +179,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	if (!supervisor)
 		return;
 	qos_extend_close(supervisor);
+	qos_network_close(supervisor);
 	qos_threads_release_all(supervisor);
 	qos_module_close(supervisor);
 	if (supervisor->originals) {

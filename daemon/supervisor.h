@@ -10,6 +10,7 @@
  *     person.c   adjust, revert, panic
  *     module.c   the kernel's module: comes, goes, takes charge
  *     extend*.c  rules -> programs in the kernel, and what they set
+ *     network*.c links: network streams -> queues, classes, flows
  *     report.c   all of it as JSON
  *     tell.c     what happened: journal, history, bus
  *
@@ -78,6 +79,7 @@ struct qos_supervisor {
 	struct qos_originals *originals; /* NULL: nothing may be changed */
 	struct qos_service *service;	 /* NULL: likewise */
 	struct qos_module *module;	 /* module.c; NULL: nobody would tell if it came */
+	struct qos_network *network;	 /* network.c; NULL: before it was opened */
 	struct qos_extender *extender;	 /* extend.c; NULL: no rules run */
 	struct qos_overrides *overrides;
 	struct qos_live **lives; /* by file name */

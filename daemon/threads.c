@@ -14,6 +14,7 @@
 #include "claims.h"
 #include "contract/match.h"
 #include "kern/proc.h"
+#include "network.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -145,6 +146,7 @@ int qos_threads_examine(struct qos_supervisor *supervisor, pid_t tgid, const cha
 	*recent_of(supervisor, tgid) = (struct qos_recent){.id = tgid, .examined_ns = now_ns};
 	if (comm)
 		facts->task.process_comm = comm;
+	qos_network_meet(supervisor, &facts->task);
 	examination.live = select_live(supervisor, &facts->task);
 	qos_threads_watch(supervisor, tgid, examination.live);
 	if (examination.live || supervisor->threads.n)

@@ -13,6 +13,7 @@
 #include "extend.h"
 #include "kern/probe.h"
 #include "module.h"
+#include "network.h"
 #include "stats.h"
 #include "tell.h"
 #include "util/log.h"
@@ -212,6 +213,7 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 		return;
 	follow_supply(supervisor);
 	qos_module_turn(supervisor);
+	qos_network_turn(supervisor);
 	qos_threads_verify(supervisor);
 	qos_extend_turn(supervisor);
 	if (supervisor->monitor)

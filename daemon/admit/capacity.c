@@ -132,11 +132,21 @@ static void add_foreign(const struct qos_host *host, struct qos_capacity *capaci
 
 #define LARGEST_BYTES 65536 /* a packet of segmentation offload, where nothing is known */
 
+/* OFF: it is loaded, but has no CPU in its charge. */
+bool qos_capacity_has_windows(const struct qos_host *host, const struct qos_config *config)
+{
+	enum qos_feature_state state = host->feature[QOS_FEATURE_MODULE];
+
+	return config->network_manager != QOS_MANAGER_NATIVE &&
+	       (state == QOS_PRESENT || state == QOS_OFF);
+}
+
 static void add_links(const struct qos_host *host, const struct qos_config *config,
 		      struct qos_capacity *capacity)
 {
 	capacity->link_share_ppb = QOS_PPB - (uint64_t)config->link_share_ppm * PPM_TO_PPB;
 	capacity->link_blocking_ns = config->link_blocking_ns;
+	capacity->link_windows = qos_capacity_has_windows(host, config);
 	for (size_t i = 0; i < host->n_interfaces && i < QOS_LINKS_MAX; i++) {
 		const struct qos_interface *interface = &host->interfaces[i];
 		const struct qos_config_link *set = qos_config_link(config, interface->name);

@@ -67,5 +67,8 @@ struct qos_capacity {
 void qos_capacity_of(const struct qos_host *host, const struct qos_config *config,
 		     struct qos_capacity *ret);
 
+/* Is the module's queue there, and wanted? */
+bool qos_capacity_has_windows(const struct qos_host *host, const struct qos_config *config);
+
 /* The interface of this name, or NULL: it is not there. */
 const struct qos_link *qos_capacity_link(const struct qos_capacity *capacity, const char *name);
