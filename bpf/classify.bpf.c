@@ -37,7 +37,7 @@ struct qos_flow_shape shapes[QOS_SHAPES_MAX];
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, QOS_FLOWS_MAX);
+	__uint(max_entries, 2 * QOS_FLOWS_MAX); /* old and new ones, while they are exchanged */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct qos_flow_key);
 	__type(value, struct qos_flow_class);

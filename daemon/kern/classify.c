@@ -153,14 +153,11 @@ static void publish(struct classify_bpf *skeleton, const struct assignment *assi
 	__atomic_store_n(&skeleton->bss->n_shapes, n, __ATOMIC_RELEASE);
 }
 
-static bool is_wanted(const struct qos_flow_key *key, const struct qos_classify_flow *flows,
-		      size_t n)
+static int by_key(const void *a, const void *b)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (!memcmp(key, &flows[i].key, sizeof(*key)))
-			return true;
-	}
-	return false;
+	const struct qos_classify_flow *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
 int qos_classify_set(struct qos_classify *classify, const struct qos_classify_flow *flows, size_t n)
@@ -176,13 +173,14 @@ int qos_classify_set(struct qos_classify *classify, const struct qos_classify_fl
 	if (n)
 		memcpy(own, flows, n * sizeof(*own));
 	r = assign(classify->skeleton, own, n, &assignment);
+	qsort(own, n, sizeof(*own), by_key);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = bpf_map_update_elem(map, &own[i].key, &own[i].class, BPF_ANY);
 	if (r < 0)
 		return r;
 	publish(classify->skeleton, &assignment);
 	for (size_t i = 0; i < classify->n; i++) {
-		if (!is_wanted(&classify->flows[i].key, own, n))
+		if (!bsearch(&classify->flows[i], own, n, sizeof(*own), by_key))
 			bpf_map_delete_elem(map, &classify->flows[i].key);
 	}
 	free(classify->flows);
