@@ -214,7 +214,8 @@ QOS_GLOBAL int qos_judge(__u32 number, __u64 id, __s64 value, __u64 now)
 
 	if (kind == QOS_RULES_EMIT)
 		verdict = emit_signal(contract, number, index, now);
-	else if (kind == QOS_RULES_CPU_RUNTIME && index < contract->n_attributes)
+	else if (index < contract->n_attributes &&
+		 kind == attribute_at(contract->first + index)->kind)
 		verdict = set_attribute(number, index, attribute_at(contract->first + index), value,
 					now);
 	count(&contract->requests, 1);

@@ -54,7 +54,7 @@ struct qos_attribute {
 	__u32 pool;
 	__u32 held;   /* 1: nobody changes it but the daemon */
 	__u32 stream; /* id, for the daemon */
-	__u32 pad;
+	__u32 kind;   /* enum qos_rules_attribute: what a request must call it */
 };
 
 /* Attribute i of a contract is attributes[first + i]. */

@@ -74,7 +74,7 @@ enum qos_rules_word {
 	QOS_RULES_SENT,	   /* network tick: bytes since the last tick */
 	QOS_RULES_BACKLOG, /* network tick: bytes queued now */
 	QOS_RULES_DROPPED, /* network tick: packets since the last tick */
-	QOS_RULES_DELAY,   /* network tick: largest queueing delay since the last tick */
+	QOS_RULES_DELAY,   /* network tick: largest queueing delay so far */
 	QOS_RULES_SPARE1,
 	QOS_RULES_SPARE2,
 	QOS_RULES_WORDS

@@ -136,6 +136,7 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		if (was) {
 			place->next_ns = was->next_ns;
 			place->before = TAKE_PTR(was->before);
+			place->net_before = TAKE_PTR(was->net_before);
 		}
 		extension->n_insns += program->code.n_insns;
 	}
@@ -259,6 +260,15 @@ static void succeed(struct qos_supervisor *supervisor, struct qos_live *live,
 		begin_counting(supervisor, live);
 }
 
+static bool sets_network(const struct qos_rule *rule)
+{
+	for (size_t i = 0; i < rule->n_sets; i++) {
+		if (!strncmp(rule->sets[i].attribute.text, "network.", 8))
+			return true;
+	}
+	return false;
+}
+
 /* Something is attached there from now on, and each CPU's share is told with the next limits. */
 static int prepare_module(struct qos_supervisor *supervisor, const struct qos_live *live,
 			  struct qos_diag *diag)
@@ -273,6 +283,15 @@ static int prepare_module(struct qos_supervisor *supervisor, const struct qos_li
 			       "the module schedules some of its streams and the kernel others");
 		qos_diag_hint(diag, "streams with rules need one manager: give them `job: wakeup` "
 				    "or `job: period`, or set managers.cpu: native");
+		return -EOPNOTSUPP;
+	}
+	for (size_t i = 0; i < live->contract->n_rules; i++) {
+		if (!sets_network(&live->contract->rules[i]))
+			continue;
+		qos_diag_error(diag, &live->contract->rules[i].loc,
+			       "the module's guard has no network attributes yet");
+		qos_diag_hint(diag, "put the network streams and their rules into a contract of "
+				    "their own, or set managers.cpu: native");
 		return -EOPNOTSUPP;
 	}
 	if (!supervisor->extender->shares)
@@ -326,7 +345,8 @@ static bool moves(const struct qos_supervisor *supervisor, const struct qos_live
 
 static bool wants_loading(const struct qos_supervisor *supervisor, const struct qos_live *live)
 {
-	if (live->state != QOS_LIVE_IN_FORCE || !live->contract->n_rules || !live->n_streams ||
+	if (live->state != QOS_LIVE_IN_FORCE || !live->contract->n_rules ||
+	    !(live->n_streams + live->contract->n_net) ||
 	    live->contract->placement != QOS_PLACEMENT_KERNEL || supervisor->panicked)
 		return false;
 	return live->extension ? live->extension->outdated || moves(supervisor, live)
@@ -411,7 +431,7 @@ void qos_extend_retire(struct qos_supervisor *supervisor, struct qos_live *old,
 {
 	if (!old->extension)
 		return;
-	if (next && next->n_streams && next->contract->n_rules) {
+	if (next && next->n_streams + next->contract->n_net && next->contract->n_rules) {
 		next->extension = TAKE_PTR(old->extension);
 		next->extension->outdated = true;
 		return;

@@ -35,6 +35,10 @@ void qos_extend_drop_all(struct qos_supervisor *supervisor);
 bool qos_extend_in_force(const struct qos_supervisor *supervisor,
 			 const struct qos_live_stream *stream, struct qos_stream_grant *grant);
 
+/* The same of a network stream of the contract, by its place there. */
+bool qos_extend_net_rate(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 size_t i, uint64_t *rate_bps);
+
 /* A thread came under its stream, or left it. */
 void qos_extend_thread(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
 		       pid_t tid);

@@ -6,10 +6,12 @@
  */
 #include "extend_parts.h"
 #include "tell.h"
+#include "util/units.h"
 
 struct batch {
 	struct qos_supervisor *supervisor;
 	bool changed;
+	bool net_changed;
 };
 
 static struct qos_live *find_live(const struct qos_supervisor *supervisor, uint32_t number)
@@ -32,6 +34,20 @@ static void on_value(struct qos_extension *extension, const struct qos_change *c
 	extension->last_step = step;
 }
 
+static bool tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
+		      const struct qos_change *change)
+{
+	const struct qos_net_stream *wish =
+		&live->contract->net[change->index - live->extension->n_streams];
+	char old[QOS_UNIT_MAX], now[QOS_UNIT_MAX];
+
+	qos_tell(supervisor, QOS_HISTORY_ADAPTED, live->contract->name, NULL, NULL,
+		 "network.%s.rate: %s -> %s, a rule", wish->name,
+		 qos_print_rate(old, sizeof(old), (uint64_t)change->old),
+		 qos_print_rate(now, sizeof(now), (uint64_t)change->value));
+	return true;
+}
+
 static void on_change(void *data, const struct qos_change *change)
 {
 	struct batch *batch = data;
@@ -42,7 +58,10 @@ static void on_change(void *data, const struct qos_change *change)
 	switch ((enum qos_change_type)change->type) {
 	case QOS_CHANGE_VALUE:
 		on_value(live->extension, change);
-		batch->changed = true;
+		if (change->index < live->extension->n_streams)
+			batch->changed = true;
+		else
+			batch->net_changed = tell_rate(batch->supervisor, live, change);
 		return;
 	case QOS_CHANGE_SIGNAL:
 		if (change->index < live->extension->n_signals)
@@ -60,6 +79,9 @@ void qos_extend_dispatch(struct qos_supervisor *supervisor)
 {
 	struct batch batch = {.supervisor = supervisor};
 
-	if (qos_chain_dispatch(supervisor->extender->chain, on_change, &batch) > 0 && batch.changed)
+	qos_chain_dispatch(supervisor->extender->chain, on_change, &batch);
+	if (batch.changed)
 		qos_supervisor_reconcile(supervisor);
+	if (batch.net_changed)
+		qos_network_settle(supervisor);
 }

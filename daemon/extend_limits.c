@@ -72,14 +72,17 @@ static struct qos_chain_attribute attribute_of(const struct qos_supervisor *supe
 int qos_extension_plan(const struct qos_supervisor *supervisor, const struct qos_live *live,
 		       struct qos_chain_contract *ret)
 {
-	struct qos_chain_attribute *attributes = calloc(live->n_streams + 1, sizeof(*attributes));
+	struct qos_chain_attribute *attributes =
+		calloc(live->n_streams + live->contract->n_net + 1, sizeof(*attributes));
 
 	if (!attributes)
 		return -ENOMEM;
 	for (size_t i = 0; i < live->n_streams; i++)
 		attributes[live->streams[i].index] = attribute_of(supervisor, &live->streams[i]);
+	for (size_t i = 0; i < live->contract->n_net; i++)
+		attributes[live->n_streams + i] = qos_extension_net_attribute(supervisor, live, i);
 	ret->attributes = attributes;
-	ret->n_attributes = live->n_streams;
+	ret->n_attributes = live->n_streams + live->contract->n_net;
 	return 0;
 }
 
@@ -107,6 +110,7 @@ void qos_extension_hold(struct qos_supervisor *supervisor, const struct qos_live
 		qos_chain_set(supervisor->extender->chain, extension->number, stream->index, value,
 			      hold || extension->in_module);
 	}
+	qos_extension_net_hold(supervisor, live);
 }
 
 void qos_extension_limits(struct qos_supervisor *supervisor, struct qos_live *live)
@@ -129,7 +133,8 @@ void qos_extend_limits(struct qos_supervisor *supervisor)
 		struct qos_live *live = supervisor->lives[i];
 
 		if (live->extension && live->state == QOS_LIVE_IN_FORCE &&
-		    live->extension->n_streams == live->n_streams)
+		    live->extension->n_streams == live->n_streams &&
+		    live->extension->n_net == live->contract->n_net)
 			qos_extension_limits(supervisor, live);
 	}
 }

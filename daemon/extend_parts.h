@@ -7,6 +7,7 @@
 #include "extension/state.h"
 #include "kern/chain.h"
 #include "kern/genl_rules.h"
+#include "network.h"
 
 /* One event of the contract that has rules. */
 struct qos_extension_program {
@@ -14,6 +15,7 @@ struct qos_extension_program {
 	uint32_t slot;
 	uint64_t next_ns;		 /* tick: CLOCK_MONOTONIC */
 	struct qos_stream_stats *before; /* tick: a stream each, at the last one; may be NULL */
+	struct qos_net_counts *net_before;
 };
 
 /* The jobs that percentiles speak of: two snapshots, so that at least half of the last
@@ -38,6 +40,7 @@ struct qos_extension {
 	size_t n_keys;
 	struct qos_extension_stream *streams; /* by index in the contract */
 	size_t n_streams;
+	size_t n_net;			      /* network streams: their attributes are behind */
 	bool outdated;			      /* an older version's: to be exchanged */
 	bool in_module;			      /* it raises the events, and judges */
 	struct qos_dwcs_rules_stream *pushed; /* what it was told last, n_streams; NULL: nothing */
@@ -82,6 +85,13 @@ void qos_extension_find_late(struct qos_supervisor *supervisor);
 /* extend.c: of a contract's managed threads; pos from 0 on. NULL: no more. */
 const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *supervisor,
 						   const struct qos_live *live, size_t *pos);
+
+/* extend_net.c: network streams, by their place in the contract. */
+struct qos_chain_attribute qos_extension_net_attribute(const struct qos_supervisor *supervisor,
+						       const struct qos_live *live, size_t i);
+void qos_extension_net_hold(struct qos_supervisor *supervisor, const struct qos_live *live);
+void qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
+			    struct qos_extension_program *program);
 
 /* extend_module.c: with the module. Told again, it costs nothing: only what differs is sent. */
 bool qos_extension_belongs_there(const struct qos_supervisor *supervisor,

@@ -13,8 +13,10 @@ void qos_extension_free(struct qos_extension *extension)
 {
 	if (!extension)
 		return;
-	for (size_t i = 0; i < extension->n_programs; i++)
+	for (size_t i = 0; i < extension->n_programs; i++) {
 		free(extension->programs[i].before);
+		free(extension->programs[i].net_before);
+	}
 	for (size_t i = 0; i < extension->n_signals; i++)
 		free(extension->signals[i]);
 	qos_state_map_reset(&extension->states);
@@ -109,6 +111,7 @@ int qos_extension_new(const struct qos_live *live, const struct qos_compiled *co
 	extension->n_state = compiled->n_state;
 	extension->n_keys = count_keys(live->contract);
 	extension->n_streams = live->n_streams;
+	extension->n_net = live->contract->n_net;
 	extension->shape = shape_of(live->contract);
 	extension->programs = calloc(compiled->n_programs + 1, sizeof(*extension->programs));
 	extension->streams = calloc(live->n_streams + 1, sizeof(*extension->streams));
@@ -128,6 +131,7 @@ bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_ext
 	return old && old->in_module == extension->in_module &&
 	       !strcmp(old->shape, extension->shape) && old->n_state == extension->n_state &&
 	       old->n_keys == extension->n_keys && old->n_streams == extension->n_streams &&
+	       old->n_net == extension->n_net &&
 	       !memcmp(old->streams, extension->streams, old->n_streams * sizeof(*old->streams)) &&
 	       old->n_signals == extension->n_signals;
 }

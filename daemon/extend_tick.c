@@ -156,8 +156,7 @@ static void tick(struct qos_supervisor *supervisor, struct qos_live *live,
 		fill_stream(supervisor, extension, stream, &program->before[stream->index],
 			    &frame->stream[stream->index]);
 	}
-	for (size_t i = 0; i < live->contract->n_net; i++)
-		memset(&frame->stream[live->contract->n_cpu + i], 0, sizeof(frame->stream[0]));
+	qos_extension_net_fill(supervisor, live, program);
 	frame->now_ns = now_ns;
 	frame->state = 0;
 	if (extension->in_module)

@@ -12,6 +12,7 @@
 #include <linux/pkt_sched.h>
 #include <string.h>
 
+#include "extend.h"
 #include "network_parts.h"
 #include "tell.h"
 
@@ -330,7 +331,9 @@ static bool fill_class(const struct qos_supervisor *supervisor, const struct qos
 			continue;
 		*ret = (struct qos_net_class){.minor = slot->minor,
 					      .wish = &live->contract->net[k],
-					      .grant = &grant->net[k]};
+					      .grant = &grant->net[k],
+					      .rate_bps = grant->net[k].granted_bps};
+		qos_extend_net_rate(supervisor, live, k, &ret->rate_bps);
 		return true;
 	}
 	return false;

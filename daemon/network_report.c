@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kern/sockets.h"
+#include "extend.h"
 #include "network_parts.h"
 
 static json_t *counts_json(const struct qos_supervisor *supervisor, const char *contract,
@@ -122,6 +123,7 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 {
 	const struct qos_net_stream *wish = &live->contract->net[i];
 	const struct qos_network *network = supervisor->network;
+	uint64_t granted_bps = grant ? grant->granted_bps : 0;
 	json_t *json =
 		json_pack("{ss ss ss sI sI}", "stream", wish->name, "interface", wish->interface,
 			  "state", state_of(supervisor, live, wish, grant), "rate_bps",
@@ -130,6 +132,8 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 	if (!json || !grant || !network || !network->ops)
 		return json;
 	json_object_set_new(json, "manager", json_string(network->ops->name));
+	qos_extend_net_rate(supervisor, live, i, &granted_bps);
+	json_object_set_new(json, "granted_bps", json_integer((json_int_t)granted_bps));
 	json_object_set_new(json, "guaranteed_bps",
 			    json_integer((json_int_t)grant->guaranteed_bps));
 	json_object_set_new(json, "guarantee", json_string(qos_guarantee_names[grant->guarantee]));

@@ -176,6 +176,7 @@ static void put_limits(struct qos_attribute *to, const struct qos_chain_attribut
 	to->step = from->step;
 	to->gap_ns = from->gap_ns;
 	to->stream = from->stream;
+	to->kind = from->kind ? from->kind : QOS_RULES_CPU_RUNTIME;
 }
 
 static void put_attributes(struct qos_chain *chain, uint32_t first,

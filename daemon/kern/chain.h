@@ -44,6 +44,7 @@ struct qos_chain_attribute {
 	uint64_t period_ns;
 	uint64_t gap_ns;
 	size_t pool;
+	uint32_t kind; /* enum qos_rules_attribute; 0: CPU_RUNTIME */
 };
 
 struct qos_chain_contract {

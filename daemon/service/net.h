@@ -23,6 +23,7 @@ struct qos_net_class {
 	uint16_t minor;
 	const struct qos_net_stream *wish; /* borrowed, as all here */
 	const struct qos_net_grant *grant;
+	uint64_t rate_bps; /* in force: the grant's, or what a rule set */
 };
 
 struct qos_net_link {

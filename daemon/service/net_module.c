@@ -56,8 +56,8 @@ static int put_stream(struct nl_msg *message, const struct qos_net_class *class)
 {
 	const struct qos_net_stream *wish = class->wish;
 	uint64_t packet = wish->packet_bytes + COUNTED, period_ns = wish->period.ns;
-	uint64_t rate = (class->grant->granted_bps / 8 * packet + wish->packet_bytes - 1) /
-			wish->packet_bytes;
+	uint64_t rate =
+		(class->rate_bps / 8 * packet + wish->packet_bytes - 1) / wish->packet_bytes;
 	uint64_t least = (packet * 1000000000 + period_ns - 1) / period_ns;
 
 	if (packet > QOS_SCH_DWCS_PACKET_MAX || period_ns < QOS_SCH_DWCS_PERIOD_MIN_NS)

@@ -30,7 +30,7 @@
 
 static struct qos_htb_class class_of(const struct qos_net_class *class)
 {
-	uint64_t wire = qos_net_wire_bps(class->wish, class->grant->granted_bps);
+	uint64_t wire = qos_net_wire_bps(class->wish, class->rate_bps);
 	uint64_t packet = class->wish->packet_bytes + QOS_LINK_FRAMING;
 
 	return (struct qos_htb_class){

@@ -123,6 +123,26 @@ class Network(unittest.TestCase):
         until("a violated turn", lambda: self.stream()["stats"]["violations"] > 0)
         self.assertGreater(self.stream()["stats"]["dropped"], 100)
 
+    def test_rules(self):
+        rules = ("adapt:\n  rules:\n"
+                 "    - event: tick 100ms\n      when: network.dropped > 0\n"
+                 "      set: {network.rate: 8mbit}\n      emit: drops\n"
+                 "    - event: tick 100ms\n      when: network.sent < 1B and network.rate > 8mbit\n"
+                 "      set: {network.rate: 2mbit}\n")
+        self.qosd.write("rtp", contract(more="  limit: 10\n  range: {rate: 1mbit..12mbit}\n" + rules))
+        self.start()
+        self.assertEqual(self.stream()["guaranteed_bps"], 12000000)
+        until("idle, it gives back", lambda: self.stream()["granted_bps"] == 2000000)
+        self.assertIn("rate 2", self.ns.run("tc", "class", "show", "dev", "va"))
+        self.ns.send(5004, 200)
+        until("drops raise it", lambda: self.stream()["granted_bps"] == 8000000)
+        events = self.qosd.json("events", "rtp")["events"]
+        self.assertTrue({"adapted", "signal"} <= {event["kind"] for event in events}, events)
+        self.assertEqual(self.qosd.json("show", "rtp")["rules"]["state"], "running")
+        self.qosd.write("rtp", contract(more="  limit: 10\n"))
+        self.qosd.ctl("reload")
+        until("without rules it is the contract's", lambda: self.stream()["granted_bps"] == 12000000)
+
     def test_own_processes(self):
         mounts = [line.split() for line in open("/proc/self/mounts", encoding="utf-8")]
         mount = next((m[1] for m in mounts if m[2] == "cgroup2"), None)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rules over network streams. Ticks have their metrics; a rate that the guard let pass is carried out as
+ * any other change of the queue. Their attributes are behind those of the cpu streams.
+ *
+ * A rule moves a rate within the contract's range and not above what admission gave, which is the
+ * contract's own rate.
+ *
+ * Weakness: the change reaches the queue through this process, some milliseconds after the tick.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "extend_parts.h"
+
+#define SECOND_NS 1000000000ULL
+
+static uint64_t reserved_for(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			     size_t i)
+{
+	const struct qos_grant *grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
+
+	return grant && i < grant->n_net ? grant->net[i].granted_bps : 0;
+}
+
+static bool can_set(const struct qos_net_stream *wish)
+{
+	return wish->rate_range.set && wish->manage == QOS_MANAGE_SCHEDULE;
+}
+
+struct qos_chain_attribute qos_extension_net_attribute(const struct qos_supervisor *supervisor,
+						       const struct qos_live *live, size_t i)
+{
+	const struct qos_net_stream *wish = &live->contract->net[i];
+	int64_t reserved = (int64_t)reserved_for(supervisor, live, i);
+
+	return (struct qos_chain_attribute){
+		.value = reserved,
+		.lo = can_set(wish) ? (int64_t)wish->rate_range.lo : 0,
+		.hi = can_set(wish) ? (int64_t)wish->rate_range.hi : reserved,
+		.step = (int64_t)wish->rate_range.step,
+		.reserved = reserved,
+		.period_ns = SECOND_NS,
+		.pool = live->n_streams + i,
+		.kind = QOS_RULES_NET_RATE,
+	};
+}
+
+void qos_extension_net_hold(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	const struct qos_extension *extension = live->extension;
+	struct qos_chain *chain = supervisor->extender->chain;
+
+	for (size_t i = 0; i < live->contract->n_net; i++) {
+		size_t at = live->n_streams + i;
+		bool hold = extension->quarantine || !can_set(&live->contract->net[i]);
+		int64_t value = hold ? (int64_t)reserved_for(supervisor, live, i)
+				     : qos_chain_value(chain, extension->number, at);
+
+		qos_chain_set(chain, extension->number, at, value, hold);
+	}
+}
+
+bool qos_extend_net_rate(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 size_t i, uint64_t *rate_bps)
+{
+	const struct qos_extension *extension = live->extension;
+	int64_t value;
+
+	if (!extension || extension->outdated || extension->n_net != live->contract->n_net ||
+	    !can_set(&live->contract->net[i]))
+		return false;
+	value = qos_chain_value(supervisor->extender->chain, extension->number,
+				live->n_streams + i);
+	if (value <= 0)
+		return false; /* its interface was awaited */
+	*rate_bps = (uint64_t)value;
+	return true;
+}
+
+static int64_t saturated(uint64_t value, int bits)
+{
+	uint64_t most = (1ULL << bits) - 1;
+
+	return (int64_t)(value < most ? value : most);
+}
+
+/* The counters begin anew with the class. */
+static uint64_t since(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
+
+static void fill(const struct qos_net_counts *now, const struct qos_net_counts *before,
+		 int64_t *word)
+{
+	word[QOS_RULES_SENT] = saturated(since(now->sent_bytes, before->sent_bytes), 44);
+	word[QOS_RULES_BACKLOG] = saturated(now->backlog_bytes, 40);
+	word[QOS_RULES_DROPPED] = saturated(since(now->dropped, before->dropped), 40);
+	word[QOS_RULES_DELAY] = saturated(now->delay_max_ns, 42);
+}
+
+/* Into the chain's frame. */
+void qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
+			    struct qos_extension_program *program)
+{
+	struct qos_rules_frame *frame = qos_chain_frame(supervisor->extender->chain);
+	const struct qos_contract *contract = live->contract;
+
+	if (!program->net_before)
+		program->net_before = calloc(contract->n_net + 1, sizeof(*program->net_before));
+	for (size_t i = 0; i < contract->n_net; i++) {
+		int64_t *word = (int64_t *)frame->stream[contract->n_cpu + i].word;
+		struct qos_net_counts now;
+
+		memset(word, 0, sizeof(frame->stream[0]));
+		word[QOS_RULES_ATTRIBUTE] = qos_chain_value(
+			supervisor->extender->chain, live->extension->number, live->n_streams + i);
+		if (!program->net_before ||
+		    !qos_network_counts(supervisor, contract->name, contract->net[i].name, &now))
+			continue;
+		fill(&now, &program->net_before[i], word);
+		program->net_before[i] = now;
+	}
+}
