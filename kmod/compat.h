@@ -7,9 +7,15 @@
 #pragma once
 
 #include <linux/hrtimer.h>
+#include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/version.h>
+
+/* skb_gso_segment(): before, <linux/netdevice.h> */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "qos_dwcs needs Linux 6.1 or newer"

@@ -14,6 +14,7 @@
 
 #include "qos.h"
 #include "rules.h"
+#include "sch_dwcs.h"
 
 struct qos_config qos_config = {
 	.band_first = 10,
@@ -107,8 +108,15 @@ static int __init qos_init(void)
 	error = qos_genl_register();
 	if (error)
 		goto remove_state;
+	error = qos_sch_register();
+	if (error)
+		goto unregister_genl;
 	return 0;
 
+unregister_genl:
+	qos_genl_unregister();
+	qos_lease_stop();
+	flush();
 remove_state:
 	cpuhp_remove_state_nocalls(hotplug);
 unregister_probes:
@@ -125,6 +133,7 @@ stop_worker:
  */
 static void __exit qos_exit(void)
 {
+	qos_sch_unregister();
 	qos_genl_unregister();
 	qos_lease_stop();
 	flush();
@@ -143,3 +152,5 @@ MODULE_DESCRIPTION("Window-constrained scheduling of threads (DWCS)");
 MODULE_AUTHOR("qosd");
 MODULE_VERSION("1");
 MODULE_ALIAS_GENL_FAMILY("qos_dwcs");
+MODULE_ALIAS("net-sch-dwcs"); /* how a kernel asks for a qdisc since 6.8, */
+MODULE_ALIAS("sch_dwcs");     /* and before */

@@ -80,7 +80,6 @@ struct qos_stats {
 	u32 latency[QOS_DWCS_HIST_BUCKETS];
 };
 
-void qos_hist_add(u32 *buckets, u64 ns);
 void qos_stats_job(struct qos_stats *stats, u64 deadline_ns, u64 response_ns, u64 used_ns);
 void qos_stats_latency(struct qos_stats *stats, u64 limit_ns, u64 ns);
 void qos_stats_fold(struct qos_stats *sum, const struct qos_stats *stats);

@@ -5,31 +5,8 @@
  * over its threads and over those that it had. The layout of the histograms is that of the BPF
  * monitor (bpf/hist.bpf.h), so that a daemon need not know who counted.
  */
-#include <linux/log2.h>
-
+#include "hist.h"
 #include "qos.h"
-
-#define HIST_SHIFT_MIN 10
-#define HIST_SHIFT_MAX 36
-#define HIST_SUB_BITS  3
-
-static u32 bucket_of(u64 ns)
-{
-	u32 log;
-
-	if (ns >> HIST_SHIFT_MAX)
-		return QOS_DWCS_HIST_BUCKETS - 1;
-	if (!(ns >> HIST_SHIFT_MIN))
-		return 0;
-	log = ilog2(ns);
-	return 1 + ((log - HIST_SHIFT_MIN) << HIST_SUB_BITS) +
-	       ((ns >> (log - HIST_SUB_BITS)) & ((1 << HIST_SUB_BITS) - 1));
-}
-
-void qos_hist_add(u32 *buckets, u64 ns)
-{
-	buckets[bucket_of(ns)]++;
-}
 
 void qos_stats_job(struct qos_stats *stats, u64 deadline_ns, u64 response_ns, u64 used_ns)
 {

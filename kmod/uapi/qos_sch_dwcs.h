@@ -72,8 +72,8 @@
 #define QOS_SCH_DWCS_MINOR_MAX	   0xfffe
 #define QOS_SCH_DWCS_MINOR_DEFAULT 0xffff
 
-#define QOS_SCH_DWCS_PERIOD_MIN_NS 1000ULL	   /* 1 us */
-#define QOS_SCH_DWCS_PERIOD_MAX_NS 500000000000ULL /* 500 s */
+#define QOS_SCH_DWCS_PERIOD_MIN_NS 1000ULL	    /* 1 us */
+#define QOS_SCH_DWCS_PERIOD_MAX_NS 500000000000ULL  /* 500 s */
 #define QOS_SCH_DWCS_RATE_MAX	   1250000000000ULL /* 10 Tbit/s */
 #define QOS_SCH_DWCS_PACKET_MAX	   65536
 #define QOS_SCH_DWCS_WINDOW_Y_MAX  1000
@@ -110,7 +110,7 @@ enum qos_sch_dwcs_attr {
 				  * [50000]
 				  */
 	QOS_SCH_DWCS_A_MAJOR,	 /* u32, 1 to 0xffff [the handle's]: of a priority */
-	QOS_SCH_DWCS_A_CLASSES,	 /* u32, dump only: there are, the default one not counted */
+	QOS_SCH_DWCS_A_CLASSES, /* u32, dump only: there are, the default one not counted */
 	__QOS_SCH_DWCS_A_MAX
 };
 
@@ -120,18 +120,18 @@ enum qos_sch_dwcs_attr {
 enum qos_sch_dwcs_class_attr {
 	QOS_SCH_DWCS_CLASS_A_UNSPEC,
 	QOS_SCH_DWCS_CLASS_A_PAD,
-	QOS_SCH_DWCS_CLASS_A_RATE,   /* u64 bytes/s, 1 to RATE_MAX [PACKET a PERIOD]; at least that */
+	QOS_SCH_DWCS_CLASS_A_RATE, /* u64 bytes/s, to RATE_MAX: at least PACKET a PERIOD; 0: that [0] */
 	QOS_SCH_DWCS_CLASS_A_PACKET, /* u32: the longest packet, 1 to PACKET_MAX */
-	QOS_SCH_DWCS_CLASS_A_PERIOD, /* u64 ns, PERIOD_MIN_NS to PERIOD_MAX_NS [PACKET / RATE, rounded
-				      * up, and again with each change of these]; 0: back to this
+	QOS_SCH_DWCS_CLASS_A_PERIOD, /* u64 ns, PERIOD_MIN_NS to PERIOD_MAX_NS; 0: PACKET / RATE, rounded
+				      * up, anew with each change of these [0]
 				      */
-	QOS_SCH_DWCS_CLASS_A_DEADLINE, /* u64 ns, to PERIOD; no shorter than a packet's transmission;
-					* 0: back to this [the period]
+	QOS_SCH_DWCS_CLASS_A_DEADLINE, /* u64 ns, to the period, and no shorter than a packet's
+					* transmission; 0: the period [0]
 					*/
-	QOS_SCH_DWCS_CLASS_A_X,	    /* u32: to Y [0] */
-	QOS_SCH_DWCS_CLASS_A_Y,	    /* u32: to WINDOW_Y_MAX [0: no window, plain EDF] */
-	QOS_SCH_DWCS_CLASS_A_LATE,  /* u32, enum qos_sch_dwcs_late [DROP] */
-	QOS_SCH_DWCS_CLASS_A_LIMIT, /* u32 packets, 1 to LIMIT_MAX [200] */
+	QOS_SCH_DWCS_CLASS_A_X,	       /* u32: to Y [0] */
+	QOS_SCH_DWCS_CLASS_A_Y,	       /* u32: to WINDOW_Y_MAX [0: no window, plain EDF] */
+	QOS_SCH_DWCS_CLASS_A_LATE,     /* u32, enum qos_sch_dwcs_late [DROP] */
+	QOS_SCH_DWCS_CLASS_A_LIMIT,    /* u32 packets, 1 to LIMIT_MAX [200] */
 	__QOS_SCH_DWCS_CLASS_A_MAX
 };
 
@@ -150,7 +150,8 @@ struct qos_sch_dwcs_class_stats {
 	__u64 dropped_limit;  /* that came when LIMIT waited */
 	__u64 dropped_purged; /* that waited when the device was shut down, or the qdisc reset */
 	__u64 oversize;	      /* longer than PACKET: went to the default class */
-	__u64 period_ns;      /* that is in force */
+	__u64 period_ns;      /* in force */
+	__u64 deadline_ns;    /* in force */
 	__u64 delay_max_ns;   /* from arrival to being sent */
 	__u32 k;	      /* k', requests left of the window */
 	__u32 m;	      /* m', how many of them must be served */
