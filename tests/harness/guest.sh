@@ -20,7 +20,7 @@ module_suite() {
 }
 
 # What the abuse of the module has at least to be, and how long that may take.
-stress_full=(--loads 1000 --messages 100000 --seconds 180 --hotplugs 100 --removals 100)
+stress_full=(--loads 1000 --messages 100000 --seconds 180 --hotplugs 100 --removals 100 --changes 1000)
 
 # stress [--full] [KERNEL] [FIGURE-OR-NAME]...
 stress() {

@@ -124,10 +124,10 @@ suites_together() {
   in_parallel run_suite man script_suite as_user tests/man/run.sh build/cli/qosctl
   in_parallel run_suite policies as_user build/cli/qosctl check policies/
   in_parallel run_suite policies-nobody clone_suite
-  in_parallel run_timed stress-rt stress rt --loads 5 --messages 500 --seconds 8 --hotplugs 3 --removals 3
+  in_parallel run_timed stress-rt stress rt --loads 5 --messages 500 --seconds 8 --hotplugs 3 --removals 3 --changes 60
   if [ -n "$lab" ]; then
     in_parallel run_timed lab live_suite script_suite env tests/vm/selftest.sh lab
-    in_parallel run_timed stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4
+    in_parallel run_timed stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4 --changes 100
   fi
   wait
 }
@@ -138,6 +138,9 @@ suites_alone() {
   [ -z "${QOS_LAB:-}" ] || run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
   run_timed extensions-rt module_suite rt --timeout 600 -- tests/vm/test_extensions.py
   run_timed claims-rt module_suite rt --virtual-time --shift 3 -- tests/vm/test_module.py bundle_runs
+  run_timed qdisc-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/test_qdisc.py
+  [ -z "${QOS_LAB:-}" ] || run_timed qdisc-rt61 module_suite rt61 --virtual-time --shift 3 --timeout 600 -- tests/vm/test_qdisc.py
+  run_timed flows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/test_flows.py 12
   run_timed windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
   run_timed live live_suite meson_suite env build live
   run_timed daemon-rt module_suite rt --cpus 1 --timeout 1200 -- tests/vm/test_daemon.py

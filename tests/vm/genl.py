@@ -32,20 +32,28 @@ NESTS = {"STREAM_A_STATS": "STATS", "CPU_A_COUNTERS": "CPU_COUNT", "CONTRACT_A_S
 HISTOGRAMS = "RESPONSE SLACK USED_HIST LATENCY".split()
 
 
-def enums():
-    """name without QOS_DWCS_ -> number"""
-    text = "".join(open(header, encoding="ascii").read() for header in HEADERS)
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+def text_of(*headers):
+    """Without comments."""
+    text = ""
+    for header in headers:
+        with open(header, encoding="ascii") as file:
+            text += file.read()
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+
+
+def enums(headers=HEADERS, prefix="QOS_DWCS_"):
+    """name without the prefix -> number"""
+    text = text_of(*headers)
     values = {}
     for body in re.findall(r"enum\s+\w+\s*\{(.*?)\}", text, flags=re.S):
         n = 0
         for item in filter(None, (i.strip() for i in body.split(","))):
             name, _, value = (p.strip() for p in item.partition("="))
             n = int(value) if value else n
-            values[name.replace("QOS_DWCS_", "", 1)] = n
+            values[name.replace(prefix, "", 1)] = n
             n += 1
-    for name, value in re.findall(r"#define QOS_DWCS_(\w+)\s+(\d+)U?L*\b", text):
-        values[name] = int(value)
+    for name, value in re.findall(rf"#define {prefix}(\w+)\s+(0x[0-9a-f]+|\d+)U?L*\b", text):
+        values[name] = int(value, 0)
     return values
 
 
@@ -149,15 +157,20 @@ def unpack(space, data):
     return out
 
 
+def netlink_socket(protocol):
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    sock.setsockopt(SOL_NETLINK, EXT_ACK, 1)
+    sock.setsockopt(SOL_NETLINK, CAP_ACK, 1)
+    if os.geteuid() == 0:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
+    sock.bind((0, 0))
+    return sock
+
+
 class Netlink:
     def __init__(self, like=None):
         """like: another one, that knows the family; then nothing has been read from the socket yet."""
-        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
-        self.sock.setsockopt(SOL_NETLINK, EXT_ACK, 1)
-        self.sock.setsockopt(SOL_NETLINK, CAP_ACK, 1)
-        if os.geteuid() == 0:
-            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
-        self.sock.bind((0, 0))
+        self.sock = netlink_socket(NETLINK_GENERIC)
         self.seq = 0
         self.interrupted = False
         self.family, self.groups = (like.family, like.groups) if like else (None, {})

@@ -5,7 +5,8 @@ promises, but at whether in the end nobody is stuck and everybody is scheduled a
     ./dev stress [--full] [KERNEL]
     ./dev vm KERNEL --timeout S -- python3 -B tests/vm/stress_module.py [--FIGURE N]... [NAME]...
 
-The figures: --loads, --messages, --seconds (of each kind of abuse), --hotplugs, --removals.
+The figures: --loads, --messages, --seconds (of each kind of abuse), --hotplugs, --removals, --changes (of the
+qdisc).
 """
 import argparse
 import contextlib
@@ -19,6 +20,7 @@ import threading
 import time
 
 # pylint: disable=missing-function-docstring
+import stress_qdisc
 import stress_world as world
 from genl import pack
 from lab_test import module as module_by
@@ -27,7 +29,7 @@ from lab_test import (CHURN, MS, N, Netlink, Program, Refused, attach, build_pro
 from stress_world import Groups, load, unload
 
 ONLINE = "/sys/devices/system/cpu/cpu1/online"
-FIGURES = {"loads": 50, "messages": 5000, "seconds": 15, "hotplugs": 10, "removals": 10}
+FIGURES = {"loads": 50, "messages": 5000, "seconds": 15, "hotplugs": 10, "removals": 10, "changes": 300}
 WANTED = argparse.Namespace()
 
 
@@ -412,6 +414,23 @@ def hotplugs(rng, pids, groups, end):
     unload()
 
 
+# --- the qdisc ---
+
+def test_qdisc_changes():
+    with module():
+        stress_qdisc.changes(WANTED.changes)
+
+
+def test_qdisc_fuzzed():
+    with module():
+        stress_qdisc.fuzz(WANTED.messages)
+
+
+def test_qdisc_ends():
+    with module():
+        stress_qdisc.ends(WANTED.seconds)
+
+
 # --- all of it ---
 
 def checked(test):
@@ -442,7 +461,8 @@ def main():
     be_heard()
     build_worker()
     build_program(CHURN, "churn.c")
-    tests = [test_loads, test_fuzzed_messages, test_churn, test_death, test_meddling, test_removal_under_load, test_hotplug]
+    tests = [test_loads, test_fuzzed_messages, test_churn, test_death, test_meddling, test_removal_under_load, test_hotplug,
+             test_qdisc_changes, test_qdisc_fuzzed, test_qdisc_ends]
     return run([checked(t) for t in tests if not WANTED.only or any(o in t.__name__ for o in WANTED.only)],
                twice=False)
 
