@@ -116,9 +116,11 @@ static struct qos_net_if *add_if(struct qos_network *network, const char *name)
 	return interface;
 }
 
+#define PROBED_MAX 1024
+
 struct probing {
-	const struct qos_network *network;
 	struct qos_host *host;
+	int ifindex[PROBED_MAX]; /* of host->interfaces */
 };
 
 /* A root that somebody set up; what stands in place of ours is drift instead. */
@@ -136,17 +138,20 @@ static void find_foreign(const struct qos_network *network, struct qos_interface
 
 static int take_interface(void *data, const struct qos_tc_link *link)
 {
-	const struct probing *probing = data;
+	struct probing *probing = data;
 	struct qos_host *host = probing->host;
 	struct qos_interface *wider;
 
 	for (size_t i = 0; i < host->n_interfaces; i++) {
-		if (!strcmp(host->interfaces[i].name, link->name))
+		if (probing->ifindex[i] == link->ifindex)
 			return 0;
 	}
-	wider = reallocarray(host->interfaces, host->n_interfaces + 1, sizeof(*wider));
+	wider = host->n_interfaces < PROBED_MAX
+			? reallocarray(host->interfaces, host->n_interfaces + 1, sizeof(*wider))
+			: NULL;
 	if (!wider)
 		return -ENOMEM;
+	probing->ifindex[host->n_interfaces] = link->ifindex;
 	host->interfaces = wider;
 	wider = &wider[host->n_interfaces++];
 	*wider = (struct qos_interface){.speed_bps = link->speed_bps,
@@ -155,7 +160,22 @@ static int take_interface(void *data, const struct qos_tc_link *link)
 	return 0;
 }
 
-static int index_of(void *data, const struct qos_tc_link *link)
+void qos_network_probe(struct qos_supervisor *supervisor, struct qos_host *host)
+{
+	_cleanup_free_ struct probing *probing = calloc(1, sizeof(*probing));
+	const struct qos_network *network = supervisor->network;
+
+	if (!is_open(network) || !probing)
+		return;
+	probing->host = host;
+	host->n_interfaces = 0;
+	qos_tc_each_link(network->tc, take_interface, probing);
+	/* afterwards, since there is one request at a time on the socket */
+	for (size_t i = 0; i < host->n_interfaces; i++)
+		find_foreign(network, &host->interfaces[i], probing->ifindex[i]);
+}
+
+static int take_known(void *data, const struct qos_tc_link *link)
 {
 	struct qos_network *network = data;
 	struct qos_net_if *interface = find_if(network, link->name);
@@ -164,60 +184,27 @@ static int index_of(void *data, const struct qos_tc_link *link)
 		return 0;
 	if (interface->ifindex != link->ifindex)
 		interface->set = interface->drifted = false;
+	interface->still_there = true;
 	interface->ifindex = link->ifindex;
 	interface->bps = link->speed_bps;
 	interface->largest_bytes = link->largest_bytes;
 	return 0;
 }
 
-struct seen_link {
-	struct qos_tc_link link;
-	bool found;
-	const char *name;
-};
-
-static int take_named(void *data, const struct qos_tc_link *link)
-{
-	struct seen_link *seen = data;
-
-	if (strcmp(link->name, seen->name) != 0)
-		return 0;
-	seen->link = *link;
-	seen->found = true;
-	return 1;
-}
-
-void qos_network_probe(struct qos_supervisor *supervisor, struct qos_host *host)
-{
-	const struct qos_network *network = supervisor->network;
-	struct probing probing = {.network = network, .host = host};
-
-	if (!is_open(network))
-		return;
-	host->n_interfaces = 0;
-	qos_tc_each_link(network->tc, take_interface, &probing);
-	/* asked by themselves: one request at a time is on the socket */
-	for (size_t i = 0; i < host->n_interfaces; i++) {
-		struct seen_link seen = {.name = host->interfaces[i].name};
-
-		if (qos_tc_each_link(network->tc, take_named, &seen) > 0)
-			find_foreign(network, &host->interfaces[i], seen.link.ifindex);
-	}
-}
-
 /* Who is there now, of those that are known. */
 static void look_at_links(struct qos_network *network)
 {
+	for (size_t i = 0; i < network->n_ifs; i++)
+		network->ifs[i].still_there = false;
+	if (qos_tc_each_link(network->tc, take_known, network) < 0)
+		return;
 	for (size_t i = 0; i < network->n_ifs; i++) {
 		struct qos_net_if *interface = &network->ifs[i];
-		struct seen_link seen = {.name = interface->name};
 
-		if (qos_tc_each_link(network->tc, take_named, &seen) > 0) {
-			index_of(network, &seen.link);
-		} else {
-			interface->ifindex = 0;
-			interface->set = interface->drifted = false;
-		}
+		if (interface->still_there)
+			continue;
+		interface->ifindex = 0;
+		interface->set = interface->drifted = false;
 	}
 }
 

@@ -140,12 +140,20 @@ static void follow(struct qos_supervisor *supervisor)
 	qos_supervisor_reload(supervisor, &summary);
 }
 
+static bool module_changed(struct qos_network *network)
+{
+	bool before = network->module_there;
+
+	network->module_there = access("/sys/module/qos_dwcs", F_OK) == 0;
+	return network->module_there != before;
+}
+
 static void look(struct qos_supervisor *supervisor)
 {
 	struct qos_network *network = supervisor->network;
 
-	if (links_changed(network))
-		network->look_due = true;
+	network->look_due |= links_changed(network);
+	network->look_due |= module_changed(network);
 	follow(supervisor);
 	for (size_t i = 0; i < network->n_ifs; i++)
 		verify(supervisor, &network->ifs[i]);

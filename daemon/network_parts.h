@@ -54,6 +54,7 @@ struct qos_network {
 	size_t n_homes;
 	bool flows_due;
 	bool flows_failed;  /* they could not be set: told */
+	bool module_there;  /* at the last look: it may come where its own family cannot be heard */
 	bool look_due;	    /* interfaces changed: to be admitted again */
 	uint64_t looked_ns; /* CLOCK_MONOTONIC */
 };
