@@ -178,22 +178,22 @@ static void judge_turn(struct qos_supervisor *supervisor, struct qos_net_slot *s
 {
 	const struct qos_tc_stats *now = &slot->stats.tc;
 	uint64_t sent = now->packets - slot->before_packets;
-	uint64_t dropped = now->dropped - slot->before_dropped;
+	uint64_t dropped = now->dropped - slot->before_dropped, requests = sent + dropped;
 	bool anew = now->packets < slot->before_packets || now->dropped < slot->before_dropped;
 
 	slot->before_packets = now->packets;
 	slot->before_dropped = now->dropped;
-	if (anew || slot->stats.by_window || sent + dropped == 0)
+	if (anew || slot->stats.by_window || requests == 0)
 		return;
 	slot->windows++;
-	if (!wish->window.y || dropped * wish->window.y <= wish->window.x * (sent + dropped))
+	if (!wish->window.y || dropped * wish->window.y <= wish->window.x * requests)
 		return;
 	slot->violations++;
 	if (slot->violations == 1)
 		qos_tell(supervisor, QOS_HISTORY_VIOLATION, slot->contract, slot->stream, NULL,
 			 "its queue dropped %llu of %llu packets in a turn, more than its window "
 			 "allows",
-			 (unsigned long long)dropped, (unsigned long long)(sent + dropped));
+			 (unsigned long long)dropped, (unsigned long long)requests);
 }
 
 static void judge_if(struct qos_supervisor *supervisor, struct qos_net_if *interface)

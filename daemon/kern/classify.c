@@ -298,7 +298,7 @@ static bool find_mount(char *buf, size_t size)
 	while (mounts && !found && (entry = getmntent(mounts))) {
 		found = !strcmp(entry->mnt_type, "cgroup2") && strlen(entry->mnt_dir) < size;
 		if (found)
-			strcpy(buf, entry->mnt_dir);
+			snprintf(buf, size, "%s", entry->mnt_dir);
 	}
 	if (mounts)
 		endmntent(mounts);

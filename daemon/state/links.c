@@ -65,7 +65,7 @@ static int append(struct qos_links *links, struct qos_link_record *record)
 
 static json_t *print_options(const struct qos_link_record *record)
 {
-	char text[2 * QOS_LINKS_OPTIONS_MAX + 1] = "";
+	char text[sizeof("ff") * QOS_LINKS_OPTIONS_MAX] = "";
 
 	for (size_t i = 0; i < record->options_len; i++)
 		sprintf(text + 2 * i, "%02x", record->options[i]);
@@ -99,7 +99,7 @@ static int parse_options(const char *text, struct qos_link_record *record)
 {
 	size_t len = strlen(text);
 
-	if (len % 2 || len > 2 * QOS_LINKS_OPTIONS_MAX || strspn(text, "0123456789abcdef") != len)
+	if (len % 2 || len > 2UL * QOS_LINKS_OPTIONS_MAX || strspn(text, "0123456789abcdef") != len)
 		return -EINVAL;
 	record->options_len = len / 2;
 	record->options = malloc(record->options_len + 1);
@@ -123,8 +123,8 @@ static int parse_record(json_t *json, struct qos_links *links)
 	    strlen(name) >= sizeof(record.name) || strlen(kind) >= sizeof(record.kind) ||
 	    handle < 0 || handle > UINT32_MAX)
 		return -EINVAL;
-	strcpy(record.name, name);
-	strcpy(record.kind, kind);
+	snprintf(record.name, sizeof(record.name), "%s", name);
+	snprintf(record.kind, sizeof(record.kind), "%s", kind);
 	record.clsact = clsact;
 	record.foreign = foreign;
 	record.handle = (uint32_t)handle;

@@ -123,7 +123,7 @@ TESTS = [test_windows, test_module_comes, test_drift, test_named_and_absent]
 
 def main():
     chosen = [test for test in TESTS if not sys.argv[1:] or test.__name__[5:] in sys.argv[1:]]
-    return run(chosen, twice=False)
+    return run(chosen)
 
 
 if __name__ == "__main__":
