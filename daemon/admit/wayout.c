@@ -131,7 +131,7 @@ static bool with_period(struct qos_attempt *attempt, uint64_t ns)
 
 static enum qos_answer longer_period(struct qos_attempt *attempt)
 {
-	uint64_t lo = attempt->stream->period.ns, hi = lo;
+	uint64_t lo = attempt->stream->period.ns, hi;
 	char text[QOS_UNIT_MAX];
 
 	if (lo > UINT64_MAX / QOS_WAYOUT_SCALE / 2)
