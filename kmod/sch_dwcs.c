@@ -99,8 +99,7 @@ static const char *refusal_of(const struct qos_sch *q, const struct wanted *want
 
 		if (class && qos_sch_cost(&wanted->pace, wanted->rate, class->packet) >
 				     class->flow.request.deadline)
-			return "a packet of one of the classes takes longer than its deadline at "
-			       "this rate";
+			return "a class's packet takes longer than its deadline at this rate";
 	}
 	return NULL;
 }

@@ -307,7 +307,7 @@ void qos_sch_class_fold(struct qos_sch_dwcs_stats *sum, const struct qos_sch_cla
 	sum->oversize += of->oversize;
 }
 
-static int delete (struct Qdisc *sch, unsigned long arg, struct netlink_ext_ack *extack)
+static int remove(struct Qdisc *sch, unsigned long arg, struct netlink_ext_ack *extack)
 {
 	struct qos_sch *q = qdisc_priv(sch);
 	struct qos_sch_class *class = qos_sch_find(q, arg);
@@ -473,7 +473,7 @@ const struct Qdisc_class_ops qos_sch_class_ops = {
 	.qlen_notify = qlen_notify,
 	.find = find,
 	.change = change,
-	.delete = delete,
+	.delete = remove,
 	.walk = walk,
 	.tcf_block = tcf_block,
 	.bind_tcf = bind,
