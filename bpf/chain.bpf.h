@@ -212,6 +212,10 @@ QOS_GLOBAL int qos_judge(__u32 number, __u64 id, __s64 value, __u64 now)
 	struct qos_guard_contract *contract = contract_of(number);
 	__u64 kind = id >> 16, index = id & 0xffff, verdict = QOS_REFUSED_OWNER;
 
+	if (kind == QOS_RULES_MISSED) {
+		count(&contract->dropped, 1);
+		return 0;
+	}
 	if (kind == QOS_RULES_EMIT)
 		verdict = emit_signal(contract, number, index, now);
 	else if (index < contract->n_attributes &&

@@ -103,6 +103,7 @@ enum qos_rules_attribute {
 	QOS_RULES_CPU_RUNTIME = 1, /* ns */
 	QOS_RULES_NET_RATE,	   /* bits a second */
 	QOS_RULES_EMIT,
+	QOS_RULES_MISSED, /* of who only hands events on: this one found no room */
 };
 #define QOS_RULES_ATTRIBUTE_ID(kind, index) ((__u32)(kind) << 16 | (__u32)(index))
 

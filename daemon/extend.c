@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "extend_parts.h"
+#include "kern/sandbox.h"
 #include "module.h"
 #include "tell.h"
 #include "util/clock.h"
@@ -41,6 +42,7 @@ void qos_extend_open(struct qos_supervisor *supervisor)
 	}
 	if (r == 0) {
 		supervisor->extender = extender;
+		qos_extension_sandbox_open(supervisor);
 		return;
 	}
 	if (extender)
@@ -55,6 +57,7 @@ void qos_extend_close(struct qos_supervisor *supervisor)
 	if (!supervisor->extender)
 		return;
 	qos_extend_drop_all(supervisor);
+	qos_sandbox_pool_free(supervisor->extender->sandboxes);
 	qos_chain_free(supervisor->extender->chain);
 	close(supervisor->extender->timer_fd);
 	free(supervisor->extender->shares);
@@ -69,6 +72,11 @@ int qos_extend_fd(const struct qos_supervisor *supervisor)
 int qos_extend_timer_fd(const struct qos_supervisor *supervisor)
 {
 	return supervisor->extender ? supervisor->extender->timer_fd : -1;
+}
+
+static bool in_process(const struct qos_live *live)
+{
+	return live->contract->placement == QOS_PLACEMENT_USER;
 }
 
 /* --- loading --- */
@@ -87,6 +95,23 @@ static struct qos_extension_program *find_program(struct qos_extension *extensio
 			return &extension->programs[i];
 	}
 	return NULL;
+}
+
+/* Ticks have all streams, other events one; `late` is both raised and called. */
+static int forward_program(struct qos_supervisor *supervisor, const struct qos_live *live,
+			   uint32_t number, const struct qos_program *program, uint32_t index,
+			   uint32_t *slot, struct qos_diag *diag)
+{
+	struct qos_chain *chain = supervisor->extender->chain;
+	size_t n = live->contract->n_cpu + live->contract->n_net;
+	int r = 0;
+
+	if (program->event.kind == QOS_RULE_TICK)
+		return qos_chain_forward(chain, number, QOS_CHAIN_RAW, index, n, diag, slot);
+	r = qos_chain_forward(chain, number, QOS_CHAIN_SWITCH, index, 1, diag, slot);
+	if (r == 0 && program->event.kind == QOS_RULE_LATE)
+		r = qos_chain_forward(chain, number, QOS_CHAIN_RAW, index, 1, diag, slot);
+	return r;
 }
 
 static int load_program(struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -125,7 +150,10 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		struct qos_extension_program *was = find_program(old, &program->event), *place;
 		uint32_t slot = was ? was->slot : 0;
 
-		r = load_program(supervisor, live, extension, program, &slot, diag);
+		r = extension->in_process
+			    ? forward_program(supervisor, live, extension->number, program,
+					      (uint32_t)i, &slot, diag)
+			    : load_program(supervisor, live, extension, program, &slot, diag);
 		if (r < 0)
 			break;
 		place = &extension->programs[extension->n_programs++];
@@ -138,7 +166,8 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 			place->before = TAKE_PTR(was->before);
 			place->net_before = TAKE_PTR(was->net_before);
 		}
-		extension->n_insns += program->code.n_insns;
+		if (!extension->in_process)
+			extension->n_insns += program->code.n_insns;
 	}
 	return r;
 }
@@ -210,6 +239,7 @@ static int new_number(struct qos_supervisor *supervisor, const struct qos_live *
 					  .n_state = extension->n_state,
 					  .n_keys = extension->n_keys,
 					  .name = live->contract->name,
+					  .mappable = extension->in_process,
 					  .shape = qos_extension_hash(extension)};
 	int r;
 
@@ -328,6 +358,11 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 		return r;
 	r = load_programs(supervisor, live, extension, same ? live->extension : NULL, compiled,
 			  diag);
+	if (r == 0 && in_process(live)) {
+		if (same) /* two would take each other's events */
+			qos_extension_sandbox_end(live->extension);
+		r = qos_extension_sandbox_begin(supervisor, live, extension, false, diag);
+	}
 	if (r < 0) {
 		if (!same)
 			qos_chain_remove(supervisor->extender->chain, extension->number);
@@ -346,8 +381,9 @@ static bool moves(const struct qos_supervisor *supervisor, const struct qos_live
 static bool wants_loading(const struct qos_supervisor *supervisor, const struct qos_live *live)
 {
 	if (live->state != QOS_LIVE_IN_FORCE || !live->contract->n_rules ||
-	    !(live->n_streams + live->contract->n_net) ||
-	    live->contract->placement != QOS_PLACEMENT_KERNEL || supervisor->panicked)
+	    !(live->n_streams + live->contract->n_net) || supervisor->panicked ||
+	    (in_process(live) && (!qos_extension_sandbox_can(supervisor) ||
+				  qos_extension_belongs_there(supervisor, live))))
 		return false;
 	return live->extension ? live->extension->outdated || moves(supervisor, live)
 			       : !live->rules_failed;

@@ -62,6 +62,11 @@ void qos_extend_dispatch(struct qos_supervisor *supervisor);
 int qos_extend_timer_fd(const struct qos_supervisor *supervisor);
 void qos_extend_tick(struct qos_supervisor *supervisor);
 
+/* Those of rules in processes (extend_sandbox.c); and is this process one of them? */
+int qos_extend_sandbox_fd(const struct qos_supervisor *supervisor);
+void qos_extend_sandbox_dispatch(struct qos_supervisor *supervisor);
+bool qos_extend_is_sandbox(const struct qos_supervisor *supervisor, pid_t pid);
+
 /* Once a turn of the slow loop. */
 void qos_extend_turn(struct qos_supervisor *supervisor);
 

@@ -11,7 +11,6 @@
 struct batch {
 	struct qos_supervisor *supervisor;
 	bool changed;
-	bool net_changed;
 };
 
 static struct qos_live *find_live(const struct qos_supervisor *supervisor, uint32_t number)
@@ -34,7 +33,7 @@ static void on_value(struct qos_extension *extension, const struct qos_change *c
 	extension->last_step = step;
 }
 
-static bool tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
+static void tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
 		      const struct qos_change *change)
 {
 	const struct qos_net_stream *wish =
@@ -45,7 +44,30 @@ static bool tell_rate(struct qos_supervisor *supervisor, const struct qos_live *
 		 "network.%s.rate: %s -> %s, a rule", wish->name,
 		 qos_print_rate(old, sizeof(old), (uint64_t)change->old),
 		 qos_print_rate(now, sizeof(now), (uint64_t)change->value));
-	return true;
+}
+
+bool qos_extension_change(struct qos_supervisor *supervisor, struct qos_live *live,
+			  const struct qos_change *change)
+{
+	switch ((enum qos_change_type)change->type) {
+	case QOS_CHANGE_VALUE:
+		on_value(live->extension, change);
+		if (change->index < live->extension->n_streams)
+			return true;
+		tell_rate(supervisor, live, change);
+		supervisor->extender->rates_changed = true;
+		return true;
+	case QOS_CHANGE_SIGNAL:
+		if (change->index < live->extension->n_signals)
+			qos_tell(supervisor, QOS_HISTORY_SIGNAL, live->contract->name, NULL, NULL,
+				 "%s", live->extension->signals[change->index]);
+		break;
+	case QOS_CHANGE_BREACH:
+		if (!live->extension->quarantine)
+			qos_extension_quarantine(supervisor, live, QOS_QUARANTINE_BREACH);
+		break;
+	}
+	return false;
 }
 
 static void on_change(void *data, const struct qos_change *change)
@@ -53,26 +75,16 @@ static void on_change(void *data, const struct qos_change *change)
 	struct batch *batch = data;
 	struct qos_live *live = find_live(batch->supervisor, change->contract);
 
-	if (!live)
-		return;
-	switch ((enum qos_change_type)change->type) {
-	case QOS_CHANGE_VALUE:
-		on_value(live->extension, change);
-		if (change->index < live->extension->n_streams)
-			batch->changed = true;
-		else
-			batch->net_changed = tell_rate(batch->supervisor, live, change);
-		return;
-	case QOS_CHANGE_SIGNAL:
-		if (change->index < live->extension->n_signals)
-			qos_tell(batch->supervisor, QOS_HISTORY_SIGNAL, live->contract->name, NULL,
-				 NULL, "%s", live->extension->signals[change->index]);
-		return;
-	case QOS_CHANGE_BREACH:
-		if (!live->extension->quarantine)
-			qos_extension_quarantine(batch->supervisor, live, QOS_QUARANTINE_BREACH);
-		return;
-	}
+	if (live)
+		batch->changed |= qos_extension_change(batch->supervisor, live, change);
+}
+
+void qos_extension_carry_out(struct qos_supervisor *supervisor)
+{
+	qos_supervisor_reconcile(supervisor);
+	if (supervisor->extender->rates_changed)
+		qos_network_settle(supervisor);
+	supervisor->extender->rates_changed = false;
 }
 
 void qos_extend_dispatch(struct qos_supervisor *supervisor)
@@ -81,7 +93,5 @@ void qos_extend_dispatch(struct qos_supervisor *supervisor)
 
 	qos_chain_dispatch(supervisor->extender->chain, on_change, &batch);
 	if (batch.changed)
-		qos_supervisor_reconcile(supervisor);
-	if (batch.net_changed)
-		qos_network_settle(supervisor);
+		qos_extension_carry_out(supervisor);
 }

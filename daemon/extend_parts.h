@@ -42,6 +42,7 @@ struct qos_extension {
 	size_t n_streams;
 	size_t n_net;			      /* network streams: their attributes are behind */
 	bool outdated;			      /* an older version's: to be exchanged */
+	bool in_process;		      /* placement: user */
 	bool in_module;			      /* it raises the events, and judges */
 	struct qos_dwcs_rules_stream *pushed; /* what it was told last, n_streams; NULL: nothing */
 	struct qos_extension_program *programs;
@@ -50,6 +51,8 @@ struct qos_extension {
 	size_t n_signals;
 	struct qos_extension_window *windows; /* a stream each; only if there are ticks */
 	size_t n_insns;
+	struct qos_sandbox *sandbox; /* placement: user; NULL in quarantine */
+	uint64_t sandbox_runs;	     /* events of the contract before it */
 	/* quarantine */
 	enum qos_quarantine quarantine;
 	struct qos_quarantine_state suspicion;
@@ -62,7 +65,10 @@ struct qos_extension {
 struct qos_extender {
 	struct qos_chain *chain;
 	int timer_fd;
+	struct qos_sandbox_pool *sandboxes; /* NULL: none can be started; then sandbox_error */
+	int sandbox_error;
 	uint64_t violations_seen; /* of all contracts */
+	bool rates_changed;	  /* of network streams, and that is to be carried out */
 	uint32_t *shares;	  /* of each CPU, that the module was told; NULL: none was */
 };
 
@@ -76,6 +82,19 @@ uint32_t qos_extension_hash(const struct qos_extension *extension);
 bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_extension *extension);
 QOS_DEFINE_CLEANUP(struct qos_extension *, qos_extension_free)
 #define _cleanup_extension_ QOS_CLEANUP(qos_extension_freep)
+
+/* extend_events.c: a change that the guard let pass. true: it is to be carried out. */
+bool qos_extension_change(struct qos_supervisor *supervisor, struct qos_live *live,
+			  const struct qos_change *change);
+
+/* extend_sandbox.c. begin: its slots forward already; `fresh`: events that wait are old. 0 or -errno with
+ * words in diag. */
+void qos_extension_sandbox_open(struct qos_supervisor *supervisor);
+bool qos_extension_sandbox_can(const struct qos_supervisor *supervisor);
+int qos_extension_sandbox_begin(struct qos_supervisor *supervisor, const struct qos_live *live,
+				struct qos_extension *extension, bool fresh, struct qos_diag *diag);
+void qos_extension_sandbox_end(struct qos_extension *extension);
+pid_t qos_extension_sandbox_pid(const struct qos_extension *extension); /* 0: none */
 
 /* extend_tick.c: sets the timer to the earliest tick. */
 void qos_extension_arm(struct qos_supervisor *supervisor);
@@ -115,6 +134,9 @@ static inline uint64_t qos_extension_gap_ns(const struct qos_cpu_stream *wish)
 {
 	return wish->period.ns / 2;
 }
+
+/* extend_events.c: what the guard let pass. */
+void qos_extension_carry_out(struct qos_supervisor *supervisor);
 
 /* extend_limits.c: what admission holds for it (NULL: nothing), and whether rules may set it. */
 const struct qos_stream_grant *qos_extension_reserved(const struct qos_supervisor *supervisor,

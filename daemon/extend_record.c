@@ -13,6 +13,7 @@ void qos_extension_free(struct qos_extension *extension)
 {
 	if (!extension)
 		return;
+	qos_extension_sandbox_end(extension);
 	for (size_t i = 0; i < extension->n_programs; i++) {
 		free(extension->programs[i].before);
 		free(extension->programs[i].net_before);
@@ -110,6 +111,7 @@ int qos_extension_new(const struct qos_live *live, const struct qos_compiled *co
 		return -ENOMEM;
 	extension->n_state = compiled->n_state;
 	extension->n_keys = count_keys(live->contract);
+	extension->in_process = live->contract->placement == QOS_PLACEMENT_USER;
 	extension->n_streams = live->n_streams;
 	extension->n_net = live->contract->n_net;
 	extension->shape = shape_of(live->contract);
@@ -129,9 +131,9 @@ int qos_extension_new(const struct qos_live *live, const struct qos_compiled *co
 bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_extension *extension)
 {
 	return old && old->in_module == extension->in_module &&
-	       !strcmp(old->shape, extension->shape) && old->n_state == extension->n_state &&
-	       old->n_keys == extension->n_keys && old->n_streams == extension->n_streams &&
-	       old->n_net == extension->n_net &&
+	       old->in_process == extension->in_process && !strcmp(old->shape, extension->shape) &&
+	       old->n_state == extension->n_state && old->n_keys == extension->n_keys &&
+	       old->n_streams == extension->n_streams && old->n_net == extension->n_net &&
 	       !memcmp(old->streams, extension->streams, old->n_streams * sizeof(*old->streams)) &&
 	       old->n_signals == extension->n_signals;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What is told of rules: their counts, and why those that should run do not. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "extend_parts.h"
@@ -16,8 +17,14 @@ static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
 		return "they could not be loaded";
 	if (!supervisor->monitor)
 		return "there is no monitor";
-	if (live->contract->placement != QOS_PLACEMENT_KERNEL)
-		return "placement: user is not served yet";
+	if (live->contract->placement == QOS_PLACEMENT_USER &&
+	    !qos_extension_sandbox_can(supervisor))
+		return supervisor->extender && supervisor->extender->sandbox_error == -ENOENT
+			       ? "qosd-sandbox is not installed (placement: user)"
+			       : "no sandbox can be started (placement: user); see qosctl doctor";
+	if (live->contract->placement == QOS_PLACEMENT_USER &&
+	    qos_extension_belongs_there(supervisor, live))
+		return "placement: user is not served under the module yet";
 	return NULL;
 }
 
@@ -96,10 +103,13 @@ json_t *qos_extend_json(const struct qos_supervisor *supervisor, const struct qo
 		json_object_set_new(refused, refusal_names[i],
 				    json_integer((json_int_t)counts.verdicts[i]));
 	return json_pack(
-		"{ss so sI sI sI sf sI sI so sI sI sI sI}", "state",
+		"{ss so ss so sI sI sI sf sI sI so sI sI sI sI}", "state",
 		extension->quarantine ? "quarantined" : "running", "cause",
 		extension->quarantine ? json_string(qos_quarantine_causes[extension->quarantine])
 				      : json_null(),
+		"placement", qos_placement_names[live->contract->placement], "pid",
+		extension->sandbox ? json_integer(qos_extension_sandbox_pid(extension))
+				   : json_null(),
 		"programs", (json_int_t)extension->n_programs, "instructions",
 		(json_int_t)extension->n_insns, "runs", (json_int_t)counts.runs, "ns_a_run",
 		counts.runs ? (double)counts.run_ns / (double)counts.runs : 0.0, "requests",

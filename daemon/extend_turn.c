@@ -139,6 +139,8 @@ void qos_extension_quarantine(struct qos_supervisor *supervisor, struct qos_live
 	struct qos_extension *extension = live->extension;
 
 	extension->quarantine = cause;
+	if (cause)
+		qos_extension_sandbox_end(extension);
 	extension->suspicion = (struct qos_quarantine_state){};
 	qos_chain_mute(supervisor->extender->chain, extension->number, cause);
 	if (extension->in_module)
@@ -171,6 +173,10 @@ int qos_extend_readmit(struct qos_supervisor *supervisor, const char *contract,
 		return QOS_SUPERVISOR_E_REFUSED;
 	}
 	qos_extension_counts(supervisor, live, &live->extension->seen);
+	if (live->extension->in_process)
+		r = qos_extension_sandbox_begin(supervisor, live, live->extension, true, diag);
+	if (r < 0)
+		return diag->n_errors ? QOS_SUPERVISOR_E_REFUSED : r;
 	qos_extension_quarantine(supervisor, live, QOS_QUARANTINE_NONE);
 	*ret_json = json_pack("{si ss}", "schema", 1, "contract", contract);
 	return *ret_json ? 0 : -ENOMEM;

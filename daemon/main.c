@@ -76,6 +76,14 @@ static int on_network(sd_event_source *source, int fd, uint32_t revents, void *d
 	return 0;
 }
 
+static int on_sandbox(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct daemon *daemon = data;
+
+	qos_extend_sandbox_dispatch(daemon->supervisor);
+	return 0;
+}
+
 static int on_tick(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct daemon *daemon = data;
@@ -234,6 +242,9 @@ static int add_sources(struct daemon *daemon)
 	if (r >= 0 && qos_network_fd(daemon->supervisor) >= 0)
 		r = sd_event_add_io(event, NULL, qos_network_fd(daemon->supervisor), EPOLLIN,
 				    on_network, daemon);
+	if (r >= 0 && qos_extend_sandbox_fd(daemon->supervisor) >= 0) /* takes its turn */
+		r = sd_event_add_io(event, NULL, qos_extend_sandbox_fd(daemon->supervisor), EPOLLIN,
+				    on_sandbox, daemon);
 	return r;
 }
 
@@ -331,19 +342,15 @@ static int check_config(const char *path)
 
 static const char usage[] =
 	"usage: qosd [--config FILE] [--contracts DIR]... [--run-dir DIR] [--pin-dir DIR]\n"
-	"            [--log-level 0..7] [--check-config] [--version] [--help]\n"
+	"            [--sandbox FILE] [--log-level 0..7] [--check-config] [--version] [--help]\n"
 	"The real-time QoS daemon; see qosd(8). qosctl(1) shows and adjusts.\n";
 
 static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"contracts", required_argument, NULL, 'C'},
-	{"run-dir", required_argument, NULL, 'r'},
-	{"pin-dir", required_argument, NULL, 'p'},
-	{"log-level", required_argument, NULL, 'l'},
-	{"check-config", no_argument, NULL, 'k'},
-	{"version", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{},
+	{"config", required_argument, NULL, 'c'},  {"contracts", required_argument, NULL, 'C'},
+	{"run-dir", required_argument, NULL, 'r'}, {"pin-dir", required_argument, NULL, 'p'},
+	{"sandbox", required_argument, NULL, 's'}, {"log-level", required_argument, NULL, 'l'},
+	{"check-config", no_argument, NULL, 'k'},  {"version", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},	   {},
 };
 
 #define EXIT_USAGE 64
@@ -369,6 +376,9 @@ static int take_option(struct daemon *daemon, int option)
 		return -1;
 	case 'p':
 		daemon->options.pin_dir = optarg;
+		return -1;
+	case 's':
+		daemon->options.sandbox = optarg;
 		return -1;
 	case 'l':
 		if (qos_parse_count(optarg, 7, &level) < 0) {
@@ -409,6 +419,7 @@ int main(int argc, char **argv)
 	struct daemon daemon = {.options = {.config_path = "/etc/qosd/qosd.yaml",
 					    .run_dir = "/run/qosd",
 					    .pin_dir = "/sys/fs/bpf/qosd",
+					    .sandbox = QOS_LIBEXEC_DIR "/qosd-sandbox",
 					    .trust = true},
 				.log_level = LOG_INFO};
 	int option, r;

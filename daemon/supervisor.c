@@ -47,7 +47,8 @@ static bool is_own(void *data, pid_t tid)
 	struct qos_supervisor *supervisor = data;
 	struct qos_original original;
 
-	if (tid == getpid() || qos_table_get(&supervisor->threads, tid))
+	if (tid == getpid() || qos_extend_is_sandbox(supervisor, tid) ||
+	    qos_table_get(&supervisor->threads, tid))
 		return true;
 	return supervisor->originals &&
 	       qos_originals_get(supervisor->originals, tid, &original) == 0;

@@ -9,7 +9,7 @@
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic
  *     module.c   the kernel's module: comes, goes, takes charge
- *     extend*.c  rules -> programs in the kernel, and what they set
+ *     extend*.c  rules -> programs in the kernel, or processes, and what they set
  *     network*.c links: network streams -> queues, classes, flows
  *     report.c   all of it as JSON
  *     tell.c     what happened: journal, history, bus
@@ -38,7 +38,8 @@ struct qos_options {
 	const char *const *contract_paths; /* NULL-terminated */
 	const char *run_dir;
 	const char *pin_dir;
-	bool trust; /* refuse files that others can write */
+	const char *sandbox; /* the program for placement: user */
+	bool trust;	     /* refuse files that others can write */
 };
 
 /* One thread that belongs to a contract. Owned by the supervisor's table. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "extend.h"
 #include "contract/match.h"
 #include "kern/proc.h"
 #include "network.h"
@@ -80,6 +81,8 @@ static struct qos_live *select_live(struct qos_supervisor *supervisor, const str
 	size_t n = 0;
 	int best;
 
+	if (qos_extend_is_sandbox(supervisor, task->tgid))
+		return NULL;
 	contracts = calloc(supervisor->n_lives + 1, sizeof(*contracts));
 	lives = calloc(supervisor->n_lives + 1, sizeof(*lives));
 	if (!contracts || !lives)

@@ -12,6 +12,7 @@ const char *const qos_quarantine_causes[] = {
 	"nearly all that it asked for was refused",
 	"it takes back nearly every change",
 	"it loses windows with more than its base while others lose theirs",
+	"its process is gone",
 };
 
 static bool is_most(uint64_t part, uint64_t of)

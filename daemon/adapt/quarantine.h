@@ -6,6 +6,7 @@
  *   refused     nearly all that it asked for was refused, for many turns. Refusals that say nothing
  *               against rules do not count: too soon, held by a person, two CPUs at once
  *   oscillates  nearly every change took back the one before, for many turns
+ *   sandbox     its process ended, hung, or did what it may not: at once, by who watches it
  *   harms       it lost windows while it held more than its base and others lost windows too
  */
 #pragma once
@@ -19,6 +20,7 @@ enum qos_quarantine {
 	QOS_QUARANTINE_REFUSED,
 	QOS_QUARANTINE_OSCILLATES,
 	QOS_QUARANTINE_HARMS,
+	QOS_QUARANTINE_SANDBOX, /* not by a step */
 };
 
 /* Words for people, in enum order: "none", "its program did not end in the guard", ... */

@@ -29,6 +29,7 @@ enum qos_feature {
 	QOS_FEATURE_DELAYACCT,	      /* sysctl kernel.task_delayacct = 1 */
 	QOS_FEATURE_MODULE,	      /* qos_dwcs is loaded */
 	QOS_FEATURE_SCHED_EXT,
+	QOS_FEATURE_SANDBOX, /* user namespaces and seccomp: rules in a process */
 	QOS_FEATURE_COUNT,
 };
 

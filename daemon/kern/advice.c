@@ -149,6 +149,17 @@ static const struct qos_feature_advice features[QOS_FEATURE_COUNT] = {
 			.remedy = "none is needed",
 			.needed = false,
 		},
+	[QOS_FEATURE_SANDBOX] =
+		{
+			.what = "sandboxes for rules (user namespaces, seccomp)",
+			.config = "CONFIG_USER_NS and CONFIG_SECCOMP_FILTER",
+			.cost = "contracts with `placement: user` have no adaptation; `kernel` "
+				"needs no sandbox",
+			.remedy = "sysctl user.max_user_namespaces (and, where it exists, "
+				  "kernel.unprivileged_userns_clone) above 0; a container has to "
+				  "permit them",
+			.needed = false,
+		},
 };
 
 static const struct qos_errno_advice errors[] = {

@@ -54,6 +54,7 @@ struct qos_chain_contract {
 	size_t n_state;	  /* words a key of map `state`; 0: none */
 	size_t n_keys;	  /* threads that have a key at a time */
 	const char *name; /* of its pins; NULL: none */
+	bool mappable;	  /* the map `state` can be mapped into a process */
 	uint32_t shape;	  /* pinned state is gone on with only if it was made for the same */
 };
 
@@ -83,6 +84,27 @@ void qos_chain_module_close(struct qos_chain *chain);
 int qos_chain_load(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
 		   const struct qos_prog_code *code, struct qos_diag *diag, uint32_t *slot);
 void qos_chain_unload(struct qos_chain *chain, uint32_t number, uint32_t slot);
+
+/* In place of a program: events of that slot go into the contract's ring buffer as a struct
+ * qos_rules_input with n_streams streams, in which `program` is what is given here. Slot, lanes and
+ * errors as above. */
+#define QOS_CHAIN_RING_BYTES 16384 /* the largest tick fits, or 63 events of a stream */
+int qos_chain_forward(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
+		      uint32_t program, size_t n_streams, struct qos_diag *diag, uint32_t *slot);
+/* Borrowed; -1: none. The ring is there after the first qos_chain_forward. */
+int qos_chain_ring_fd(struct qos_chain *chain, uint32_t number);
+int qos_chain_state_fd(struct qos_chain *chain, uint32_t number);
+
+/* What the contract's rules want, where they run in a process: judged and counted as what programs want.
+ * After QOS_VERDICT_SET and QOS_VERDICT_EMIT *ret is the change, as qos_chain_dispatch would hand it on;
+ * who gets it carries it out at once. */
+struct qos_chain_wish {
+	uint64_t attribute; /* as in struct qos_rules_request, like the next */
+	int64_t value;
+	uint64_t now_ns; /* CLOCK_MONOTONIC */
+};
+enum qos_verdict qos_chain_request(struct qos_chain *chain, uint32_t number,
+				   const struct qos_chain_wish *wish, struct qos_change *ret);
 
 /* A thread of the contract has a state of its own from now on; one of another contract changes over.
  * gone: harmless for one that has none. 0, -ENOSPC, -ENOENT (no such contract), -errno. */

@@ -14,6 +14,7 @@ struct qos_chain_entry {
 	char *name;   /* that its pins have; NULL: none, or a newer entry has them */
 	int state_fd; /* -1: none */
 	int owner_fd; /* -1: none */
+	int ring_fd;  /* chain_forward.c; -1: none */
 	size_t n_state;
 	size_t n_keys;
 	uint8_t *keys; /* n_keys + 1 of them; [0] is the ticks' */
@@ -56,4 +57,7 @@ struct qos_chain {
 struct qos_chain_entry *qos_chain_entry(struct qos_chain *chain, uint32_t number);
 int qos_chain_state_new(struct qos_chain *chain, struct qos_chain_entry *entry,
 			const struct qos_chain_contract *plan);
+/* A loaded program into *slot, as qos_chain_load says of it. */
+int qos_chain_put(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
+		  int program_fd, struct qos_diag *diag, uint32_t *slot);
 void qos_chain_entry_reset(struct qos_chain *chain, struct qos_chain_entry *entry);

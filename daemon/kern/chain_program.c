@@ -68,10 +68,23 @@ static int complain(struct qos_diag *diag, const char *call, int error)
 	return error;
 }
 
-/* The program's descriptor or -errno; *ret_to: the map that it goes into. */
+/* Where programs of a lane stand. */
+static int map_of(const struct qos_chain *chain, enum qos_chain_lane lane)
+{
+	switch (lane) {
+	case QOS_CHAIN_SWITCH:
+		return chain->parts.extensions_fd;
+	case QOS_CHAIN_RAW:
+		return chain->parts.extensions_raw_fd;
+	case QOS_CHAIN_MODULE:
+		return chain->module.extensions_fd;
+	}
+	return -1;
+}
+
+/* The program's descriptor or -errno. */
 static int load(const struct qos_chain *chain, const struct qos_chain_entry *entry,
-		enum qos_chain_lane lane, const struct qos_prog_code *code, struct qos_diag *diag,
-		int *ret_to)
+		enum qos_chain_lane lane, const struct qos_prog_code *code, struct qos_diag *diag)
 {
 	const struct qos_chain_parts *parts = &chain->parts;
 	struct qos_prog_maps maps = QOS_PROG_MAPS_NONE;
@@ -81,45 +94,38 @@ static int load(const struct qos_chain *chain, const struct qos_chain_entry *ent
 	case QOS_CHAIN_SWITCH:
 		maps.frame_fd = parts->frame_fd;
 		maps.guard_fd = parts->guard_fd;
-		*ret_to = parts->extensions_fd;
 		break;
 	case QOS_CHAIN_RAW:
 		maps.frame_fd = parts->frame_raw_fd;
 		maps.guard_fd = parts->guard_raw_fd;
 		type.attach_btf_id = 0;
-		*ret_to = parts->extensions_raw_fd;
 		break;
 	case QOS_CHAIN_MODULE:
 		maps.kfunc = chain->module.btf.kfunc;
 		type.attach_btf_id = chain->module.btf.tracepoint;
 		type.btf_fd = chain->module.btf.fd;
-		*ret_to = chain->module.extensions_fd;
 		break;
 	}
 	maps.state_fd = entry->state_fd;
 	return qos_prog_load(code, &maps, &type, diag);
 }
 
-int qos_chain_load(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
-		   const struct qos_prog_code *code, struct qos_diag *diag, uint32_t *slot)
+int qos_chain_put(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
+		  int program_fd, struct qos_diag *diag, uint32_t *slot)
 {
 	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
-	_cleanup_close_ int fd = -1;
+	int to = map_of(chain, lane);
 	uint32_t at = *slot;
-	int to = -1, r;
+	int r;
 
-	if (!entry || (at && !has_slot(entry, at)) ||
-	    (lane == QOS_CHAIN_MODULE && !chain->module.skeleton))
+	if (!entry || (at && !has_slot(entry, at)))
 		return -EINVAL;
-	fd = load(chain, entry, lane, code, diag, &to);
-	if (fd < 0)
-		return fd;
 	if (!at) {
 		r = take_slot(chain, entry, &at);
 		if (r < 0)
 			return complain(diag, "bpf(MAP_UPDATE_ELEM)", r);
 	}
-	if (bpf_map_update_elem(to, &at, &fd, BPF_ANY) < 0) {
+	if (bpf_map_update_elem(to, &at, &program_fd, BPF_ANY) < 0) {
 		r = complain(diag, "bpf(MAP_UPDATE_ELEM)", -errno);
 		if (!*slot)
 			qos_chain_unload(chain, number, at);
@@ -127,6 +133,19 @@ int qos_chain_load(struct qos_chain *chain, uint32_t number, enum qos_chain_lane
 	}
 	*slot = at;
 	return 0;
+}
+
+int qos_chain_load(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
+		   const struct qos_prog_code *code, struct qos_diag *diag, uint32_t *slot)
+{
+	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
+	_cleanup_close_ int fd = -1;
+
+	if (!entry || (*slot && !has_slot(entry, *slot)) ||
+	    (lane == QOS_CHAIN_MODULE && !chain->module.skeleton))
+		return -EINVAL;
+	fd = load(chain, entry, lane, code, diag);
+	return fd < 0 ? fd : qos_chain_put(chain, number, lane, fd, diag, slot);
 }
 
 /* --- raising --- */

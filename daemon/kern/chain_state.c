@@ -38,7 +38,7 @@ static void map_name(char name[static BPF_OBJ_NAME_LEN], uint32_t shape)
 }
 
 /* The pinned map if it is such a one, else -1. */
-static int adopt(const char *path, const char *name, size_t value_size, size_t n)
+static int adopt(const char *path, const char *name, size_t value_size, size_t n, uint32_t flags)
 {
 	struct bpf_map_info info = {};
 	uint32_t size = sizeof(info);
@@ -47,16 +47,18 @@ static int adopt(const char *path, const char *name, size_t value_size, size_t n
 	fd = path ? bpf_obj_get(path) : -1;
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
 	    info.type != BPF_MAP_TYPE_ARRAY || info.key_size != sizeof(uint32_t) ||
-	    info.value_size != value_size || info.max_entries != n || strcmp(info.name, name))
+	    info.value_size != value_size || info.max_entries != n || info.map_flags != flags ||
+	    strcmp(info.name, name))
 		return -1;
 	return TAKE_FD(fd);
 }
 
 /* Not to be pinned costs the state at a restart, nothing else. */
-static int make(const char *path, const char *name, size_t value_size, size_t n)
+static int make(const char *path, const char *name, size_t value_size, size_t n, uint32_t flags)
 {
+	struct bpf_map_create_opts opts = {.sz = sizeof(opts), .map_flags = flags};
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), (uint32_t)value_size,
-				(uint32_t)n, NULL);
+				(uint32_t)n, &opts);
 
 	if (fd < 0)
 		return -errno;
@@ -72,19 +74,20 @@ static int open_maps(struct qos_chain_entry *entry, const struct qos_chain_contr
 		     const char *state_path, const char *owner_path)
 {
 	size_t size = plan->n_state * sizeof(uint64_t), n = plan->n_keys + 1;
+	uint32_t flags = plan->mappable ? BPF_F_MMAPABLE : 0;
 	char name[BPF_OBJ_NAME_LEN];
 
 	map_name(name, plan->shape);
-	entry->state_fd = adopt(state_path, name, size, n);
-	entry->owner_fd = adopt(owner_path, name, sizeof(struct owner), n);
+	entry->state_fd = adopt(state_path, name, size, n, flags);
+	entry->owner_fd = adopt(owner_path, name, sizeof(struct owner), n, 0);
 	if (entry->state_fd >= 0 && entry->owner_fd >= 0)
 		return 0;
 	qos_closep(&entry->state_fd);
 	qos_closep(&entry->owner_fd);
 	entry->owner_fd = -1;
-	entry->state_fd = make(state_path, name, size, n);
+	entry->state_fd = make(state_path, name, size, n, flags);
 	if (entry->state_fd >= 0)
-		entry->owner_fd = make(owner_path, name, sizeof(struct owner), n);
+		entry->owner_fd = make(owner_path, name, sizeof(struct owner), n, 0);
 	return entry->state_fd < 0 ? entry->state_fd : entry->owner_fd < 0 ? entry->owner_fd : 0;
 }
 
@@ -106,8 +109,11 @@ int qos_chain_state_new(struct qos_chain *chain, struct qos_chain_entry *entry,
 	_cleanup_free_ char *owner_path = pin_path(chain, "owner", plan->name);
 	int r = 0;
 
-	*entry = (struct qos_chain_entry){
-		.state_fd = -1, .owner_fd = -1, .n_state = plan->n_state, .n_keys = plan->n_keys};
+	*entry = (struct qos_chain_entry){.state_fd = -1,
+					  .owner_fd = -1,
+					  .ring_fd = -1,
+					  .n_state = plan->n_state,
+					  .n_keys = plan->n_keys};
 	entry->keys = calloc(plan->n_keys + 1, 1);
 	if (plan->name && state_path)
 		entry->name = strdup(plan->name);
@@ -138,10 +144,11 @@ void qos_chain_entry_reset(struct qos_chain *chain, struct qos_chain_entry *entr
 	}
 	qos_closep(&entry->state_fd);
 	qos_closep(&entry->owner_fd);
+	qos_closep(&entry->ring_fd);
 	free(entry->name);
 	free(entry->keys);
 	free(entry->slots);
-	*entry = (struct qos_chain_entry){.state_fd = -1, .owner_fd = -1};
+	*entry = (struct qos_chain_entry){.state_fd = -1, .owner_fd = -1, .ring_fd = -1};
 }
 
 /* --- keys --- */

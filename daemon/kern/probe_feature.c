@@ -26,6 +26,7 @@
 #include <sys/vfs.h>
 
 #include "kern/probe_module.h"
+#include "kern/sandbox.h"
 #include "kern/sched.h"
 #include "util/file.h"
 
@@ -164,6 +165,7 @@ static enum qos_feature_state state_of(int error)
 	case EACCES:
 		return QOS_DENIED;
 	case EBUSY:
+	case ENOSPC:		/* a limit of zero */
 		return QOS_OFF; /* there, but all of it is taken or switched to zero */
 	case ENOSYS:
 	case EINVAL:
@@ -216,6 +218,16 @@ static enum qos_feature_state probe_taskstats(void)
 	}
 	nl_socket_free(sock);
 	return state;
+}
+
+/* Tried once: it takes a process and a network namespace. */
+static enum qos_feature_state probe_sandbox(void)
+{
+	static enum qos_feature_state known = QOS_UNKNOWN;
+
+	if (known == QOS_UNKNOWN)
+		known = state_of(-qos_sandbox_probe());
+	return known;
 }
 
 struct policy_trial {
@@ -280,6 +292,7 @@ void qos_probe_features(struct qos_host *host)
 		[QOS_FEATURE_DELAYACCT] = probe_delayacct,
 		[QOS_FEATURE_MODULE] = probe_module,
 		[QOS_FEATURE_SCHED_EXT] = probe_sched_ext,
+		[QOS_FEATURE_SANDBOX] = probe_sandbox,
 	};
 
 	for (size_t i = 0; i < QOS_FEATURE_COUNT; i++)

@@ -18,6 +18,7 @@ import unittest
 BUILD = os.environ.get(
     "QOS_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build"))
 QOSD = os.path.join(BUILD, "daemon/qosd")
+SANDBOX = os.path.join(BUILD, "daemon/qosd-sandbox")
 QOSCTL = os.path.join(BUILD, "cli/qosctl")
 
 SCHED_DEADLINE = 6
@@ -46,6 +47,7 @@ class Instance:
         self.pin_dir = os.path.join(self.dir, "pins")
         self.config = os.path.join(self.dir, "qosd.yaml")
         self.log = os.path.join(self.dir, "log")
+        self.sandbox = SANDBOX
         self.daemon = None
         self.programs = []
         os.mkdir(self.contracts, 0o755)
@@ -88,7 +90,8 @@ class Instance:
             # pylint: disable=consider-using-with
             self.daemon = subprocess.Popen(
                 [*under, QOSD, "--config", self.config, "--contracts", self.contracts,
-                 "--run-dir", self.run_dir, "--pin-dir", self.pin_dir],
+                 "--run-dir", self.run_dir, "--pin-dir", self.pin_dir,
+                 "--sandbox", self.sandbox],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if ready:
             until("qosd answers", self.answers)

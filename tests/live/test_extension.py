@@ -156,14 +156,6 @@ class Rules(unittest.TestCase):
             self.assertEqual(values(qosd), 0)
             os.kill(program.pid, signal.SIGCONT)
 
-    def test_placement_user_is_told(self):
-        with Instance() as qosd:
-            text = with_rules(UP).replace("adapt:\n", "adapt:\n  placement: user\n")
-            begin(qosd, text)
-            self.assertEqual(rules_of(qosd)["state"], "not loaded")
-            self.assertTrue(any("placement: user" in p["text"]
-                                for p in qosd.json("status")["problems"]))
-
     def test_quarantine(self):
         with Instance() as qosd:
             begin(qosd, with_rules(rule("cpu.job", value="10ms - cpu.runtime"),

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "extension/talk.h"
+
+#include "extension/compile.h"
+
+size_t qos_talk_size(const struct qos_talk *talk)
+{
+	size_t n = talk->type == QOS_TALK_ASK ? talk->n : 0;
+
+	return offsetof(struct qos_talk, requests) + n * sizeof(talk->requests[0]);
+}
+
+static bool is_ask(const struct qos_talk *talk)
+{
+	if (!talk->n || talk->n > QOS_RULES_REQUESTS_MAX || talk->serial)
+		return false;
+	for (size_t i = 0; i < talk->n; i++) {
+		if (talk->requests[i].wanted != 1)
+			return false;
+	}
+	return true;
+}
+
+bool qos_talk_is_valid(const struct qos_talk *talk, size_t size)
+{
+	if (size < offsetof(struct qos_talk, requests))
+		return false;
+	switch (talk->type) {
+	case QOS_TALK_READY:
+		if (!talk->n || talk->n > QOS_CONTRACT_RULES_MAX ||
+		    talk->serial > QOS_RULES_STATE_MAX)
+			return false;
+		break;
+	case QOS_TALK_PONG:
+		if (talk->n)
+			return false;
+		break;
+	case QOS_TALK_ASK:
+		if (talk->n > QOS_RULES_REQUESTS_MAX || size != qos_talk_size(talk))
+			return false; /* before what may not have come is looked at */
+		return is_ask(talk);
+	default:
+		return false;
+	}
+	return size == qos_talk_size(talk);
+}
