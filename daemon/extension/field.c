@@ -71,7 +71,8 @@ const struct qos_rule_field qos_rule_fields[] = {
 	NETWORK("sent", QOS_TYPE_BYTES, 44, SENT, "since the last tick"),
 	NETWORK("backlog", QOS_TYPE_BYTES, 40, BACKLOG, "queued now"),
 	NETWORK("dropped", QOS_TYPE_COUNT, 40, DROPPED, "packets since the last tick"),
-	NETWORK("delay", QOS_TYPE_DURATION, 42, DELAY, "largest in the queue so far, where the module queues; else 0"),
+	NETWORK("delay", QOS_TYPE_DURATION, 42, DELAY,
+		"largest in the queue so far, where the module queues; else 0"),
 	{},
 };
 
