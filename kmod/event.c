@@ -99,6 +99,8 @@ static long tell_rules(void)
 {
 	u64 wait;
 
+	if (!qos_rules_marked())
+		return MAX_SCHEDULE_TIMEOUT; /* without the mutex, which may be held for long */
 	mutex_lock(&qos_mutex);
 	wait = qos_rules_tell(ktime_get_ns());
 	mutex_unlock(&qos_mutex);
@@ -148,9 +150,9 @@ static int run(void *data)
 	while (!kthread_should_stop()) {
 		long timeout = telemetry(&next);
 
-		timeout = min(timeout, tell_rules());
 		if (qos_family_settle())
 			timeout = min_t(long, timeout, nsecs_to_jiffies(QOS_FAMILY_NS));
+		timeout = min(timeout, tell_rules());
 		set_current_state(TASK_IDLE);
 		if (!READ_ONCE(work) && !kthread_should_stop())
 			schedule_timeout(timeout);

@@ -75,6 +75,11 @@ static u64 tell_stream(struct qos_stream *stream, u64 now)
 	return 0;
 }
 
+bool qos_rules_marked(void)
+{
+	return READ_ONCE(marked);
+}
+
 u64 qos_rules_tell(u64 now)
 {
 	struct qos_contract *contract;
