@@ -116,7 +116,7 @@ static int times_take(struct qos_stream *stream, struct nlattr **a, struct netli
 	    stream->runtime_max_ns > params->deadline_ns)
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME],
 			      "a runtime is longer than the deadline");
-	if (stream->runtime_min_ns > stream->runtime_max_ns)
+	if (!params->runtime_ns && stream->runtime_min_ns > stream->runtime_max_ns)
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME_MIN],
 			      "RUNTIME_MIN is above RUNTIME_MAX");
 	if (params->runtime_ns && (stream->runtime_min_ns > params->runtime_ns ||
