@@ -201,6 +201,7 @@ static void reset(struct Qdisc *sch)
 			qos_sch_purge(sch, class, &class->stats.dropped_purged);
 	}
 	q->stats.dropped_default += q->rest->q.qlen;
+	sch->qstats.drops += q->rest->q.qlen;
 	qdisc_reset(q->rest);
 	q->credit = 0;
 	q->waited = false;
