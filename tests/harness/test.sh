@@ -103,12 +103,14 @@ live_suite() { # COMMAND...
   "$@"
 }
 
-# The lab kernel takes longest, so where it is to be built that begins at once, nicely; who needs it comes
-# last. Without QOS_LAB it has to be there already.
+# Without QOS_LAB the lab kernel has to be there already.
+wants_lab() {
+  [ -n "${QOS_LAB:-}" ] || lab_is_kept
+}
+
+# The lab kernel takes longest, so where it is to be built that begins at once, nicely.
 suites_together() {
-  local lab=''
-  if [ -n "${QOS_LAB:-}" ] || lab_is_kept; then
-    lab=yes
+  if wants_lab; then
     in_parallel run_suite lab-kernel lab_kernel_suite
   else
     say "the lab kernel is not built: QOS_LAB=1 builds it and runs all suites (lab, stress-lab, module-rt61)"
@@ -124,16 +126,21 @@ suites_together() {
   in_parallel run_suite man script_suite as_user tests/man/run.sh build/cli/qosctl
   in_parallel run_suite policies as_user build/cli/qosctl check policies/
   in_parallel run_suite policies-nobody clone_suite
-  in_parallel run_timed stress-rt stress rt --loads 5 --messages 500 --seconds 8 --hotplugs 3 --removals 3 --changes 60
-  if [ -n "$lab" ]; then
-    in_parallel run_timed lab live_suite script_suite env tests/vm/selftest.sh lab
-    in_parallel run_timed stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4 --changes 100
-  fi
   wait
+}
+
+# Guests whose kernels check everything starve beside others.
+suites_of_lab() {
+  run_timed lab live_suite script_suite env tests/vm/selftest.sh lab
+  run_timed stress-lab stress --loads 30 --messages 2000 --seconds 8 --hotplugs 5 --removals 4 --changes 100
 }
 
 suites_alone() {
   local script
+  run_timed stress-rt stress rt --loads 5 --messages 500 --seconds 8 --hotplugs 3 --removals 3 --changes 60
+  if wants_lab; then
+    suites_of_lab
+  fi
   run_timed module-rt module_suite rt --timeout 600 -- tests/vm/test_module.py
   [ -z "${QOS_LAB:-}" ] || run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
   run_timed extensions-rt module_suite rt --timeout 600 -- tests/vm/test_extensions.py
