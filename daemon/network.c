@@ -36,8 +36,6 @@ void qos_network_open(struct qos_supervisor *supervisor)
 
 	if (r == 0)
 		r = qos_links_load(supervisor->options.run_dir, diag, &network->links);
-	if (r == 0)
-		r = qos_classify_new(diag, &network->classify);
 	supervisor->network = network;
 	if (r == 0) {
 		network->ops = &qos_net_native;
@@ -46,11 +44,6 @@ void qos_network_open(struct qos_supervisor *supervisor)
 	qos_diag_add(diag, QOS_WARNING, NULL, "no link can be managed: %s", strerror(-r));
 	qos_diag_hint(diag, "network sections stay without effect; run qosd as root with "
 			    "CAP_NET_ADMIN and CAP_BPF");
-}
-
-static bool is_open(const struct qos_network *network)
-{
-	return network && network->ops;
 }
 
 static void if_reset(struct qos_net_if *interface)
@@ -82,7 +75,7 @@ int qos_network_undo(struct qos_supervisor *supervisor)
 {
 	struct qos_network *network = supervisor->network;
 
-	if (!is_open(network))
+	if (!qos_network_is_open(network))
 		return 0;
 	for (size_t i = 0; i < network->n_ifs; i++)
 		network->ifs[i].set = network->ifs[i].drifted = false;
@@ -165,7 +158,7 @@ void qos_network_probe(struct qos_supervisor *supervisor, struct qos_host *host)
 	_cleanup_free_ struct probing *probing = calloc(1, sizeof(*probing));
 	const struct qos_network *network = supervisor->network;
 
-	if (!is_open(network) || !probing)
+	if (!qos_network_is_open(network) || !probing)
 		return;
 	probing->host = host;
 	host->n_interfaces = 0;
@@ -390,6 +383,8 @@ static int set_link(struct qos_supervisor *supervisor, struct qos_net_if *interf
 	r = record(network, interface, diag);
 	if (r == 0)
 		r = set_queue(network, &link, diag);
+	if (r == 0 && !network->classify)
+		r = qos_classify_new(diag, &network->classify);
 	if (r == 0)
 		r = qos_classify_attach(network->classify, network->tc, link.ifindex, diag);
 	interface->set = r == 0;
@@ -447,7 +442,7 @@ void qos_network_settle(struct qos_supervisor *supervisor)
 {
 	struct qos_network *network = supervisor->network;
 
-	if (!is_open(network))
+	if (!qos_network_is_open(network))
 		return;
 	network->ops = choose(supervisor) ? choose(supervisor) : network->ops;
 	want_all(supervisor);

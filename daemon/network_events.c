@@ -11,11 +11,6 @@
 
 #define LOOK_EVERY_NS 1000000000ULL
 
-static bool is_open(const struct qos_network *network)
-{
-	return network && network->ops;
-}
-
 /* --- drift --- */
 
 static enum qos_drift policy_of(const struct qos_supervisor *supervisor,
@@ -161,7 +156,7 @@ static void look(struct qos_supervisor *supervisor)
 
 int qos_network_fd(const struct qos_supervisor *supervisor)
 {
-	return is_open(supervisor->network) ? qos_tc_fd(supervisor->network->tc) : -1;
+	return qos_network_is_open(supervisor->network) ? qos_tc_fd(supervisor->network->tc) : -1;
 }
 
 void qos_network_dispatch(struct qos_supervisor *supervisor)
@@ -222,7 +217,7 @@ void qos_network_turn(struct qos_supervisor *supervisor)
 {
 	struct qos_network *network = supervisor->network;
 
-	if (!is_open(network))
+	if (!qos_network_is_open(network))
 		return;
 	look(supervisor);
 	if (anybody_failed(network))
@@ -242,7 +237,7 @@ bool qos_network_counts(const struct qos_supervisor *supervisor, const char *con
 	const struct qos_net_slot *slot;
 	struct qos_net_if *interface;
 
-	if (!is_open(network))
+	if (!qos_network_is_open(network))
 		return false;
 	slot = qos_network_slot(network, contract, stream, &interface);
 	if (!slot || !interface->set)

@@ -149,6 +149,8 @@ void qos_network_flows(struct qos_supervisor *supervisor)
 	struct flow_list list = {};
 	int r;
 
+	if (!network->classify)
+		return;
 	for (size_t i = 0; i < network->n_ifs; i++) {
 		for (size_t k = 0; network->ifs[i].set && k < network->ifs[i].n; k++)
 			add_slot(supervisor, &list, &network->ifs[i], &network->ifs[i].slots[k]);

@@ -46,7 +46,7 @@ struct qos_net_home {
 struct qos_network {
 	struct qos_tc *tc;
 	struct qos_links *links;
-	struct qos_classify *classify;
+	struct qos_classify *classify; /* NULL: no interface was set yet */
 	const struct qos_net_ops *ops;
 	struct qos_net_if *ifs;
 	size_t n_ifs;
@@ -58,6 +58,12 @@ struct qos_network {
 	bool look_due;	    /* interfaces changed: to be admitted again */
 	uint64_t looked_ns; /* CLOCK_MONOTONIC */
 };
+
+/* Can links be managed? */
+static inline bool qos_network_is_open(const struct qos_network *network)
+{
+	return network && network->ops;
+}
 
 /* The stream's place; NULL: it has none. */
 struct qos_net_slot *qos_network_slot(const struct qos_network *network, const char *contract,

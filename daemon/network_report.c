@@ -98,7 +98,7 @@ static const char *state_of(const struct qos_supervisor *supervisor, const struc
 	const struct qos_net_slot *slot;
 	struct qos_net_if *interface = NULL;
 
-	if (!network || !network->ops)
+	if (!qos_network_is_open(network))
 		return "not served: no link can be managed here";
 	if (wish->manage == QOS_MANAGE_OBSERVE)
 		return "not served yet: manage: observe";
@@ -129,7 +129,7 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 			  "state", state_of(supervisor, live, wish, grant), "rate_bps",
 			  (json_int_t)wish->rate_bps, "deadline_ns", (json_int_t)wish->deadline_ns);
 
-	if (!json || !grant || !network || !network->ops)
+	if (!json || !grant || !qos_network_is_open(network))
 		return json;
 	json_object_set_new(json, "manager", json_string(network->ops->name));
 	qos_extend_net_rate(supervisor, live, i, &granted_bps);
@@ -166,7 +166,7 @@ json_t *qos_network_status(const struct qos_supervisor *supervisor)
 	const struct qos_network *network = supervisor->network;
 	size_t n = 0;
 
-	if (!network || !network->ops)
+	if (!qos_network_is_open(network))
 		return json_null();
 	for (size_t i = 0; i < network->n_ifs; i++)
 		n += network->ifs[i].set;
@@ -217,7 +217,7 @@ void qos_network_problems(const struct qos_supervisor *supervisor,
 {
 	const struct qos_network *network = supervisor->network;
 
-	if (!network || !network->ops)
+	if (!qos_network_is_open(network))
 		return;
 	for (size_t i = 0; i < network->n_ifs; i++) {
 		const struct qos_net_if *interface = &network->ifs[i];

@@ -223,27 +223,9 @@ static int contract_set(struct sk_buff *skb, struct genl_info *info)
 	return error;
 }
 
-static struct qos_contract *contract_of(struct genl_info *info)
-{
-	struct nlattr *attr = info->attrs[QOS_DWCS_CONTRACT_A_NAME];
-	char name[QOS_DWCS_NAME_LEN];
-	struct qos_contract *contract;
-
-	if (!attr) {
-		missing(info->extack, "CONTRACT_A_NAME");
-		return ERR_PTR(-EINVAL);
-	}
-	nla_strscpy(name, attr, sizeof(name));
-	contract = qos_contract_find(name);
-	if (contract)
-		return contract;
-	refuse(info->extack, attr, "there is no such contract");
-	return ERR_PTR(-ENOENT);
-}
-
 static int contract_get(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_contract *contract = contract_of(info);
+	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_CONTRACT_A_NAME);
 
 	return IS_ERR(contract) ? PTR_ERR(contract)
 				: qos_genl_reply(info, QOS_DWCS_CMD_CONTRACT_GET, qos_put_contract,
@@ -252,7 +234,7 @@ static int contract_get(struct sk_buff *skb, struct genl_info *info)
 
 static int contract_delete(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_contract *contract = contract_of(info);
+	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_CONTRACT_A_NAME);
 
 	if (IS_ERR(contract))
 		return PTR_ERR(contract);

@@ -164,27 +164,9 @@ static void rules_set(struct qos_contract *contract, u32 number, struct genl_inf
 	qos_generation++;
 }
 
-static struct qos_contract *contract_of(struct genl_info *info)
-{
-	struct nlattr *attr = info->attrs[QOS_DWCS_RULES_A_CONTRACT];
-	struct qos_contract *contract;
-	char name[QOS_DWCS_NAME_LEN];
-
-	if (!attr) {
-		missing(info->extack, "RULES_A_CONTRACT");
-		return ERR_PTR(-EINVAL);
-	}
-	nla_strscpy(name, attr, sizeof(name));
-	contract = qos_contract_find(name);
-	if (contract)
-		return contract;
-	refuse(info->extack, attr, "there is no such contract");
-	return ERR_PTR(-ENOENT);
-}
-
 int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_contract *contract = contract_of(info);
+	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_RULES_A_CONTRACT);
 	u64 seen = 0;
 	int error;
 
@@ -202,7 +184,7 @@ int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info)
 int qos_genl_rules_raise(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr **a = info->attrs, *words = a[QOS_DWCS_RULES_A_WORDS];
-	struct qos_contract *contract = contract_of(info);
+	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_RULES_A_CONTRACT);
 	struct qos_rules_event *event;
 
 	if (IS_ERR(contract))
@@ -233,7 +215,7 @@ static int put_verdict(struct sk_buff *skb, const void *verdict)
 
 int qos_genl_rules_ask(struct sk_buff *skb, struct genl_info *info)
 {
-	struct qos_contract *contract = contract_of(info);
+	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_RULES_A_CONTRACT);
 	struct nlattr **a = info->attrs;
 	u32 verdict;
 

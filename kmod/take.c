@@ -81,6 +81,24 @@ static int name_take(char *name, struct nlattr *attr, struct netlink_ext_ack *ex
 	return 0;
 }
 
+struct qos_contract *qos_contract_named(struct genl_info *info, int type)
+{
+	struct nlattr *attr = info->attrs[type];
+	struct qos_contract *contract;
+	char name[QOS_DWCS_NAME_LEN];
+
+	if (!attr) {
+		missing(info->extack, "the contract's name");
+		return ERR_PTR(-EINVAL);
+	}
+	nla_strscpy(name, attr, sizeof(name));
+	contract = qos_contract_find(name);
+	if (contract)
+		return contract;
+	refuse(info->extack, attr, "there is no such contract");
+	return ERR_PTR(-ENOENT);
+}
+
 static int period_take(struct qos_params *params, struct nlattr **a, struct netlink_ext_ack *extack)
 {
 	u64 period;

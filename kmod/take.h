@@ -43,6 +43,9 @@ static inline u64 u64_or(struct nlattr *attr, u64 otherwise)
 	return attr ? nla_get_u64(attr) : otherwise;
 }
 
+/* The contract that a message names by that attribute, or why not. */
+struct qos_contract *qos_contract_named(struct genl_info *info, int type);
+
 /* genl_rules.c */
 extern const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_STREAM + 1];
 extern const struct nla_policy qos_rules_raise_policy[QOS_DWCS_RULES_A_WORDS + 1];

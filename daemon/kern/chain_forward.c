@@ -209,7 +209,8 @@ enum qos_verdict qos_chain_request(struct qos_chain *chain, uint32_t number,
 		return QOS_REFUSED_HELD;
 	if (kind == QOS_RULES_EMIT)
 		verdict = emit(contract, wish->now_ns, ret);
-	else if (kind == QOS_RULES_CPU_RUNTIME && index < contract->n_attributes)
+	else if (index < contract->n_attributes &&
+		 kind == chain->parts.tables->attributes[contract->first + index].kind)
 		verdict = set(chain, contract, wish, ret);
 	count(&contract->requests, 1);
 	count(&contract->verdicts[verdict], 1);

@@ -223,15 +223,14 @@ int qos_classify_attach(struct qos_classify *classify, struct qos_tc *tc, int if
 	if (r < 0)
 		return r;
 	message = filter_message(RTM_NEWTFILTER, ifindex, "bpf");
-	options = message ? nla_nest_start(message, TCA_OPTIONS) : NULL;
-	if (!options || nla_put_u32(message, TCA_BPF_FD, (uint32_t)qos_classify_fd(classify)) < 0 ||
-	    nla_put_string(message, TCA_BPF_NAME, NAME) < 0 ||
-	    nla_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT) < 0) {
-		nlmsg_free(message);
-		return -ENOMEM;
-	}
-	nla_nest_end(message, options);
-	return qos_tc_send(tc, message, NLM_F_CREATE, diag);
+	options = qos_tc_options_begin(message, 0);
+	r = options ? nla_put_u32(message, TCA_BPF_FD, (uint32_t)qos_classify_fd(classify))
+		    : -ENOMEM;
+	if (r == 0)
+		r = nla_put_string(message, TCA_BPF_NAME, NAME);
+	if (r == 0)
+		r = nla_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+	return qos_tc_send(tc, qos_tc_options_end(message, options, r), NLM_F_CREATE, diag);
 }
 
 /* Our filter, and whether there is any other. */

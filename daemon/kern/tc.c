@@ -357,6 +357,21 @@ int qos_tc_send(struct qos_tc *tc, struct nl_msg *message, int flags, struct qos
 	return qos_netlink_call(tc->netlink, message, NLM_F_ACK | flags, NULL, NULL, diag);
 }
 
+struct nlattr *qos_tc_options_begin(struct nl_msg *message, int flags)
+{
+	return message ? nla_nest_start(message, TCA_OPTIONS | flags) : NULL;
+}
+
+struct nl_msg *qos_tc_options_end(struct nl_msg *message, struct nlattr *options, int r)
+{
+	if (r < 0) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	nla_nest_end(message, options);
+	return message;
+}
+
 int qos_tc_qdisc_put(struct qos_tc *tc, const struct qos_tc_qdisc *qdisc, struct qos_diag *diag)
 {
 	struct nl_msg *message = qos_tc_message(RTM_NEWQDISC, qdisc->ifindex, qdisc->handle,

@@ -87,6 +87,11 @@ struct nl_msg *qos_tc_message(int type, int ifindex, uint32_t handle, uint32_t p
 			      const char *kind);
 int qos_tc_send(struct qos_tc *tc, struct nl_msg *message, int flags, struct qos_diag *diag);
 
+/* TCA_OPTIONS of a message. begin: flags NLA_F_NESTED or 0; NULL: no message, or no room. end: r is what
+ * came of filling them; if negative the message is given up. Returns what is to be sent. */
+struct nlattr *qos_tc_options_begin(struct nl_msg *message, int flags);
+struct nl_msg *qos_tc_options_end(struct nl_msg *message, struct nlattr *options, int r);
+
 /* Sets a qdisc as it was read, replacing what is there. 0 or -errno. */
 int qos_tc_qdisc_put(struct qos_tc *tc, const struct qos_tc_qdisc *qdisc, struct qos_diag *diag);
 int qos_tc_qdisc_del(struct qos_tc *tc, int ifindex, uint32_t handle, uint32_t parent,

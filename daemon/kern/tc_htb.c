@@ -14,33 +14,17 @@
 #define TICK_NS	       64 /* of buffer and cbuffer */
 #define LAYER_ETHERNET 1  /* TC_LINKLAYER_ETHERNET, which is no part of the user's headers */
 
-/* Closes the options, or gives up the message. */
-static struct nl_msg *close_options(struct nl_msg *message, struct nlattr *options, int r)
-{
-	if (r < 0) {
-		nlmsg_free(message);
-		return NULL;
-	}
-	nla_nest_end(message, options);
-	return message;
-}
-
-static struct nlattr *open_options(struct nl_msg *message)
-{
-	return message ? nla_nest_start(message, TCA_OPTIONS) : NULL;
-}
-
 int qos_htb_root(struct qos_tc *tc, int ifindex, uint32_t handle, uint32_t default_minor,
 		 struct qos_diag *diag)
 {
 	const struct tc_htb_glob global = {
 		.version = VERSION, .rate2quantum = RATE2QUANTUM, .defcls = default_minor};
 	struct nl_msg *message = qos_tc_message(RTM_NEWQDISC, ifindex, handle, TC_H_ROOT, "htb");
-	struct nlattr *options = open_options(message);
+	struct nlattr *options = qos_tc_options_begin(message, 0);
 	int r = options ? nla_put(message, TCA_HTB_INIT, sizeof(global), &global) : -ENOMEM;
 
-	return qos_tc_send(tc, close_options(message, options, r), NLM_F_CREATE | NLM_F_REPLACE,
-			   diag);
+	return qos_tc_send(tc, qos_tc_options_end(message, options, r),
+			   NLM_F_CREATE | NLM_F_REPLACE, diag);
 }
 
 static uint32_t ticks(uint64_t bytes, uint64_t rate_bps)
@@ -85,23 +69,23 @@ int qos_htb_class_put(struct qos_tc *tc, int ifindex, const struct qos_htb_class
 {
 	struct nl_msg *message =
 		qos_tc_message(RTM_NEWTCLASS, ifindex, class->handle, class->parent, "htb");
-	struct nlattr *options = open_options(message);
+	struct nlattr *options = qos_tc_options_begin(message, 0);
 	int r = options ? put_class(message, class) : -ENOMEM;
 
-	return qos_tc_send(tc, close_options(message, options, r), NLM_F_CREATE | NLM_F_REPLACE,
-			   diag);
+	return qos_tc_send(tc, qos_tc_options_end(message, options, r),
+			   NLM_F_CREATE | NLM_F_REPLACE, diag);
 }
 
 static int put_fq(struct qos_tc *tc, int ifindex, uint32_t class, uint32_t packets)
 {
 	struct nl_msg *message = qos_tc_message(RTM_NEWQDISC, ifindex, 0, class, "fq");
-	struct nlattr *options = open_options(message);
+	struct nlattr *options = qos_tc_options_begin(message, 0);
 	int r = options ? nla_put_u32(message, TCA_FQ_PLIMIT, packets) : -ENOMEM;
 
 	if (r == 0)
 		r = nla_put_u32(message, TCA_FQ_FLOW_PLIMIT, packets);
-	return qos_tc_send(tc, close_options(message, options, r), NLM_F_CREATE | NLM_F_REPLACE,
-			   NULL);
+	return qos_tc_send(tc, qos_tc_options_end(message, options, r),
+			   NLM_F_CREATE | NLM_F_REPLACE, NULL);
 }
 
 int qos_htb_leaf(struct qos_tc *tc, int ifindex, uint32_t class, uint32_t packets,

@@ -18,6 +18,9 @@
 #define QOS_NET_MINOR_FIRST 0x10
 #define QOS_NET_MINOR_LAST  0xfff0
 
+/* Bytes of QOS_LINK_FRAMING that are in a packet's length in a queue: addresses and type. */
+#define QOS_NET_COUNTED 14
+
 /* One stream on the link. */
 struct qos_net_class {
 	uint16_t minor;

@@ -17,45 +17,29 @@
 #include "admit/link.h"
 #include "uapi/qos_sch_dwcs.h"
 
-#define COUNTED 14 /* bytes of framing that are in a packet's length there: addresses and type */
-
-static struct nl_msg *close_options(struct nl_msg *message, struct nlattr *options, int r)
-{
-	if (r < 0) {
-		nlmsg_free(message);
-		return NULL;
-	}
-	nla_nest_end(message, options);
-	return message;
-}
-
-static struct nlattr *open_options(struct nl_msg *message)
-{
-	return message ? nla_nest_start(message, TCA_OPTIONS | NLA_F_NESTED) : NULL;
-}
-
 static int put_root(struct qos_tc *tc, const struct qos_net_link *link, struct qos_diag *diag)
 {
 	struct nl_msg *message = qos_tc_message(RTM_NEWQDISC, link->ifindex, QOS_TC_HANDLE,
 						TC_H_ROOT, QOS_SCH_DWCS_KIND);
-	struct nlattr *options = open_options(message);
+	struct nlattr *options = qos_tc_options_begin(message, NLA_F_NESTED);
 	uint32_t share =
 		link->share_ppm < QOS_SCH_DWCS_SHARE_MAX ? link->share_ppm : QOS_SCH_DWCS_SHARE_MAX;
 	int r = options ? nla_put_u64(message, QOS_SCH_DWCS_A_RATE, link->bps / 8) : -ENOMEM;
 
 	if (r == 0)
-		r = nla_put_u32(message, QOS_SCH_DWCS_A_OVERHEAD, QOS_LINK_FRAMING - COUNTED);
+		r = nla_put_u32(message, QOS_SCH_DWCS_A_OVERHEAD,
+				QOS_LINK_FRAMING - QOS_NET_COUNTED);
 	if (r == 0)
 		r = nla_put_u32(message, QOS_SCH_DWCS_A_SHARE, share);
-	return qos_tc_send(tc, close_options(message, options, r), NLM_F_CREATE | NLM_F_REPLACE,
-			   diag);
+	return qos_tc_send(tc, qos_tc_options_end(message, options, r),
+			   NLM_F_CREATE | NLM_F_REPLACE, diag);
 }
 
 /* The packet as the device gets it has its link header. The window of the algorithm is 0/0 for none. */
 static int put_stream(struct nl_msg *message, const struct qos_net_class *class)
 {
 	const struct qos_net_stream *wish = class->wish;
-	uint64_t packet = wish->packet_bytes + COUNTED, period_ns = wish->period.ns;
+	uint64_t packet = wish->packet_bytes + QOS_NET_COUNTED, period_ns = wish->period.ns;
 	uint64_t rate =
 		(class->rate_bps / 8 * packet + wish->packet_bytes - 1) / wish->packet_bytes;
 	uint64_t least = (packet * 1000000000 + period_ns - 1) / period_ns;
@@ -82,10 +66,10 @@ static int put_class(struct qos_tc *tc, int ifindex, const struct qos_net_class 
 	struct nl_msg *message =
 		qos_tc_message(RTM_NEWTCLASS, ifindex, QOS_TC_HANDLE | class->minor, QOS_TC_HANDLE,
 			       QOS_SCH_DWCS_KIND);
-	struct nlattr *options = open_options(message);
+	struct nlattr *options = qos_tc_options_begin(message, NLA_F_NESTED);
 	int r = options ? put_stream(message, class) : -ENOMEM;
 
-	message = close_options(message, options, r);
+	message = qos_tc_options_end(message, options, r);
 	if (r == -ERANGE) {
 		qos_diag_error(diag, &class->wish->loc,
 			       "%s: packets or periods that the queue dwcs does not take",

@@ -24,7 +24,6 @@
 #define ROOT_MINOR    1
 #define DEFAULT_MINOR 2
 #define LOWEST	      7
-#define COUNTED	      14 /* bytes of framing that the kernel counts by itself: addresses and type */
 #define QUANTUM_MIN   1000
 #define BURST_NS      200000 /* at the link's rate: the kernel need not be woken for each packet */
 
@@ -41,7 +40,7 @@ static struct qos_htb_class class_of(const struct qos_net_class *class)
 		.burst_bytes = packet,
 		.quantum_bytes = packet > QUANTUM_MIN ? (uint32_t)packet : QUANTUM_MIN,
 		.priority = class->grant->level,
-		.framing_bytes = QOS_LINK_FRAMING - COUNTED,
+		.framing_bytes = QOS_LINK_FRAMING - QOS_NET_COUNTED,
 	};
 }
 
@@ -55,7 +54,7 @@ static int put_frame(struct qos_tc *tc, const struct qos_net_link *link, struct 
 		.ceil_bps = link->bps,
 		.burst_bytes = burst > link->largest_bytes ? burst : link->largest_bytes,
 		.quantum_bytes = (uint32_t)link->largest_bytes + QUANTUM_MIN,
-		.framing_bytes = QOS_LINK_FRAMING - COUNTED,
+		.framing_bytes = QOS_LINK_FRAMING - QOS_NET_COUNTED,
 	};
 	int r = qos_htb_class_put(tc, link->ifindex, &class, diag);
 

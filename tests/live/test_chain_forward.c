@@ -141,6 +141,20 @@ static enum qos_verdict ask(const struct party *party, uint64_t attribute, int64
 	return verdict;
 }
 
+/* A rate is asked for by its own name. */
+static void test_judges_rates(void **state)
+{
+	struct qos_chain_attribute attribute = plain_attribute;
+	struct party party;
+
+	attribute.kind = QOS_RULES_NET_RATE;
+	party = party_new(&attribute, 1);
+	assert_int_equal(ask(&party, RUNTIME(0), 9 * MS, 100), QOS_REFUSED_OWNER);
+	assert_int_equal(ask(&party, QOS_RULES_ATTRIBUTE_ID(QOS_RULES_NET_RATE, 0), 9 * MS, 100),
+			 QOS_VERDICT_SET);
+	qos_chain_remove(chain, party.number);
+}
+
 static void test_judges(void **state)
 {
 	struct qos_chain_attribute attribute = plain_attribute;
@@ -194,9 +208,9 @@ static void test_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_copies),	cmocka_unit_test(test_full_ring),
 		cmocka_unit_test(test_judges),
+		cmocka_unit_test(test_judges_rates),
 		cmocka_unit_test(test_signals),
 	};
 

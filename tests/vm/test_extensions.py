@@ -9,8 +9,7 @@ import sys
 import time
 
 # pylint: disable=missing-function-docstring
-from genl import N, Netlink
-from lab_test import (MS, Program, TOP, build_worker, contract, expect, module, refused, run, stats, stream,
+from lab_test import (MS, Program, TOP, build_worker, contract, events, expect, listener, module, refused, run, stats, stream,
                       until, worker)
 
 RULES, OBJECT = "/tmp/qos-rules", "/tmp/rules.bpf.o"
@@ -207,15 +206,6 @@ def ask(nl, name, attribute, value):
     return nl.get("RULES_ASK", "RULES", CONTRACT=name, ATTRIBUTE=attribute, VALUE=value)["VERDICT"]
 
 
-def told(nl, kind, timeout=20):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        for cmd, fields in nl.heard(0.5):
-            if cmd == N["CMD_EVENT"] and fields["KIND"] == N["EVENT_" + kind]:
-                return fields
-    raise AssertionError(f"no event {kind}")
-
-
 def test_caller_raises_ticks():
     with module() as nl, rules("ask") as loaded:
         contract(nl, "a", adaptive(1))
@@ -235,19 +225,18 @@ def test_caller_raises_ticks():
 
 def test_what_rules_did_is_told():
     with module() as nl:
-        ears = Netlink()
+        ears = listener()
         contract(nl, "a", adaptive(1), adaptive(2))
-        ears.join("events")
         nl.set("RULES_SET", "RULES", CONTRACT="a", NUMBER=1, SIGNALS=2, STREAM=[{"ID": 1, "INDEX": 0}])
         expect(ask(nl, "a", runtime(0, kind=3) + 1, 1), EMIT)
         expect(ask(nl, "a", runtime(0, kind=3), 1), MUTED, "ten a second")
         expect(ask(nl, "a", runtime(0, kind=3) + 2, 1), OWNER, "it has two signals")
-        expect((told(ears, "SIGNAL")["SIGNAL"]), 1)
+        expect((events(ears, "SIGNAL")["SIGNAL"]), 1)
         nl.set("CPU_SET", "CPU", ID=0, SHARE=WHOLE)
         for value in range(3, 8):
             expect(ask(nl, "a", runtime(), value * MS), SET)
         expect(ask(nl, "a", runtime(1), 3 * MS), OWNER, "not among the rules")
-        until(lambda: told(ears, "RUNTIME")["RUNTIME"] == 7 * MS, "the latest value is told")
+        until(lambda: events(ears, "RUNTIME")["RUNTIME"] == 7 * MS, "the latest value is told")
         expect(counts(nl, "a", SET), 5)
 
 
