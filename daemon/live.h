@@ -30,33 +30,32 @@ struct qos_live_before {
 	uint32_t used[QOS_HIST_BUCKETS];
 };
 
-/* One cpu stream in force. Owned by its qos_live; `id` names it in the monitor. */
+/* One cpu stream in force. Owned by its qos_live; `id` names it in the monitor. In an order without holes,
+ * for there may be thousands. */
 struct qos_live_stream {
-	uint32_t id;
 	struct qos_live *live;
 	size_t index;			 /* into contract->cpu and the grant */
 	struct qos_stream_grant applied; /* what monitor and threads have now */
 	uint64_t applied_period_ns;
-	bool is_applied; /* false: `applied` is an older version's, or nothing */
-	bool probes_attached;
+	uint32_t id;
 	uint32_t n_managed;
-	uint32_t n_unmanaged;	     /* beyond max-threads, or not to be set */
+	uint32_t n_unmanaged; /* beyond max-threads, or not to be set */
+	bool is_applied;      /* false: `applied` is an older version's, or nothing */
+	bool probes_attached;
+	bool claimed;  /* claims.c: the module has its proof, and follows, for all we know */
+	bool unproven; /* ... gave it up, or refused it */
 	uint64_t overruns_told;	     /* of these the journal knows */
 	uint64_t overrun_told_ns;    /* and since when */
 	uint64_t unmeasured_told_ns; /* and that a thread could not be measured */
-	struct qos_law_state law;
 	struct qos_live_before *before;
 	uint64_t run_before_ns;	       /* taskstats at the last turn, where there is no monitor */
 	struct qos_stream_stats *kept; /* counted by modules that are gone; NULL: nothing */
-	/* claims.c: what of its proof the module has */
-	bool claimed;	     /* ... and follows, for all we know */
-	bool unproven;	     /* it gave it up, or refused it */
-	uint64_t claimed_ns; /* CLOCK_MONOTONIC, like the next */
-	uint64_t proven_ns;  /* it begins then */
+	uint64_t claimed_ns;	       /* CLOCK_MONOTONIC, like the next */
+	uint64_t proven_ns;	       /* the proof begins then */
 	uint64_t unproven_turn;
-	/* extend.c */
 	uint64_t rules_told_ns; /* a change by rules; CLOCK_MONOTONIC */
 	uint32_t rules_untold;	/* since then */
+	struct qos_law_state law;
 };
 
 enum qos_adapted_by { QOS_BY_LAW, QOS_BY_PERSON, QOS_BY_REVERT, QOS_BY_SUPPLY, QOS_BY_RULES };
