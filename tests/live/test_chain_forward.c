@@ -209,8 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),	cmocka_unit_test(test_full_ring),
-		cmocka_unit_test(test_judges),
-		cmocka_unit_test(test_judges_rates),
+		cmocka_unit_test(test_judges),	cmocka_unit_test(test_judges_rates),
 		cmocka_unit_test(test_signals),
 	};
 
