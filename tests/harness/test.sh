@@ -51,9 +51,10 @@ in_parallel() { # run_suite|run_timed NAME COMMAND...
   "$@" &
 }
 
-meson_suite() { # RUNNER BUILD SUITE
-  "$1" meson test -C "$2" --no-rebuild --suite "$3" --logbase "$3" -t 2 --print-errorlogs
-  "$1" python3 tests/harness/meson_count.py "$2/meson-logs/$3.json"
+meson_suite() { # RUNNER BUILD SUITE [TEST]
+  local log=$3${4:+-$4}
+  "$1" meson test -C "$2" --no-rebuild --suite "$3" --logbase "$log" -t 2 --print-errorlogs ${4:+"$4"}
+  "$1" python3 tests/harness/meson_count.py "$2/meson-logs/$log.json"
 }
 
 sanitized_suite() {
@@ -136,7 +137,7 @@ suites_of_lab() {
 }
 
 suites_alone() {
-  local script
+  local script program name
   run_timed stress-rt stress rt --loads 5 --messages 500 --seconds 8 --hotplugs 3 --removals 3 --changes 60
   if wants_lab; then
     suites_of_lab
@@ -149,7 +150,10 @@ suites_alone() {
   [ -z "${QOS_LAB:-}" ] || run_timed qdisc-rt61 module_suite rt61 --virtual-time --shift 3 --timeout 600 -- tests/vm/test_qdisc.py
   run_timed flows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/test_flows.py 12
   run_timed windows-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/windows.py
-  run_timed live live_suite meson_suite env build live
+  for program in build/tests/test_live_*; do
+    name=${program##*/test_live_}
+    [ -d "$program" ] || run_timed "live-${name//_/-}" live_suite meson_suite env build live "$name"
+  done
   run_timed daemon-rt module_suite rt --cpus 1 --timeout 1200 -- tests/vm/test_daemon.py
   run_timed rules-rt module_suite rt --cpus 1 --timeout 900 -- tests/vm/test_rules.py
   run_timed net-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net.py

@@ -26,7 +26,8 @@ static void attach(struct qos_monitor *monitor, const struct worker *worker, uin
 	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream, 0), 0);
 }
 
-/* Was the worker left alone by all that has a higher priority (SCHED_DEADLINE, the fair server)? */
+/* Was the worker left alone by all that has a higher priority (SCHED_DEADLINE, the fair server)?
+ * What a hypervisor takes is not seen here, but in the times. */
 static bool undisturbed(struct qos_monitor *monitor, const struct worker *worker, uint32_t stream)
 {
 	return !worker->preempted && read_stats(monitor, stream).latency_max_ns < DISTURBED_NS;
@@ -87,11 +88,12 @@ static bool try_periodic_jobs(struct qos_monitor *monitor)
 	sleep_until(now_ns() + 20 * MS);
 	worker->n = 0;
 	worker_round(worker);
-	if (!undisturbed(monitor, worker, stream)) {
+	stats = read_stats(monitor, stream);
+	if (!undisturbed(monitor, worker, stream) ||
+	    stats.response_max_ns > 2 * MS + DISTURBED_NS) {
 		finish(monitor, worker, stream);
 		return false;
 	}
-	stats = read_stats(monitor, stream);
 	/* 20, and the wakeup at which the worker took the time */
 	assert_int_equal(stats.jobs, 21);
 	assert_int_equal(stats.late, 0);
@@ -107,7 +109,7 @@ static bool try_periodic_jobs(struct qos_monitor *monitor)
 	 * the kernel did not show */
 	qos_monitor_counters(monitor, &after);
 	assert_int_equal(count_all(stats.latency) + after.no_waking - before.no_waking, 21);
-	assert_in_range(stats.used_ns, 40 * MS, 46 * MS);
+	assert_in_range(stats.used_ns, 40 * MS, 21 * (2 * MS + DISTURBED_NS));
 	assert_in_range(stats.response_max_ns, 2 * MS, 20 * MS);
 	finish(monitor, worker, stream);
 	return true;
@@ -264,7 +266,7 @@ static void check_long_run(void **state, uint32_t job)
 	sleep_until(before.last_release_ns + 2 * MS);
 	worker_round(worker);
 	stats = read_stats(*state, stream);
-	assert_in_range(stats.used_ns, 490 * MS, 520 * MS);
+	assert_in_range(stats.used_ns, 490 * MS, 600 * MS);
 	elapsed = stats.used_ns - before.used_ns + stats.latency_max_ns;
 	/* and the one of the first round */
 	requests = 1 + elapsed / MS + (elapsed % MS >= 900 * US);
