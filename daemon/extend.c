@@ -99,13 +99,17 @@ static struct qos_extension_program *find_program(struct qos_extension *extensio
 
 /* Ticks have all streams, other events one; `late` is both raised and called. */
 static int forward_program(struct qos_supervisor *supervisor, const struct qos_live *live,
-			   uint32_t number, const struct qos_program *program, uint32_t index,
-			   uint32_t *slot, struct qos_diag *diag)
+			   const struct qos_extension *extension, const struct qos_program *program,
+			   uint32_t index, uint32_t *slot, struct qos_diag *diag)
 {
 	struct qos_chain *chain = supervisor->extender->chain;
+	uint32_t number = extension->number;
 	size_t n = live->contract->n_cpu + live->contract->n_net;
 	int r = 0;
 
+	if (extension->in_module)
+		return qos_chain_forward(chain, number, QOS_CHAIN_MODULE, index,
+					 program->event.kind == QOS_RULE_TICK ? n : 1, diag, slot);
 	if (program->event.kind == QOS_RULE_TICK)
 		return qos_chain_forward(chain, number, QOS_CHAIN_RAW, index, n, diag, slot);
 	r = qos_chain_forward(chain, number, QOS_CHAIN_SWITCH, index, 1, diag, slot);
@@ -151,8 +155,8 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		uint32_t slot = was ? was->slot : 0;
 
 		r = extension->in_process
-			    ? forward_program(supervisor, live, extension->number, program,
-					      (uint32_t)i, &slot, diag)
+			    ? forward_program(supervisor, live, extension, program, (uint32_t)i,
+					      &slot, diag)
 			    : load_program(supervisor, live, extension, program, &slot, diag);
 		if (r < 0)
 			break;
@@ -260,7 +264,7 @@ static int new_number(struct qos_supervisor *supervisor, const struct qos_live *
 /* The module's counters are older than these rules. */
 static void begin_counting(struct qos_supervisor *supervisor, const struct qos_live *live)
 {
-	qos_extension_counts(supervisor, live, &live->extension->seen);
+	qos_extension_counts(supervisor, live, live->extension, &live->extension->seen);
 	live->extension->reversals_seen = live->extension->reversals;
 }
 
@@ -382,8 +386,7 @@ static bool wants_loading(const struct qos_supervisor *supervisor, const struct 
 {
 	if (live->state != QOS_LIVE_IN_FORCE || !live->contract->n_rules ||
 	    !(live->n_streams + live->contract->n_net) || supervisor->panicked ||
-	    (in_process(live) && (!qos_extension_sandbox_can(supervisor) ||
-				  qos_extension_belongs_there(supervisor, live))))
+	    (in_process(live) && !qos_extension_sandbox_can(supervisor)))
 		return false;
 	return live->extension ? live->extension->outdated || moves(supervisor, live)
 			       : !live->rules_failed;

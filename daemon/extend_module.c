@@ -193,12 +193,12 @@ void qos_extension_shares(struct qos_supervisor *supervisor)
 /* --- what it says --- */
 
 void qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
-			  struct qos_guard_contract *ret)
+			  struct qos_extension *extension, struct qos_guard_contract *ret)
 {
 	struct qos_dwcs_contract counts = {};
 
-	if (!live->extension->in_module) {
-		qos_chain_counts(supervisor->extender->chain, live->extension->number, ret);
+	if (!extension->in_module) {
+		qos_chain_counts(supervisor->extender->chain, extension->number, ret);
 		return;
 	}
 	qos_dwcs_contract(qos_module_genl(supervisor), live->contract->name, &counts);
@@ -207,7 +207,7 @@ void qos_extension_counts(const struct qos_supervisor *supervisor, const struct 
 	memcpy(ret->verdicts, counts.verdicts, sizeof(ret->verdicts));
 	for (int i = 0; i < QOS_VERDICTS; i++)
 		ret->requests += counts.verdicts[i];
-	live->extension->reversals = counts.reversals; /* events leave some out */
+	extension->reversals = counts.reversals; /* events leave some out */
 }
 
 bool qos_extend_heard_value(struct qos_supervisor *supervisor, uint32_t id, uint64_t runtime_ns)

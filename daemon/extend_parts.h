@@ -52,7 +52,8 @@ struct qos_extension {
 	struct qos_extension_window *windows; /* a stream each; only if there are ticks */
 	size_t n_insns;
 	struct qos_sandbox *sandbox; /* placement: user; NULL in quarantine */
-	uint64_t sandbox_runs;	     /* events of the contract before it */
+	uint64_t sandbox_events;     /* that were handed to it, when that was asked last */
+	uint64_t sandbox_runs;	     /* what the contract's counter was then */
 	/* quarantine */
 	enum qos_quarantine quarantine;
 	struct qos_quarantine_state suspicion;
@@ -126,7 +127,7 @@ int qos_extension_push_tick(struct qos_supervisor *supervisor, struct qos_live *
 void qos_extension_shares(struct qos_supervisor *supervisor);
 /* Of the chain, or of the module, which counts reversals too. */
 void qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
-			  struct qos_guard_contract *ret);
+			  struct qos_extension *extension, struct qos_guard_contract *ret);
 
 /* Between two changes: half a period, because a job that is late ends, and is told, sooner than a period
  * after the one before. */

@@ -22,9 +22,6 @@ static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
 		return supervisor->extender && supervisor->extender->sandbox_error == -ENOENT
 			       ? "qosd-sandbox is not installed (placement: user)"
 			       : "no sandbox can be started (placement: user); see qosctl doctor";
-	if (live->contract->placement == QOS_PLACEMENT_USER &&
-	    qos_extension_belongs_there(supervisor, live))
-		return "placement: user is not served under the module yet";
 	return NULL;
 }
 
@@ -98,7 +95,7 @@ json_t *qos_extend_json(const struct qos_supervisor *supervisor, const struct qo
 		return json_pack("{ss sn}", "state", live->rules_failed ? "failed" : "not loaded",
 				 "cause");
 	refused = json_object();
-	qos_extension_counts(supervisor, live, &counts);
+	qos_extension_counts(supervisor, live, live->extension, &counts);
 	for (int i = QOS_REFUSED_FIRST; i < QOS_VERDICTS; i++)
 		json_object_set_new(refused, refusal_names[i],
 				    json_integer((json_int_t)counts.verdicts[i]));

@@ -10,6 +10,7 @@
 #include "contract/print.h"
 #include "extend_parts.h"
 #include "kern/sandbox.h"
+#include "module.h"
 #include "tell.h"
 #include "util/clock.h"
 
@@ -52,13 +53,17 @@ void qos_extension_sandbox_end(struct qos_extension *extension)
 	qos_sandbox_free(TAKE_PTR(extension->sandbox));
 }
 
-static uint64_t runs_of(const struct qos_supervisor *supervisor,
-			const struct qos_extension *extension)
+/* The module's counter begins anew with the module. */
+static void count_events(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 struct qos_extension *extension)
 {
 	struct qos_guard_contract counts;
 
-	qos_chain_counts(supervisor->extender->chain, extension->number, &counts);
-	return counts.runs;
+	qos_extension_counts(supervisor, live, extension, &counts);
+	extension->sandbox_events += counts.runs >= extension->sandbox_runs
+					     ? counts.runs - extension->sandbox_runs
+					     : counts.runs;
+	extension->sandbox_runs = counts.runs;
 }
 
 int qos_extension_sandbox_begin(struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -77,7 +82,8 @@ int qos_extension_sandbox_begin(struct qos_supervisor *supervisor, const struct 
 	plan.len = text.len;
 	plan.ring_fd = qos_chain_ring_fd(chain, extension->number);
 	plan.state_fd = qos_chain_state_fd(chain, extension->number);
-	extension->sandbox_runs = runs_of(supervisor, extension);
+	count_events(supervisor, live, extension);
+	extension->sandbox_events = 0;
 	r = text.error ? text.error
 		       : qos_sandbox_new(supervisor->extender->sandboxes, &plan, diag,
 					 &extension->sandbox);
@@ -108,16 +114,29 @@ static bool judge(struct qos_supervisor *supervisor, struct qos_live *live,
 	return changed;
 }
 
+/* It carries out what it grants, and says so like what programs set there. */
+static void ask_module(const struct qos_supervisor *supervisor, const struct qos_live *live,
+		       const struct qos_talk *talk)
+{
+	for (size_t i = 0; i < talk->n; i++)
+		qos_dwcs_ask(qos_module_genl(supervisor), live->contract->name,
+			     talk->requests[i].attribute, talk->requests[i].value);
+}
+
 static bool take(struct qos_supervisor *supervisor, struct qos_live *live)
 {
 	struct qos_extension *extension = live->extension;
-	uint64_t events = runs_of(supervisor, extension) - extension->sandbox_runs;
 	struct qos_talk talk;
 	bool changed = false;
 
-	qos_sandbox_begin(extension->sandbox);
-	while (qos_sandbox_take(extension->sandbox, events, &talk))
-		changed |= judge(supervisor, live, &talk);
+	if (qos_sandbox_begin(extension->sandbox, extension->sandbox_events))
+		count_events(supervisor, live, extension);
+	while (qos_sandbox_take(extension->sandbox, extension->sandbox_events, &talk)) {
+		if (extension->in_module)
+			ask_module(supervisor, live, &talk);
+		else
+			changed |= judge(supervisor, live, &talk);
+	}
 	return changed;
 }
 

@@ -48,7 +48,7 @@ static struct qos_quarantine_signal signal_of(struct qos_supervisor *supervisor,
 	struct qos_quarantine_signal signal = {.above_base = is_above_base(live)};
 	struct qos_guard_contract now;
 
-	qos_extension_counts(supervisor, live, &now);
+	qos_extension_counts(supervisor, live, live->extension, &now);
 	signal.breaches = now.breaches - extension->seen.breaches;
 	signal.requests = now.requests - extension->seen.requests;
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(harmless); i++)
@@ -98,7 +98,7 @@ static bool wants_budget(const struct qos_supervisor *supervisor, const struct q
 {
 	struct qos_guard_contract now;
 
-	qos_extension_counts(supervisor, live, &now);
+	qos_extension_counts(supervisor, live, live->extension, &now);
 	return grown(&now, &live->extension->seen, QOS_REFUSED_BUDGET) > 0;
 }
 
@@ -172,7 +172,7 @@ int qos_extend_readmit(struct qos_supervisor *supervisor, const char *contract,
 		qos_diag_hint(diag, "qosctl show %s has their state", contract);
 		return QOS_SUPERVISOR_E_REFUSED;
 	}
-	qos_extension_counts(supervisor, live, &live->extension->seen);
+	qos_extension_counts(supervisor, live, live->extension, &live->extension->seen);
 	if (live->extension->in_process)
 		r = qos_extension_sandbox_begin(supervisor, live, live->extension, true, diag);
 	if (r < 0)

@@ -1,96 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Events of contracts with `placement: user`. What stands in a slot then is not the contract's rules but
- * one fixed program, whatever the rules say: it copies the event into the contract's own ring buffer
- * and goes on to the guard, with nothing to ask for. So queue, chain, ticks and counters are the same
- * under both placements. What the rules want comes back from a process; the daemon judges it here, with
- * the guard's functions on the guard's tables.
- *
- * The program is written as instructions: it differs in two descriptors, a number and a size, and to
- * load it by libbpf would mean to read the kernel's BTF for each contract.
+ * a program that copies the event into the contract's own ring buffer (forward.h). What the rules want
+ * comes back from a process; the daemon judges it here, with the guard's functions on the guard's
+ * tables, unless the module does.
  *
  * Weakness: an event for which the ring has no room is lost (and counted): a rule that counts events
  * counts too few then.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "guard.bpf.h"
 #include "kern/chain_parts.h"
+#include "kern/forward.h"
 #include "kern/probe.h"
-
-#define RAW_INSN(CODE, DST, SRC, OFF, IMM)                                                         \
-	((struct bpf_insn){                                                                        \
-		.code = (CODE), .dst_reg = (DST), .src_reg = (SRC), .off = (OFF), .imm = (IMM)})
-#define MOV(dst, src)	     RAW_INSN(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0)
-#define MOV_IMM(dst, imm)    RAW_INSN(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm)
-#define ADD_IMM(dst, imm)    RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm)
-#define PUT32(dst, off, imm) RAW_INSN(BPF_ST | BPF_W | BPF_MEM, dst, 0, off, imm)
-#define PUT64(dst, off, imm) RAW_INSN(BPF_ST | BPF_DW | BPF_MEM, dst, 0, off, imm)
-#define CALL(helper)	     RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, helper)
-#define UNLESS_ZERO(reg, n)  RAW_INSN(BPF_JMP | BPF_JNE | BPF_K, reg, 0, n, 0)
-#define IF_ZERO(reg, n)	     RAW_INSN(BPF_JMP | BPF_JEQ | BPF_K, reg, 0, n, 0)
-#define EXIT		     RAW_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
-#define MAP(dst, fd)                                                                               \
-	RAW_INSN(BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_FD, 0, fd), RAW_INSN(0, 0, 0, 0, 0)
-#define AT(member) offsetof(struct qos_rules_frame, member)
-#define MISSED_ID  ((int)QOS_RULES_ATTRIBUTE_ID(QOS_RULES_MISSED, 0))
-
-struct forward {
-	int frame_fd;
-	int ring_fd;
-	int guard_fd;
-	uint32_t program;
-	size_t bytes;
-};
-
-/* r6 the context, r7 the frame. */
-static int load(const struct forward *forward, const struct qos_prog_type *type)
-{
-	const struct bpf_insn insns[] = {
-		MOV(6, 1),
-		PUT32(10, -4, 0),
-		MAP(1, forward->frame_fd),
-		MOV(2, 10),
-		ADD_IMM(2, -4),
-		CALL(BPF_FUNC_map_lookup_elem),
-		UNLESS_ZERO(0, 2),
-		MOV_IMM(0, 0),
-		EXIT,
-		MOV(7, 0),
-		PUT32(7, AT(program), (int)forward->program),
-		PUT64(7, AT(n_requests), 0),
-		MAP(1, forward->ring_fd),
-		MOV(2, 7),
-		MOV_IMM(3, (int)forward->bytes),
-		MOV_IMM(4, 0),
-		CALL(BPF_FUNC_ringbuf_output),
-		IF_ZERO(0, 4),
-		PUT64(7, AT(request[0].wanted), 1),
-		PUT64(7, AT(request[0].attribute), MISSED_ID),
-		PUT64(7, AT(request[0].value), 1),
-		PUT64(7, AT(n_requests), 1),
-		MOV(1, 6),
-		MAP(2, forward->guard_fd),
-		MOV_IMM(3, QOS_RULES_GUARD),
-		CALL(BPF_FUNC_tail_call),
-		MOV_IMM(0, 0),
-		EXIT,
-	};
-	struct bpf_prog_load_opts opts = {
-		.sz = sizeof(opts),
-		.attempts = 5,
-		.expected_attach_type = type->attach_btf_id ? BPF_TRACE_RAW_TP : 0,
-		.attach_btf_id = type->attach_btf_id,
-	};
-	int fd = bpf_prog_load(type->attach_btf_id ? BPF_PROG_TYPE_TRACING
-						   : BPF_PROG_TYPE_RAW_TRACEPOINT,
-			       "qos_forward", "GPL", insns, QOS_ARRAY_SIZE(insns), &opts);
-
-	return fd < 0 ? -errno : fd;
-}
 
 static int make_ring(struct qos_chain_entry *entry)
 {
@@ -115,30 +40,47 @@ static int complain(struct qos_diag *diag, int error)
 	return error;
 }
 
+/* What a program of that lane is loaded with. */
+static struct qos_prog_type set_lane(const struct qos_chain *chain, enum qos_chain_lane lane,
+				     struct qos_forward *forward)
+{
+	const struct qos_chain_parts *parts = &chain->parts;
+
+	switch (lane) {
+	case QOS_CHAIN_SWITCH:
+		forward->frame_fd = parts->frame_fd;
+		forward->guard_fd = parts->guard_fd;
+		return chain->type;
+	case QOS_CHAIN_RAW:
+		forward->frame_fd = parts->frame_raw_fd;
+		forward->guard_fd = parts->guard_raw_fd;
+		break;
+	case QOS_CHAIN_MODULE:
+		forward->kfunc = chain->module.btf.kfunc;
+		return (struct qos_prog_type){.attach_btf_id = chain->module.btf.tracepoint,
+					      .btf_fd = chain->module.btf.fd};
+	}
+	return (struct qos_prog_type){};
+}
+
 int qos_chain_forward(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
 		      uint32_t program, size_t n_streams, struct qos_diag *diag, uint32_t *slot)
 {
 	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
-	bool raw = lane == QOS_CHAIN_RAW;
-	struct qos_prog_type type = chain->type;
-	struct forward forward = {
-		.frame_fd = raw ? chain->parts.frame_raw_fd : chain->parts.frame_fd,
-		.guard_fd = raw ? chain->parts.guard_raw_fd : chain->parts.guard_fd,
-		.program = program,
-		.bytes = sizeof(struct qos_rules_input) +
-			 n_streams * sizeof(struct qos_rules_stream),
-	};
+	struct qos_forward forward = {.program = program, .n_streams = n_streams};
+	struct qos_prog_type type;
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (!entry || !n_streams || n_streams > QOS_RULES_STREAMS_MAX)
+	if (!entry || !n_streams || n_streams > QOS_RULES_STREAMS_MAX ||
+	    (lane == QOS_CHAIN_MODULE && !chain->module.skeleton))
 		return -EINVAL;
+	type = set_lane(chain, lane, &forward);
 	r = make_ring(entry);
 	if (r < 0)
 		return complain(diag, r);
 	forward.ring_fd = entry->ring_fd;
-	type.attach_btf_id = raw ? 0 : type.attach_btf_id;
-	fd = load(&forward, &type);
+	fd = qos_forward_load(&forward, &type);
 	return fd < 0 ? complain(diag, fd) : qos_chain_put(chain, number, lane, fd, diag, slot);
 }
 

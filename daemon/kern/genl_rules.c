@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "kern/genl_rules.h"
 
+#include <errno.h>
+
 #include <netlink/genl/genl.h>
 
 #include "kern/genl_put.h"
@@ -51,6 +53,20 @@ int qos_dwcs_raise(struct qos_genl *genl, const char *contract, uint32_t program
 	if (message)
 		nla_put(message, QOS_DWCS_RULES_A_WORDS, (int)(n * sizeof(*streams)), streams);
 	return qos_genl_tell(genl, message, NULL);
+}
+
+int qos_dwcs_ask(struct qos_genl *genl, const char *contract, uint64_t attribute, int64_t value)
+{
+	struct nl_msg *message;
+
+	if (attribute > UINT32_MAX)
+		return -EINVAL;
+	message = qos_genl_message(genl, QOS_DWCS_CMD_RULES_ASK);
+	qos_genl_put_text(message, QOS_DWCS_RULES_A_CONTRACT, contract);
+	qos_genl_put_u32(message, QOS_DWCS_RULES_A_ATTRIBUTE, (uint32_t)attribute);
+	if (message)
+		nla_put(message, QOS_DWCS_RULES_A_VALUE, sizeof(value), &value);
+	return qos_genl_call(genl, message, NULL, NULL, NULL);
 }
 
 int qos_dwcs_set_key(struct qos_genl *genl, pid_t tid, uint64_t start, uint32_t key)

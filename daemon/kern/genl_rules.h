@@ -34,6 +34,10 @@ int qos_dwcs_set_rules(struct qos_genl *genl, const struct qos_dwcs_rules *rules
 int qos_dwcs_raise(struct qos_genl *genl, const char *contract, uint32_t program,
 		   const struct qos_rules_stream *streams, size_t n);
 
+/* What a rule that runs in a process asks for, as in struct qos_rules_request: judged, counted and told as
+ * what a program asks for. */
+int qos_dwcs_ask(struct qos_genl *genl, const char *contract, uint64_t attribute, int64_t value);
+
 /* start: field 22 of /proc/TID/stat; key: of its state, 0: no event of it is raised. */
 int qos_dwcs_set_key(struct qos_genl *genl, pid_t tid, uint64_t start, uint32_t key);
 

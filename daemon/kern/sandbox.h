@@ -65,11 +65,11 @@ QOS_DEFINE_CLEANUP(struct qos_sandbox *, qos_sandbox_free)
 
 pid_t qos_sandbox_pid(const struct qos_sandbox *sandbox);
 
+/* Begins a round of takes. true: the caller must count again how many events it was handed. */
+bool qos_sandbox_begin(struct qos_sandbox *sandbox, uint64_t events);
 /* The next ASK. true: *ret is one; false: there is none now, or enough was taken at a time. events: how
- * many were handed to it since it began; it may not ask more often. */
+ * many were handed to it since it began, at the last count; it may not ask more often. */
 bool qos_sandbox_take(struct qos_sandbox *sandbox, uint64_t events, struct qos_talk *ret);
-/* Begins a round of takes. */
-void qos_sandbox_begin(struct qos_sandbox *sandbox);
 
 /* When a look is due, after what it said was taken: pings it, and judges its silence and its CPU time. */
 void qos_sandbox_look(struct qos_sandbox *sandbox, uint64_t now_ns);

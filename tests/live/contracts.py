@@ -34,5 +34,5 @@ def rule(event, when=None, value=None, emit=None):
     return text + (f"      emit: {emit}\n" if emit else "")
 
 
-def with_rules(*rules, name="cam", **more):
-    return contract(name, RANGE, **more) + "adapt:\n  rules:\n" + "".join(rules)
+def with_rules(*rules, name="cam", placement="kernel", **more):
+    return contract(name, RANGE, **more) + f"adapt:\n  placement: {placement}\n  rules:\n" + "".join(rules)

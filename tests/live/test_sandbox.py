@@ -7,14 +7,11 @@ import os
 import signal
 import unittest
 
-from contracts import PERIODIC, PYTHON, contract
+from contracts import PERIODIC, PYTHON, contract, with_rules
 from instance import BUILD, Instance, main, policy, until
 
 HOSTILE = os.path.join(BUILD, "tests/hostile")
-RULES = """adapt:
-  placement: user
-  rules:
-"""
+RULES = "adapt:\n  placement: user\n  rules:\n"
 UP = """    - event: cpu.job
       when: ewma(cpu.used, 1/8) > 1us
       set:
@@ -39,7 +36,7 @@ ENDS = {
 
 
 def good(*rules, name="cam"):
-    return contract(name, "  range: {runtime: 2ms..8ms}\n") + RULES + "".join(rules)
+    return with_rules(*rules, name=name, placement="user")
 
 
 def hostile(mode):

@@ -4,6 +4,7 @@ lab, after ./dev build and ./dev kmod rt:
 
     ./dev vm rt --cpus 1 --timeout 900 -- python3 -B tests/vm/test_rules.py [NAME...]
 """
+import os
 import signal
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from lab_test import MS, expect, load, module, run, unload, until  # noqa: E402
 UP = rule("cpu.job", "cpu.used > 1us", "min(cpu.runtime + 1ms, 8ms)")
 
 
-def with_rules(*rules, accept="best-effort"):
-    return text_with_rules(*rules, name="one", period="50ms", top=f"accept: {accept}\n")
+def with_rules(*rules, accept="best-effort", period="50ms", placement="kernel"):
+    return text_with_rules(*rules, name="one", period=period, placement=placement, top=f"accept: {accept}\n")
 
 
 def rules_of(qosd):
@@ -148,6 +149,51 @@ def test_a_killed_daemon_is_followed():
         qosd.ctl("reload")
         until(lambda: granted(qosd) == 8 * MS, "they are back", LONG)
         expect(problem(qosd, "rules"), False)
+
+
+def test_rules_in_a_process():
+    """What they ask for is judged by the module."""
+    with module() as nl, daemon() as qosd:
+        begin(qosd, with_rules(UP, rule("tick 500ms", "cpu.jobs > 0", emit="busy"), placement="user"))
+        until(lambda: in_module(nl) == 8 * MS, "the top of the range, in the kernel", LONG)
+        until(lambda: granted(qosd) == 8 * MS, "and the daemon knows", LONG)
+        until(lambda: rules_of(qosd)["signals"] > 0, "a tick", LONG)
+        rules = rules_of(qosd)
+        expect((rules["state"], rules["placement"]), ("running", "user"))
+        expect((rules["set"] >= 4, rules["runs"] > 3, rules["dropped"]), (True, True, 0), rules)
+        qosd.write("one", with_rules(UP.replace("8ms", "7ms"), placement="user"))
+        qosd.ctl("reload")
+        until(lambda: in_module(nl) == 7 * MS, "the next version", LONG)
+        os.kill(rules_of(qosd)["pid"], signal.SIGKILL)
+        until(lambda: rules_of(qosd)["state"] == "quarantined", "quarantine", LONG)
+        expect((granted(qosd), in_module(nl)), (4 * MS, 4 * MS))
+        qosd.ctl("readmit", "one")
+        until(lambda: in_module(nl) == 7 * MS, "they act again", LONG)
+        unload_after(qosd, with_rules(UP, placement="kernel"))
+
+
+def unload_after(qosd, text):
+    """With rules in the module, whose counters go on, and then without it."""
+    runs = rules_of(qosd)["runs"]
+    qosd.write("one", text)
+    qosd.ctl("reload")
+    expect((rules_of(qosd)["placement"], rules_of(qosd)["pid"]), ("kernel", None))
+    until(lambda: rules_of(qosd)["runs"] > runs and granted(qosd) == 8 * MS, "in the kernel", LONG)
+    qosd.write("one", contract_text("one", RANGE, period="50ms", top="accept: best-effort\n"))
+    qosd.ctl("reload")
+    unload()
+    load()
+
+
+def test_events_without_room_are_counted():
+    with module(), daemon() as qosd:
+        qosd.write("one", with_rules(UP, period="10ms", placement="user"))
+        qosd.start()
+        start_program(qosd, "one", 10, 1)
+        until(lambda: under_module(qosd) and rules_of(qosd)["runs"] > 3, "it is the module's", LONG)
+        os.kill(rules_of(qosd)["pid"], signal.SIGSTOP)
+        until(lambda: rules_of(qosd)["state"] == "quarantined", "it does not answer", LONG)
+        expect(rules_of(qosd)["dropped"] > 0, True)
 
 
 if __name__ == "__main__":
