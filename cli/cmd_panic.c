@@ -16,6 +16,7 @@
 
 #include "client.h"
 #include "kern/genl_dwcs.h"
+#include "kern/probe_module.h"
 #include "state/links.h"
 #include "state/originals.h"
 
@@ -110,7 +111,7 @@ static int flush_module(const struct qos_cli *cli, json_int_t *ret_n)
 {
 	_cleanup_genl_ struct qos_genl *genl = NULL;
 	struct qos_dwcs_info info = {};
-	int r = qos_dwcs_connect(&genl);
+	int r = qos_module_is_loaded() ? qos_dwcs_connect(&genl) : -ENODEV;
 
 	*ret_n = 0;
 	if (r < 0 || !qos_genl_is_there(genl))

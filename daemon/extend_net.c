@@ -100,15 +100,14 @@ static void fill(const struct qos_net_counts *now, const struct qos_net_counts *
 	word[QOS_RULES_DELAY] = saturated(now->delay_max_ns, 42);
 }
 
-/* Into the chain's frame. */
-void qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
-			    struct qos_extension_program *program)
+size_t qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
+			      struct qos_extension_program *program)
 {
 	struct qos_rules_frame *frame = qos_chain_frame(supervisor->extender->chain);
 	const struct qos_contract *contract = live->contract;
 
-	if (!program->net_before)
-		program->net_before = calloc(contract->n_net + 1, sizeof(*program->net_before));
+	size_t blind = 0;
+
 	for (size_t i = 0; i < contract->n_net; i++) {
 		int64_t *word = (int64_t *)frame->stream[contract->n_cpu + i].word;
 		struct qos_net_counts now;
@@ -116,10 +115,12 @@ void qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_
 		memset(word, 0, sizeof(frame->stream[0]));
 		word[QOS_RULES_ATTRIBUTE] = qos_chain_value(
 			supervisor->extender->chain, live->extension->number, live->n_streams + i);
-		if (!program->net_before ||
-		    !qos_network_counts(supervisor, contract->name, contract->net[i].name, &now))
+		if (!qos_network_counts(supervisor, contract->name, contract->net[i].name, &now)) {
+			blind = 1 + contract->n_cpu + i;
 			continue;
+		}
 		fill(&now, &program->net_before[i], word);
 		program->net_before[i] = now;
 	}
+	return blind;
 }

@@ -58,6 +58,7 @@ struct qos_extension {
 	enum qos_quarantine quarantine;
 	struct qos_quarantine_state suspicion;
 	struct qos_guard_contract seen; /* at the last turn */
+	size_t blind; /* 1 + place of a stream of which the last tick knew nothing; 0: it knew all */
 	uint64_t reversals, reversals_seen;
 	uint64_t violations, violations_seen;
 	int64_t last_step; /* sign of the last change */
@@ -110,8 +111,9 @@ const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *
 struct qos_chain_attribute qos_extension_net_attribute(const struct qos_supervisor *supervisor,
 						       const struct qos_live *live, size_t i);
 void qos_extension_net_hold(struct qos_supervisor *supervisor, const struct qos_live *live);
-void qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
-			    struct qos_extension_program *program);
+/* Into the chain's frame. 0, or 1 + the place among all streams of one of which nothing is known. */
+size_t qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
+			      struct qos_extension_program *program);
 
 /* extend_module.c: with the module. Told again, it costs nothing: only what differs is sent. */
 bool qos_extension_belongs_there(const struct qos_supervisor *supervisor,

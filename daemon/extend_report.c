@@ -25,6 +25,21 @@ static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
 	return NULL;
 }
 
+/* The hint is static. */
+static bool tell_blind(const struct qos_live *live, char *buf, size_t size, const char **ret_hint)
+{
+	const struct qos_contract *contract = live->contract;
+	size_t at = live->extension->blind - 1; /* SIZE_MAX: none */
+
+	if (at >= contract->n_cpu + contract->n_net)
+		return false;
+	snprintf(buf, size, "its ticks stand still: nothing is known of stream %s",
+		 at < contract->n_cpu ? contract->cpu[at].name
+				      : contract->net[at - contract->n_cpu].name);
+	*ret_hint = "qosctl show says what became of its queue, or of its threads' statistics";
+	return true;
+}
+
 /* Rules run, and nothing that they ask for is granted. */
 static const struct qos_live_stream *find_simulated(const struct qos_supervisor *supervisor,
 						    const struct qos_live *live)
@@ -64,7 +79,8 @@ bool qos_extend_problem(const struct qos_supervisor *supervisor, const struct qo
 	if (live->state != QOS_LIVE_IN_FORCE || !live->contract || !live->contract->n_rules)
 		return false;
 	if (extension && !extension->quarantine)
-		return tell_simulated(supervisor, live, buf, size, ret_hint);
+		return tell_blind(live, buf, size, ret_hint) ||
+		       tell_simulated(supervisor, live, buf, size, ret_hint);
 	reason = extension ? qos_quarantine_causes[extension->quarantine]
 			   : reason_not_loaded(supervisor, live);
 	if (!reason)

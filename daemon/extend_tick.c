@@ -112,7 +112,8 @@ static void fill_percentiles(struct qos_rules_stream *to, const struct qos_cpu_s
 
 /* --- ticks --- */
 
-static void fill_stream(struct qos_supervisor *supervisor, struct qos_extension *extension,
+/* false: nothing is known of the stream. */
+static bool fill_stream(struct qos_supervisor *supervisor, struct qos_extension *extension,
 			const struct qos_live_stream *stream, struct qos_stream_stats *before,
 			struct qos_rules_stream *to)
 {
@@ -122,7 +123,7 @@ static void fill_stream(struct qos_supervisor *supervisor, struct qos_extension 
 	to->word[QOS_RULES_ATTRIBUTE] =
 		qos_chain_value(supervisor->extender->chain, extension->number, stream->index);
 	if (!qos_stats_read(supervisor, stream, &now))
-		return;
+		return false;
 	to->word[QOS_RULES_JOBS] = saturated(now.jobs - before->jobs);
 	to->word[QOS_RULES_LATE] = saturated(now.late - before->late);
 	to->word[QOS_RULES_SERVED] = saturated(now.served - before->served);
@@ -130,6 +131,7 @@ static void fill_stream(struct qos_supervisor *supervisor, struct qos_extension 
 	to->word[QOS_RULES_VIOLATIONS] = saturated(now.violations - before->violations);
 	fill_percentiles(to, qos_live_wish(stream), &now, &extension->windows[stream->index]);
 	*before = now;
+	return true;
 }
 
 /* Memory for what a tick compares with; only contracts with ticks have it. */
@@ -137,9 +139,30 @@ static bool has_memory(struct qos_extension *extension, struct qos_extension_pro
 {
 	if (!program->before)
 		program->before = calloc(extension->n_streams + 1, sizeof(*program->before));
+	if (!program->net_before)
+		program->net_before = calloc(extension->n_net + 1, sizeof(*program->net_before));
 	if (!extension->windows)
 		extension->windows = calloc(extension->n_streams + 1, sizeof(*extension->windows));
-	return program->before && extension->windows;
+	return program->before && program->net_before && extension->windows;
+}
+
+/* A rule that took silence for zeros would adapt to what is not so: without statistics there is no tick. */
+static bool fill_streams(struct qos_supervisor *supervisor, struct qos_live *live,
+			 struct qos_extension_program *program)
+{
+	struct qos_rules_frame *frame = qos_chain_frame(supervisor->extender->chain);
+	struct qos_extension *extension = live->extension;
+
+	extension->blind = 0;
+	for (size_t i = 0; i < live->n_streams; i++) {
+		const struct qos_live_stream *stream = &live->streams[i];
+
+		if (!fill_stream(supervisor, extension, stream, &program->before[stream->index],
+				 &frame->stream[stream->index]))
+			extension->blind = 1 + stream->index;
+	}
+	extension->blind = qos_extension_net_fill(supervisor, live, program) ?: extension->blind;
+	return !extension->blind;
 }
 
 static void tick(struct qos_supervisor *supervisor, struct qos_live *live,
@@ -148,15 +171,8 @@ static void tick(struct qos_supervisor *supervisor, struct qos_live *live,
 	struct qos_rules_frame *frame = qos_chain_frame(supervisor->extender->chain);
 	struct qos_extension *extension = live->extension;
 
-	if (!has_memory(extension, program))
+	if (!has_memory(extension, program) || !fill_streams(supervisor, live, program))
 		return;
-	for (size_t i = 0; i < live->n_streams; i++) {
-		const struct qos_live_stream *stream = &live->streams[i];
-
-		fill_stream(supervisor, extension, stream, &program->before[stream->index],
-			    &frame->stream[stream->index]);
-	}
-	qos_extension_net_fill(supervisor, live, program);
 	frame->now_ns = now_ns;
 	frame->state = 0;
 	if (extension->in_module)

@@ -399,8 +399,11 @@ static void carry_out(struct qos_supervisor *supervisor, struct qos_net_if *inte
 	bool failed_before = interface->problem;
 	int r;
 
-	if (!interface->ifindex || interface->drifted)
+	if (!interface->ifindex ||
+	    (interface->drifted &&
+	     qos_network_drift_policy(supervisor, interface) != QOS_DRIFT_RESTORE))
 		return;
+	interface->drifted = false;
 	r = set_link(supervisor, interface, &diag);
 	complain(interface, r == 0 ? NULL : diag.n_entries ? diag.entries[0].text : strerror(-r));
 	if (r && !failed_before)

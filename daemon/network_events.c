@@ -13,8 +13,8 @@
 
 /* --- drift --- */
 
-static enum qos_drift policy_of(const struct qos_supervisor *supervisor,
-				const struct qos_net_if *interface)
+enum qos_drift qos_network_drift_policy(const struct qos_supervisor *supervisor,
+					const struct qos_net_if *interface)
 {
 	enum qos_drift policy = QOS_DRIFT_YIELD;
 
@@ -80,7 +80,7 @@ static void verify(struct qos_supervisor *supervisor, struct qos_net_if *interfa
 	drift = find_drift(supervisor->network, interface);
 	if (!drift)
 		return;
-	restores = policy_of(supervisor, interface) == QOS_DRIFT_RESTORE;
+	restores = qos_network_drift_policy(supervisor, interface) == QOS_DRIFT_RESTORE;
 	for (size_t k = 0; k < interface->n; k++)
 		qos_tell(supervisor, QOS_HISTORY_DRIFT, interface->slots[k].contract,
 			 interface->slots[k].stream, NULL, "interface %s: %s; %s", interface->name,

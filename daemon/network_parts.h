@@ -69,6 +69,10 @@ static inline bool qos_network_is_open(const struct qos_network *network)
 struct qos_net_slot *qos_network_slot(const struct qos_network *network, const char *contract,
 				      const char *stream, struct qos_net_if **ret_if);
 
+/* network_events.c: of the contracts that have streams there. */
+enum qos_drift qos_network_drift_policy(const struct qos_supervisor *supervisor,
+					const struct qos_net_if *interface);
+
 /* network_flows.c: exchanges all flows of classes that are in force. */
 void qos_network_flows(struct qos_supervisor *supervisor);
 /* Forgets cgroups that are gone, and those of contracts that are; true: some were. */

@@ -101,15 +101,20 @@ static bool takes_only_signed(void)
 	       file_says("/sys/kernel/security/lockdown", "[confidentiality]");
 }
 
+bool qos_module_is_loaded(void)
+{
+	return access("/sys/module/qos_dwcs", F_OK) == 0;
+}
+
 enum qos_module_state qos_probe_module(void)
 {
 	_cleanup_genl_ struct qos_genl *genl = NULL;
 	struct qos_dwcs_info info = {};
-	struct qos_probe_module_facts facts = {.loaded = access("/sys/module/qos_dwcs", F_OK) == 0,
+	struct qos_probe_module_facts facts = {.loaded = qos_module_is_loaded(),
 					       .installed = is_installed(),
 					       .only_signed = takes_only_signed()};
 
-	facts.answer = qos_dwcs_connect(&genl);
+	facts.answer = facts.loaded ? qos_dwcs_connect(&genl) : -ENODEV;
 	if (facts.answer == 0)
 		facts.answer = qos_dwcs_info(genl, &info);
 	facts.version = info.version;

@@ -22,6 +22,9 @@ struct qos_probe_module_advice {
 	enum qos_feature_state state;
 };
 
+/* Asking for its family where it is not would make the kernel run modprobe, each time. */
+bool qos_module_is_loaded(void);
+
 enum qos_module_state qos_probe_module(void);
 const struct qos_probe_module_advice *qos_probe_module_advice(enum qos_module_state state);
 

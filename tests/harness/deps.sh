@@ -16,7 +16,7 @@ packages_of() {
   demo) echo "$build $demo" ;;
   lint) echo "$build $lint" ;;
   fuzz) echo "$build $fuzz" ;;
-  bench) echo "$build $demo linux-perf libbpf-tools strace" ;;
+  bench) echo "$build $demo linux-perf libbpf-tools strace ffmpeg iperf3 iputils-ping ethtool" ;;
   package) echo "$build debhelper dpkg-dev lintian" ;;
   vm | kmod) echo "$lab" ;;
   test) echo "$build $demo $lint $fuzz $lab jq iproute2" ;;

@@ -142,6 +142,22 @@ class Network(unittest.TestCase):
         self.qosd.ctl("reload")
         until("without rules it is the contract's", lambda: self.stream()["granted_bps"] == 12000000)
 
+    def test_rules_without_statistics(self):
+        """Silence is not taken for zeros: ticks stand still, and status says so."""
+        rules = "adapt:\n  rules:\n    - event: tick 100ms\n      when: network.sent < 1B\n      emit: idle\n"
+        self.qosd.write("rtp", contract(more="on-drift: warn\n" + rules))
+        self.start()
+        until("ticks", lambda: self.qosd.json("show", "rtp")["rules"]["runs"] > 2)
+        self.ns.run("tc", "qdisc", "del", "dev", "va", "root")
+        until("status says so", lambda: any("stand still" in p["text"] for p in self.qosd.json("status")["problems"]))
+        runs = self.qosd.json("show", "rtp")["rules"]["runs"]
+        self.wait_state("drift")
+        self.assertEqual(self.qosd.json("show", "rtp")["rules"]["runs"], runs)
+        self.qosd.write("rtp", contract(more="on-drift: restore\n" + rules))
+        self.qosd.ctl("reload")
+        until("they go on", lambda: self.qosd.json("show", "rtp")["rules"]["runs"] > runs)
+        self.assertFalse(any("stand still" in p["text"] for p in self.qosd.json("status")["problems"]))
+
     def test_own_processes(self):
         mounts = [line.split() for line in open("/proc/self/mounts", encoding="utf-8")]
         mount = next((m[1] for m in mounts if m[2] == "cgroup2"), None)

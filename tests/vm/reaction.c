@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
+
+#include "bss.h"
 
 static unsigned long long clock_ns(clockid_t clock)
 {
@@ -49,30 +48,13 @@ static __attribute__((noreturn)) void step(char **args)
 	}
 }
 
-static const unsigned long long *variable(struct bpf_object *object, const char *globals,
-					  const char *name)
-{
-	const struct btf *btf = bpf_object__btf(object);
-	int id = btf__find_by_name_kind(btf, ".bss", BTF_KIND_DATASEC), i;
-	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, id);
-
-	for (i = 0; section && i < btf_vlen(section); i++) {
-		const struct btf_var_secinfo *var = btf_var_secinfos(section) + i;
-		const struct btf_type *type = btf__type_by_id(btf, var->type);
-
-		if (!strcmp(btf__name_by_offset(btf, type->name_off), name))
-			return (const void *)(globals + var->offset);
-	}
-	exit(4);
-}
-
 static int watch(const char *path)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	unsigned long long seen = 0, steps_seen = 0;
 	struct bpf_program *program;
-	struct bpf_map *map;
-	char *globals, line[64];
+	const char *globals;
+	char line[64];
 
 	if (!object || bpf_object__load(object))
 		return 2;
@@ -81,15 +63,12 @@ static int watch(const char *path)
 		if (!bpf_program__attach(program))
 			return 3;
 	}
-	map = bpf_object__find_map_by_name(object, ".bss");
-	globals = mmap(NULL, bpf_map__value_size(map), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
-	if (globals == MAP_FAILED)
-		return 4;
+	globals = bss_map(object);
 	puts("ready");
 	while (fgets(line, sizeof(line), stdin)) {
-		unsigned long long n = *variable(object, globals, "n");
-		unsigned long long steps = *variable(object, globals, "steps");
-		const unsigned long long *samples = variable(object, globals, "samples");
+		unsigned long long n = *bss_variable(object, globals, "n");
+		unsigned long long steps = *bss_variable(object, globals, "steps");
+		const unsigned long long *samples = bss_variable(object, globals, "samples");
 
 		printf("%llu", steps - steps_seen);
 		for (; seen < n; seen++)
