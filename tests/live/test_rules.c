@@ -139,7 +139,6 @@ static void test_compiler_against_interpreter(void **state)
 	struct machine machine = {.maps = QOS_PROG_MAPS_NONE};
 	struct totals totals = {};
 
-	random_seed();
 	machine_open(&machine);
 	while (totals.programs < n) {
 		struct qos_compiled *compiled = NULL;
@@ -320,6 +319,12 @@ static void test_unknown_key(void **state)
 	qos_contract_free(contract);
 }
 
+static int set_seed(void **state)
+{
+	random_seed();
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +342,6 @@ int main(void)
 		return 77;
 	}
 	if (getenv("QOS_RULES_MODULE"))
-		return cmocka_run_group_tests(of_module, NULL, NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+		return cmocka_run_group_tests(of_module, set_seed, NULL);
+	return cmocka_run_group_tests(tests, set_seed, NULL);
 }
