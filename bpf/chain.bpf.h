@@ -272,7 +272,7 @@ QOS_GLOBAL int qos_settle_breach(struct queue *queue)
 
 static __always_inline __s64 saturated(__u64 ns)
 {
-	return ns < QOS_VALUE_MAX ? ns : QOS_VALUE_MAX - 1;
+	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
 }
 
 static __always_inline void enqueue(struct queue *queue, const struct raised *raised)
@@ -368,6 +368,8 @@ static __always_inline bool raise_events(struct ours *ours, __u64 now)
 	queue = bpf_map_lookup_elem(&queues, &zero);
 	if (!key || !queue)
 		return false;
+	if (key->contract != ours->config->hooks.contract)
+		return true; /* it changes over: what is marked is raised once it has */
 	if (key->late_of_ns)
 		skip_told(ours->task, key->late_of_ns);
 	qos_raise_marks(queue, ours->task, ours->config, key->key, now);

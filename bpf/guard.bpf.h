@@ -19,8 +19,9 @@
 
 #include "inline.bpf.h"
 #include "qos_guard_abi.h"
+#include "qos_rules_abi.h"
 
-#define QOS_VALUE_MAX (1LL << 42)
+#define QOS_VALUE_MAX (1LL << QOS_RULES_TIME_BITS)
 
 struct guard_claim {
 	__s64 old;

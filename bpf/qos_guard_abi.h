@@ -82,8 +82,8 @@ struct qos_guard_tables {
 
 /* Map `keys`: HASH, key __u32 tid; threads that have a state of their own. */
 struct qos_thread_key {
-	__u32 key; /* of the contract's map `state` */
-	__u32 pad;
+	__u32 key; /* of the map `state` of that contract: programs of no other may use it */
+	__u32 contract;
 	__u64 late_of_ns; /* release of the job for which the daemon raised `late` */
 };
 

@@ -47,6 +47,18 @@
 
 enum qos_rules_target { QOS_RULES_FRAME, QOS_RULES_KFUNC, QOS_RULES_TEST };
 
+/* A word has at most so many bits, the sign not counted; who fills it saturates. */
+#define QOS_RULES_TIME_BITS  42 /* ns: 73 minutes, and no contract's period is above one hour */
+#define QOS_RULES_COUNT_BITS 40
+#define QOS_RULES_BYTES_BITS 44 /* bits a second too */
+
+static inline __s64 qos_rules_saturated(__u64 value, int bits)
+{
+	__u64 most = (1ULL << bits) - 1;
+
+	return (__s64)(value < most ? value : most);
+}
+
 /* Index into qos_rules_stream.word. Percentiles are of the last 1,000 jobs. */
 enum qos_rules_word {
 	QOS_RULES_ATTRIBUTE,  /* in force: cpu runtime, ns; network rate, bits a second */

@@ -163,12 +163,15 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		place = &extension->programs[extension->n_programs++];
 		*place = (struct qos_extension_program){.event = program->event,
 							.slot = slot,
+							.reads = qos_ir_reads(&program->ir),
 							.next_ns = qos_clock_ns(CLOCK_MONOTONIC) +
 								   program->event.tick_ns};
 		if (was) {
 			place->next_ns = was->next_ns;
-			place->before = TAKE_PTR(was->before);
-			place->net_before = TAKE_PTR(was->net_before);
+			place->memory = was->memory;
+			was->memory = (struct qos_extension_memory){};
+		} else if (program->event.kind == QOS_RULE_TICK) {
+			r = qos_extension_memory_new(supervisor, live, extension, place);
 		}
 		if (!extension->in_process)
 			extension->n_insns += program->code.n_insns;
@@ -282,14 +285,18 @@ static void succeed(struct qos_supervisor *supervisor, struct qos_live *live,
 		unload_rest(supervisor, old, extension);
 		qos_chain_mute(supervisor->extender->chain, extension->number, false);
 		extension->seen = old->seen;
+		extension->reversals = old->reversals;
+		extension->reversals_seen = old->reversals_seen;
+		extension->violations_seen = old->violations_seen;
 		extension->windows = TAKE_PTR(old->windows);
 	} else if (old) {
 		qos_extension_carry(supervisor, live, old, extension);
-		qos_chain_remove(supervisor->extender->chain, old->number);
 	}
-	qos_extension_free(old);
 	qos_extension_limits(supervisor, live);
 	enter_threads(supervisor, live);
+	if (old && !same) /* the module named its programs until now */
+		qos_chain_remove(supervisor->extender->chain, old->number);
+	qos_extension_free(old);
 	if (extension->in_module && !same)
 		begin_counting(supervisor, live);
 }
@@ -407,13 +414,20 @@ static void drop(struct qos_supervisor *supervisor, struct qos_live *live)
 static void fail(struct qos_supervisor *supervisor, struct qos_live *live, struct qos_diag *diag,
 		 int error)
 {
-	const char *text = diag->n_entries ? diag->entries[0].text : strerror(-error);
-	const char *hint = diag->n_entries ? diag->entries[0].hint : NULL;
+	const struct qos_diag_entry *entry = qos_diag_first_error(diag);
+	const char *text = entry ? entry->text : strerror(-error);
+	const char *hint = entry ? entry->hint : NULL;
 
 	live->rules_failed = true;
 	qos_tell(supervisor, QOS_HISTORY_KERNEL, live->contract->name, NULL, NULL,
 		 "its rules are not in force: %s%s%s", text, hint ? "; " : "", hint ? hint : "");
 	drop(supervisor, live);
+}
+
+void qos_extend_retry(struct qos_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++)
+		supervisor->lives[i]->rules_failed = false;
 }
 
 /* What the module has forgotten, or could not take at the time. */
@@ -449,8 +463,11 @@ bool qos_extend_load(struct qos_supervisor *supervisor)
 		struct qos_diag diag = QOS_DIAG_INIT;
 		int r;
 
-		if (!wants_loading(supervisor, live))
+		if (!wants_loading(supervisor, live)) {
+			if (live->extension && live->extension->outdated)
+				drop(supervisor, live);
 			continue;
+		}
 		changed |= qos_extension_reserve(supervisor, live);
 		r = load_live(supervisor, live, &diag);
 		if (r < 0)

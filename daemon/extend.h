@@ -24,9 +24,11 @@ void qos_extend_close(struct qos_supervisor *supervisor);
  * ledger changed, so that others may have to follow. */
 void qos_extend_limits(struct qos_supervisor *supervisor);
 bool qos_extend_load(struct qos_supervisor *supervisor);
+/* What could not be loaded may be by now: the next `load` tries again. */
+void qos_extend_retry(struct qos_supervisor *supervisor);
 
-/* The contract, or this version of it, goes: at once, before its streams do. `next` takes over what it
- * can (may be NULL). */
+/* The contract, or this version of it, goes: at once, before its streams do. `next`, which is admitted, takes
+ * over what it can (may be NULL). */
 void qos_extend_retire(struct qos_supervisor *supervisor, struct qos_live *old,
 		       struct qos_live *next);
 void qos_extend_drop_all(struct qos_supervisor *supervisor);

@@ -18,7 +18,8 @@ static struct qos_live *find_live(const struct qos_supervisor *supervisor, uint3
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
-		if (live->extension && live->extension->number == number)
+		if (live->extension && live->extension->number == number &&
+		    !live->extension->outdated)
 			return live;
 	}
 	return NULL;
@@ -26,11 +27,13 @@ static struct qos_live *find_live(const struct qos_supervisor *supervisor, uint3
 
 static void on_value(struct qos_extension *extension, const struct qos_change *change)
 {
-	int64_t step = change->value > change->old ? 1 : -1;
+	int8_t step = change->value > change->old ? 1 : -1;
 
-	if (extension->last_step && step != extension->last_step)
+	int8_t *last = &extension->last_steps[change->index];
+
+	if (*last && step != *last)
 		extension->reversals++;
-	extension->last_step = step;
+	*last = step;
 }
 
 static void tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -51,6 +54,8 @@ bool qos_extension_change(struct qos_supervisor *supervisor, struct qos_live *li
 {
 	switch ((enum qos_change_type)change->type) {
 	case QOS_CHANGE_VALUE:
+		if (change->index >= live->extension->n_streams + live->extension->n_net)
+			return false;
 		on_value(live->extension, change);
 		if (change->index < live->extension->n_streams)
 			return true;

@@ -13,13 +13,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "extend_parts.h"
 #include "kern/proc.h"
 #include "module.h"
 #include "tell.h"
-
-#define SHARE_SHIFT 20 /* of struct qos_dwcs' CPU_A_SHARE */
 
 /* --- who --- */
 
@@ -162,7 +161,7 @@ static void add_share(const struct qos_supervisor *supervisor, const struct qos_
 
 	if (!grant || grant->policy != QOS_POLICY_DWCS)
 		return;
-	cost = ((grant->granted_ns << SHARE_SHIFT) + wish->period.ns - 1) / wish->period.ns;
+	cost = ((grant->granted_ns << QOS_COST_SHIFT) + wish->period.ns - 1) / wish->period.ns;
 	shares[qos_cpus_next(&grant->cpus, 0)] += cost * wish->max_threads;
 }
 
@@ -180,7 +179,7 @@ void qos_extension_shares(struct qos_supervisor *supervisor)
 	shares = calloc(QOS_CPUS_MAX, sizeof(*shares));
 	while (shares && (stream = qos_table_next(&supervisor->streams, &pos)))
 		add_share(supervisor, stream, shares);
-	for (uint32_t cpu = 0; shares && cpu < QOS_CPUS_MAX; cpu++) {
+	for (uint32_t cpu = 0; shares && cpu < (uint32_t)get_nprocs_conf(); cpu++) {
 		uint32_t share = (uint32_t)shares[cpu];
 
 		if (share == supervisor->extender->shares[cpu])
@@ -192,22 +191,25 @@ void qos_extension_shares(struct qos_supervisor *supervisor)
 
 /* --- what it says --- */
 
-void qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
-			  struct qos_extension *extension, struct qos_guard_contract *ret)
+int qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 struct qos_extension *extension, struct qos_guard_contract *ret)
 {
 	struct qos_dwcs_contract counts = {};
+	int r;
 
 	if (!extension->in_module) {
 		qos_chain_counts(supervisor->extender->chain, extension->number, ret);
-		return;
+		return 0;
 	}
-	qos_dwcs_contract(qos_module_genl(supervisor), live->contract->name, &counts);
+	r = qos_dwcs_contract(qos_module_genl(supervisor), live->contract->name, &counts);
 	*ret = (struct qos_guard_contract){
 		.runs = counts.raised, .run_ns = counts.run_ns, .dropped = counts.dropped};
 	memcpy(ret->verdicts, counts.verdicts, sizeof(ret->verdicts));
 	for (int i = 0; i < QOS_VERDICTS; i++)
 		ret->requests += counts.verdicts[i];
-	extension->reversals = counts.reversals; /* events leave some out */
+	if (r == 0)
+		extension->reversals = counts.reversals; /* events leave some out */
+	return r;
 }
 
 bool qos_extend_heard_value(struct qos_supervisor *supervisor, uint32_t id, uint64_t runtime_ns)
@@ -248,6 +250,7 @@ void qos_extend_module_forgot(struct qos_supervisor *supervisor)
 		if (extension)
 			free(TAKE_PTR(extension->pushed));
 	}
-	if (supervisor->extender)
-		free(TAKE_PTR(supervisor->extender->shares));
+	if (supervisor->extender && supervisor->extender->shares)
+		memset(supervisor->extender->shares, 0xff,
+		       QOS_CPUS_MAX * sizeof(*supervisor->extender->shares));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rules over network streams. Ticks have their metrics; a rate that the guard let pass is carried out as
+ * Rules over network streams. Ticks have their metrics (extend_metrics.c); a rate that the guard let pass is carried out as
  * any other change of the queue. Their attributes are behind those of the cpu streams.
  *
  * A rule moves a rate within the contract's range and not above what admission gave, which is the
@@ -76,51 +76,4 @@ bool qos_extend_net_rate(const struct qos_supervisor *supervisor, const struct q
 		return false; /* its interface was awaited */
 	*rate_bps = (uint64_t)value;
 	return true;
-}
-
-static int64_t saturated(uint64_t value, int bits)
-{
-	uint64_t most = (1ULL << bits) - 1;
-
-	return (int64_t)(value < most ? value : most);
-}
-
-/* The counters begin anew with the class. */
-static uint64_t since(uint64_t now, uint64_t before)
-{
-	return now >= before ? now - before : now;
-}
-
-static void fill(const struct qos_net_counts *now, const struct qos_net_counts *before,
-		 int64_t *word)
-{
-	word[QOS_RULES_SENT] = saturated(since(now->sent_bytes, before->sent_bytes), 44);
-	word[QOS_RULES_BACKLOG] = saturated(now->backlog_bytes, 40);
-	word[QOS_RULES_DROPPED] = saturated(since(now->dropped, before->dropped), 40);
-	word[QOS_RULES_DELAY] = saturated(now->delay_max_ns, 42);
-}
-
-size_t qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
-			      struct qos_extension_program *program)
-{
-	struct qos_rules_frame *frame = qos_chain_frame(supervisor->extender->chain);
-	const struct qos_contract *contract = live->contract;
-
-	size_t blind = 0;
-
-	for (size_t i = 0; i < contract->n_net; i++) {
-		int64_t *word = (int64_t *)frame->stream[contract->n_cpu + i].word;
-		struct qos_net_counts now;
-
-		memset(word, 0, sizeof(frame->stream[0]));
-		word[QOS_RULES_ATTRIBUTE] = qos_chain_value(
-			supervisor->extender->chain, live->extension->number, live->n_streams + i);
-		if (!qos_network_counts(supervisor, contract->name, contract->net[i].name, &now)) {
-			blind = 1 + contract->n_cpu + i;
-			continue;
-		}
-		fill(&now, &program->net_before[i], word);
-		program->net_before[i] = now;
-	}
-	return blind;
 }

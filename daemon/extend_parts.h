@@ -9,13 +9,21 @@
 #include "kern/genl_rules.h"
 #include "network.h"
 
+/* What a tick compares with: a stream each at the last one, and behind these now. */
+struct qos_extension_memory {
+	struct qos_stream_stats *cpu;
+	struct qos_net_counts *net;
+	size_t n_cpu;
+	size_t n_net;
+};
+
 /* One event of the contract that has rules. */
 struct qos_extension_program {
 	struct qos_rule_event event;
 	uint32_t slot;
-	uint64_t next_ns;		 /* tick: CLOCK_MONOTONIC */
-	struct qos_stream_stats *before; /* tick: a stream each, at the last one; may be NULL */
-	struct qos_net_counts *net_before;
+	uint64_t next_ns; /* tick: CLOCK_MONOTONIC */
+	uint64_t reads;	  /* tick: streams whose metrics it looks at, by their place; a bit each */
+	struct qos_extension_memory memory; /* tick */
 };
 
 /* The jobs that percentiles speak of: two snapshots, so that at least half of the last
@@ -61,7 +69,7 @@ struct qos_extension {
 	size_t blind; /* 1 + place of a stream of which the last tick knew nothing; 0: it knew all */
 	uint64_t reversals, reversals_seen;
 	uint64_t violations, violations_seen;
-	int64_t last_step; /* sign of the last change */
+	int8_t *last_steps; /* sign of the last change of each attribute */
 };
 
 struct qos_extender {
@@ -71,7 +79,8 @@ struct qos_extender {
 	int sandbox_error;
 	uint64_t violations_seen; /* of all contracts */
 	bool rates_changed;	  /* of network streams, and that is to be carried out */
-	uint32_t *shares;	  /* of each CPU, that the module was told; NULL: none was */
+	uint32_t *
+		shares; /* of each CPU, that the module was told; UINT32_MAX: none; NULL: of no CPU */
 };
 
 /* extend_record.c. new: 0 or -ENOMEM; it has no number and no programs yet. */
@@ -111,9 +120,15 @@ const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *
 struct qos_chain_attribute qos_extension_net_attribute(const struct qos_supervisor *supervisor,
 						       const struct qos_live *live, size_t i);
 void qos_extension_net_hold(struct qos_supervisor *supervisor, const struct qos_live *live);
-/* Into the chain's frame. 0, or 1 + the place among all streams of one of which nothing is known. */
-size_t qos_extension_net_fill(struct qos_supervisor *supervisor, const struct qos_live *live,
-			      struct qos_extension_program *program);
+
+/* extend_metrics.c. new: from now on; 0 or -ENOMEM. fill: what came since the last one; false: the extension
+ * is blind, and nothing may be raised. */
+int qos_extension_memory_new(struct qos_supervisor *supervisor, const struct qos_live *live,
+			     struct qos_extension *extension,
+			     struct qos_extension_program *program);
+void qos_extension_memory_free(struct qos_extension_memory *memory);
+bool qos_extension_fill(struct qos_supervisor *supervisor, struct qos_live *live,
+			struct qos_extension_program *program, struct qos_rules_stream *to);
 
 /* extend_module.c: with the module. Told again, it costs nothing: only what differs is sent. */
 bool qos_extension_belongs_there(const struct qos_supervisor *supervisor,
@@ -127,9 +142,9 @@ void qos_extension_push_key(struct qos_supervisor *supervisor, pid_t tid);
 int qos_extension_push_tick(struct qos_supervisor *supervisor, struct qos_live *live,
 			    uint32_t program);
 void qos_extension_shares(struct qos_supervisor *supervisor);
-/* Of the chain, or of the module, which counts reversals too. */
-void qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
-			  struct qos_extension *extension, struct qos_guard_contract *ret);
+/* Of the chain, or of the module, which counts reversals too. 0, or -errno: zeroes. */
+int qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 struct qos_extension *extension, struct qos_guard_contract *ret);
 
 /* Between two changes: half a period, because a job that is late ends, and is told, sooner than a period
  * after the one before. */

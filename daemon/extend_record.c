@@ -15,8 +15,7 @@ void qos_extension_free(struct qos_extension *extension)
 		return;
 	qos_extension_sandbox_end(extension);
 	for (size_t i = 0; i < extension->n_programs; i++) {
-		free(extension->programs[i].before);
-		free(extension->programs[i].net_before);
+		qos_extension_memory_free(&extension->programs[i].memory);
 	}
 	for (size_t i = 0; i < extension->n_signals; i++)
 		free(extension->signals[i]);
@@ -24,6 +23,7 @@ void qos_extension_free(struct qos_extension *extension)
 	free(extension->programs);
 	free(extension->signals);
 	free(extension->windows);
+	free(extension->last_steps);
 	free(extension->streams);
 	free(extension->pushed);
 	free(extension->shape);
@@ -117,8 +117,9 @@ int qos_extension_new(const struct qos_live *live, const struct qos_compiled *co
 	extension->shape = shape_of(live->contract);
 	extension->programs = calloc(compiled->n_programs + 1, sizeof(*extension->programs));
 	extension->streams = calloc(live->n_streams + 1, sizeof(*extension->streams));
+	extension->last_steps = calloc(live->n_streams + live->contract->n_net + 1, 1);
 	if (!extension->shape || !extension->programs || !extension->streams ||
-	    take_signals(extension, compiled) < 0 ||
+	    !extension->last_steps || take_signals(extension, compiled) < 0 ||
 	    qos_state_map(compiled, &extension->states) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < live->n_streams; i++)

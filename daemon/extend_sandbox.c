@@ -147,6 +147,26 @@ static void end(struct qos_supervisor *supervisor, struct qos_live *live)
 	qos_extension_quarantine(supervisor, live, QOS_QUARANTINE_SANDBOX);
 }
 
+/* When all of them were looked at. */
+static void cut_greediest(const struct qos_supervisor *supervisor)
+{
+	struct qos_sandbox *greediest = NULL;
+	unsigned int sum = 0;
+
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		const struct qos_extension *extension = supervisor->lives[i]->extension;
+
+		if (!extension || !extension->sandbox)
+			continue;
+		sum += qos_sandbox_percent(extension->sandbox);
+		if (!greediest ||
+		    qos_sandbox_percent(extension->sandbox) > qos_sandbox_percent(greediest))
+			greediest = extension->sandbox;
+	}
+	if (sum > QOS_SANDBOX_ALL_PERCENT)
+		qos_sandbox_cut(greediest);
+}
+
 void qos_extend_sandbox_dispatch(struct qos_supervisor *supervisor)
 {
 	bool due = qos_sandbox_pool_dispatch(supervisor->extender->sandboxes), changed = false;
@@ -155,12 +175,19 @@ void qos_extend_sandbox_dispatch(struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
-		if (!live->extension || !live->extension->sandbox)
+		if (!live->extension || !live->extension->sandbox || live->extension->outdated)
 			continue;
 		changed |= take(supervisor, live);
 		if (due)
 			qos_sandbox_look(live->extension->sandbox, now_ns);
-		if (qos_sandbox_end(live->extension->sandbox))
+	}
+	if (due)
+		cut_greediest(supervisor);
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (live->extension && live->extension->sandbox &&
+		    qos_sandbox_end(live->extension->sandbox))
 			end(supervisor, live);
 	}
 	if (changed)

@@ -31,14 +31,21 @@ static bool is_above_base(const struct qos_live *live)
 	return false;
 }
 
+/* The module's counters begin anew with the module. */
+static uint64_t since(uint64_t now, uint64_t seen)
+{
+	return now >= seen ? now - seen : now;
+}
+
 static uint64_t grown(const struct qos_guard_contract *now, const struct qos_guard_contract *seen,
 		      enum qos_verdict verdict)
 {
-	return now->verdicts[verdict] - seen->verdicts[verdict];
+	return since(now->verdicts[verdict], seen->verdicts[verdict]);
 }
 
-static struct qos_quarantine_signal signal_of(struct qos_supervisor *supervisor,
-					      struct qos_live *live, uint64_t all_violations)
+static struct qos_quarantine_signal signal_of(struct qos_live *live,
+					      const struct qos_guard_contract *now,
+					      uint64_t all_violations)
 {
 	static const enum qos_verdict counts[] = {QOS_REFUSED_OWNER, QOS_REFUSED_RANGE,
 						  QOS_REFUSED_STEP, QOS_REFUSED_BUDGET};
@@ -46,23 +53,21 @@ static struct qos_quarantine_signal signal_of(struct qos_supervisor *supervisor,
 						    QOS_REFUSED_BUSY, QOS_VERDICT_MUTED};
 	struct qos_extension *extension = live->extension;
 	struct qos_quarantine_signal signal = {.above_base = is_above_base(live)};
-	struct qos_guard_contract now;
 
-	qos_extension_counts(supervisor, live, live->extension, &now);
-	signal.breaches = now.breaches - extension->seen.breaches;
-	signal.requests = now.requests - extension->seen.requests;
+	signal.breaches = since(now->breaches, extension->seen.breaches);
+	signal.requests = since(now->requests, extension->seen.requests);
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(harmless); i++)
-		signal.requests -= grown(&now, &extension->seen, harmless[i]);
+		signal.requests -= grown(now, &extension->seen, harmless[i]);
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(counts); i++)
-		signal.refused += grown(&now, &extension->seen, counts[i]);
-	signal.changes = grown(&now, &extension->seen, QOS_VERDICT_SET);
-	signal.reversals = extension->reversals - extension->reversals_seen;
-	signal.violations = extension->violations - extension->violations_seen;
+		signal.refused += grown(now, &extension->seen, counts[i]);
+	signal.changes = grown(now, &extension->seen, QOS_VERDICT_SET);
+	signal.reversals = since(extension->reversals, extension->reversals_seen);
+	signal.violations = since(extension->violations, extension->violations_seen);
 	if (all_violations > signal.violations)
 		signal.others_violations = all_violations - signal.violations;
 	extension->reversals_seen = extension->reversals;
 	extension->violations_seen = extension->violations;
-	extension->seen = now;
+	extension->seen = *now;
 	return signal;
 }
 
@@ -93,13 +98,24 @@ static bool any_rules(const struct qos_supervisor *supervisor)
 	return false;
 }
 
-/* Refused for its budget: more is asked of admission than it had to give before. */
-static bool wants_budget(const struct qos_supervisor *supervisor, const struct qos_live *live)
+/* true: the ledger changed. */
+static bool judge(struct qos_supervisor *supervisor, struct qos_live *live, uint64_t all_violations)
 {
+	struct qos_quarantine_signal signal;
 	struct qos_guard_contract now;
+	enum qos_quarantine cause;
+	bool changed = false;
 
-	qos_extension_counts(supervisor, live, live->extension, &now);
-	return grown(&now, &live->extension->seen, QOS_REFUSED_BUDGET) > 0;
+	if (qos_extension_counts(supervisor, live, live->extension, &now) < 0)
+		return false;
+	/* Refused for its budget: more is asked of admission than it had to give before. */
+	if (grown(&now, &live->extension->seen, QOS_REFUSED_BUDGET))
+		changed = qos_extension_reserve(supervisor, live);
+	signal = signal_of(live, &now, all_violations);
+	cause = qos_quarantine_step(&live->extension->suspicion, &signal);
+	if (cause)
+		qos_extension_quarantine(supervisor, live, cause);
+	return changed;
 }
 
 void qos_extend_turn(struct qos_supervisor *supervisor)
@@ -117,17 +133,9 @@ void qos_extend_turn(struct qos_supervisor *supervisor)
 	qos_extension_find_late(supervisor);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
-		struct qos_quarantine_signal signal;
-		enum qos_quarantine cause;
 
-		if (!live->extension || live->extension->outdated || live->extension->quarantine)
-			continue;
-		if (wants_budget(supervisor, live))
-			changed |= qos_extension_reserve(supervisor, live);
-		signal = signal_of(supervisor, live, violations);
-		cause = qos_quarantine_step(&live->extension->suspicion, &signal);
-		if (cause)
-			qos_extension_quarantine(supervisor, live, cause);
+		if (live->extension && !live->extension->outdated && !live->extension->quarantine)
+			changed |= judge(supervisor, live, violations);
 	}
 	if (changed)
 		qos_supervisor_reconcile(supervisor);

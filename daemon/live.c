@@ -2,6 +2,7 @@
 /* Plain data with owners; the rules of the game are in reload.c, threads.c and turn.c. */
 #include "live.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -38,6 +39,7 @@ void qos_live_free(struct qos_live *live)
 {
 	if (!live)
 		return;
+	assert(!live->extension); /* it has places in the kernel: qos_extend_retire() */
 	qos_live_drop_streams(live);
 	free(live->adaptations);
 	qos_contract_free(live->contract);

@@ -412,6 +412,8 @@ static void block_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD,
+	       SIG_DFL); /* who started us may have ignored it: children could not be waited for */
 }
 
 int main(int argc, char **argv)

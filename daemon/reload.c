@@ -285,10 +285,11 @@ static void inherit(struct qos_live *live, struct qos_live *old)
 	}
 }
 
-/* Streams that the new version has not: their threads become what they were. */
-static void retire(struct qos_supervisor *supervisor, struct qos_live *old, struct qos_live *new)
+/* Streams that the new version has not: their threads become what they were. in_force: it is admitted. */
+static void retire(struct qos_supervisor *supervisor, struct qos_live *old, struct qos_live *new,
+		   bool in_force)
 {
-	qos_extend_retire(supervisor, old, new);
+	qos_extend_retire(supervisor, old, in_force ? new : NULL);
 	for (size_t k = 0; k < old->n_streams; k++) {
 		struct qos_live_stream *stream = &old->streams[k];
 		bool goes_on = false;
@@ -326,7 +327,7 @@ static void replace(struct qos_supervisor *supervisor, struct qos_draft *draft,
 	next->contract = draft->revives ? old->contract : TAKE_PTR(draft->file->contract);
 	inherit(next, old);
 	if (old)
-		retire(supervisor, old, next);
+		retire(supervisor, old, next, draft->contract);
 	enter_streams(supervisor, next);
 }
 
@@ -368,7 +369,7 @@ static void bury_the_gone(struct qos_supervisor *supervisor, const struct qos_pl
 		if (!qos_plan_lacks(plan, live))
 			continue;
 		if (qos_in_force(live)) {
-			retire(supervisor, live, NULL);
+			retire(supervisor, live, NULL, false);
 			qos_tell(supervisor, QOS_HISTORY_REMOVED, live->contract->name, NULL, NULL,
 				 "%s: removed", live->path);
 		}
@@ -450,6 +451,7 @@ int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_s
 	qos_host_free(supervisor->host);
 	supervisor->host = host;
 	commit(supervisor, &plan, lives, &summary);
+	qos_extend_retry(supervisor);
 	/* without a monitor nobody tells of new threads, and whoever reloads may mean them */
 	scan = summary.n_changed || summary.n_removed || summary.n_lost || supervisor->panicked ||
 	       !supervisor->monitor;

@@ -21,7 +21,7 @@ struct qos_rules_event *qos_rules_event_new(void)
 {
 	struct qos_rules_event *event;
 
-	return kvzalloc(struct_size(event, input.stream, QOS_DWCS_STREAMS_IN_MAX), GFP_KERNEL);
+	return kvzalloc(struct_size(event, input.stream, QOS_RULES_STREAMS_MAX), GFP_KERNEL);
 }
 
 struct qos_rules_queue *qos_rules_queue_new(void)
@@ -92,9 +92,10 @@ void qos_rules_job(struct qos_thread *thread, u64 response, u64 used)
 	note_job(thread, QOS_DWCS_HOOK_JOB, response, used);
 }
 
+/* Asleep, it may have completed in time: that is known when it wakes, and told with the job. */
 void qos_rules_late(struct qos_thread *thread, u64 now)
 {
-	if (!thread->release_ns || now <= thread->release_ns ||
+	if (thread->doing == QOS_DOES_SLEEP || !thread->release_ns || now <= thread->release_ns ||
 	    !is_late(thread, now - thread->release_ns))
 		return;
 	thread->late_of_ns = thread->release_ns;
@@ -145,6 +146,11 @@ static bool take(struct qos_cpu *cpu, struct qos_raised *raised)
 	return found;
 }
 
+static s64 saturated(u64 ns)
+{
+	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
+}
+
 static void fill(struct qos_rules_event *event, const struct qos_raised *raised)
 {
 	struct qos_thread *thread = raised->thread;
@@ -164,10 +170,10 @@ static void fill(struct qos_rules_event *event, const struct qos_raised *raised)
 		word[QOS_RULES_VIOLATIONS] = raised->violation;
 		return;
 	}
-	word[QOS_RULES_USED] = raised->used;
-	word[QOS_RULES_RESPONSE] = raised->response;
-	word[QOS_RULES_SLACK] = raised->deadline - raised->response;
-	word[QOS_RULES_LATENCY] = raised->latency;
+	word[QOS_RULES_USED] = saturated(raised->used);
+	word[QOS_RULES_RESPONSE] = saturated(raised->response);
+	word[QOS_RULES_SLACK] = saturated(raised->deadline) - word[QOS_RULES_RESPONSE];
+	word[QOS_RULES_LATENCY] = saturated(raised->latency);
 	word[QOS_RULES_LATE] = raised->response > raised->deadline;
 }
 

@@ -23,15 +23,18 @@
 
 #define DURATION(name, events, word, text)                                                         \
 	{                                                                                          \
-		"cpu", name, QOS_TYPE_DURATION, events, QOS_RULES_##word, 42, .help = text         \
+		"cpu", name, QOS_TYPE_DURATION, events, QOS_RULES_##word, QOS_RULES_TIME_BITS,     \
+			.help = text                                                               \
 	}
 #define SIGNED(name, events, word, text)                                                           \
 	{                                                                                          \
-		"cpu", name, QOS_TYPE_DURATION, events, QOS_RULES_##word, 42, true, .help = text   \
+		"cpu", name, QOS_TYPE_DURATION, events, QOS_RULES_##word, QOS_RULES_TIME_BITS,     \
+			true, .help = text                                                         \
 	}
 #define COUNT(name, events, word, text)                                                            \
 	{                                                                                          \
-		"cpu", name, QOS_TYPE_COUNT, events, QOS_RULES_##word, 40, .help = text            \
+		"cpu", name, QOS_TYPE_COUNT, events, QOS_RULES_##word, QOS_RULES_COUNT_BITS,       \
+			.help = text                                                               \
 	}
 #define NETWORK(name, type, bits, word, text)                                                      \
 	{                                                                                          \
@@ -39,10 +42,12 @@
 	}
 
 const struct qos_rule_field qos_rule_fields[] = {
-	{"cpu", "runtime", QOS_TYPE_DURATION, ALL, QOS_RULES_ATTRIBUTE, 42,
+	{"cpu", "runtime", QOS_TYPE_DURATION, ALL, QOS_RULES_ATTRIBUTE, QOS_RULES_TIME_BITS,
 	 .attribute = QOS_RULES_CPU_RUNTIME, .help = "the runtime in force"},
-	{"cpu", "period", QOS_TYPE_DURATION, ALL, -1, 42, .help = "as the contract has it"},
-	{"cpu", "deadline", QOS_TYPE_DURATION, ALL, -1, 42, .help = "as the contract has it"},
+	{"cpu", "period", QOS_TYPE_DURATION, ALL, -1, QOS_RULES_TIME_BITS,
+	 .help = "as the contract has it"},
+	{"cpu", "deadline", QOS_TYPE_DURATION, ALL, -1, QOS_RULES_TIME_BITS,
+	 .help = "as the contract has it"},
 	DURATION("used", JOB | LATE, USED, "CPU time of the job so far"),
 	SIGNED("slack", JOB | LATE, SLACK, "deadline minus now: negative if late"),
 	DURATION("response", JOB | LATE, RESPONSE, "now minus release"),
@@ -66,12 +71,13 @@ const struct qos_rule_field qos_rule_fields[] = {
 		 "half of the last 1,000 wake-ups took at most this"),
 	DURATION("latency.p90", TICK, LATENCY_P90, "90 % of them"),
 	DURATION("latency.p99", TICK, LATENCY_P99, "99 % of them"),
-	{"network", "rate", QOS_TYPE_RATE, TICK, QOS_RULES_ATTRIBUTE, 44,
+	{"network", "rate", QOS_TYPE_RATE, TICK, QOS_RULES_ATTRIBUTE, QOS_RULES_BYTES_BITS,
 	 .attribute = QOS_RULES_NET_RATE, .help = "the rate in force"},
-	NETWORK("sent", QOS_TYPE_BYTES, 44, SENT, "since the last tick"),
-	NETWORK("backlog", QOS_TYPE_BYTES, 40, BACKLOG, "queued now"),
-	NETWORK("dropped", QOS_TYPE_COUNT, 40, DROPPED, "packets since the last tick"),
-	NETWORK("delay", QOS_TYPE_DURATION, 42, DELAY,
+	NETWORK("sent", QOS_TYPE_BYTES, QOS_RULES_BYTES_BITS, SENT, "since the last tick"),
+	NETWORK("backlog", QOS_TYPE_BYTES, QOS_RULES_COUNT_BITS, BACKLOG, "queued now"),
+	NETWORK("dropped", QOS_TYPE_COUNT, QOS_RULES_COUNT_BITS, DROPPED,
+		"packets since the last tick"),
+	NETWORK("delay", QOS_TYPE_DURATION, QOS_RULES_TIME_BITS, DELAY,
 		"largest in the queue so far, where the module queues; else 0"),
 	{},
 };

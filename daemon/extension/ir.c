@@ -6,9 +6,11 @@
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "qos_rules_abi.h"
 #include "util/cleanup.h"
 
 void qos_ir_reset(struct qos_ir *ir)
@@ -163,6 +165,23 @@ static void print_insn(const struct qos_ir_insn *insn, struct qos_buf *out)
 	case QOS_IR_NOTE:
 		return;
 	}
+}
+
+uint64_t qos_ir_reads(const struct qos_ir *ir)
+{
+	uint64_t reads = 0;
+
+	for (size_t i = 0; i < ir->n_insns; i++) {
+		const struct qos_ir_insn *insn = &ir->insns[i];
+		size_t word = ((size_t)insn->imm - offsetof(struct qos_rules_frame, stream)) /
+			      sizeof(int64_t);
+
+		if (insn->kind == QOS_IR_LOAD && insn->base == QOS_IR_INPUT &&
+		    insn->imm >= (int64_t)offsetof(struct qos_rules_frame, stream) &&
+		    word % QOS_RULES_WORDS != QOS_RULES_ATTRIBUTE)
+			reads |= 1ULL << word / QOS_RULES_WORDS;
+	}
+	return reads;
 }
 
 void qos_ir_print(const struct qos_ir *ir, struct qos_buf *out)

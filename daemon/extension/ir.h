@@ -63,6 +63,10 @@ void qos_ir_note(struct qos_ir *ir, const char *format, ...) __attribute__((form
 /* Takes out what computes values that nobody uses. */
 int qos_ir_sweep(struct qos_ir *ir);
 
+/* The streams whose metrics it loads, by their place in the input; a bit each. What is in force of them is no
+ * metric. */
+uint64_t qos_ir_reads(const struct qos_ir *ir);
+
 /* "+=", "s>>=", ... of a BPF_ALU operation. */
 const char *qos_ir_alu_name(uint8_t alu);
 

@@ -245,23 +245,23 @@ int qos_chain_add(struct qos_chain *chain, const struct qos_chain_contract *plan
 	return 0;
 }
 
-/* The table does not tell keys, so they are asked of the map. */
+/* The table may not be changed while it is gone through. */
 static void drop_threads(struct qos_chain *chain, uint32_t number)
 {
 	const struct qos_chain_thread *thread;
-	uint32_t tid, next;
-	int r;
+	pid_t tids[64];
+	size_t n, pos;
 
-	if (!chain->threads.n)
-		return;
-	r = bpf_map_get_next_key(chain->parts.keys_fd, NULL, &next);
-	while (r == 0) {
-		tid = next;
-		r = bpf_map_get_next_key(chain->parts.keys_fd, &tid, &next);
-		thread = qos_table_get(&chain->threads, tid);
-		if (thread && thread->number == number)
-			qos_chain_thread_gone(chain, (pid_t)tid);
-	}
+	do {
+		n = pos = 0;
+		while (n < QOS_ARRAY_SIZE(tids) &&
+		       (thread = qos_table_next(&chain->threads, &pos))) {
+			if (thread->number == number)
+				tids[n++] = thread->tid;
+		}
+		for (size_t i = 0; i < n; i++)
+			qos_chain_thread_gone(chain, tids[i]);
+	} while (n);
 }
 
 void qos_chain_remove(struct qos_chain *chain, uint32_t number)
@@ -319,24 +319,32 @@ int qos_chain_change(struct qos_chain *chain, uint32_t number,
 
 /* --- values --- */
 
+/* NULL: the contract has no such attribute. */
 static struct qos_attribute *attribute_of(const struct qos_chain *chain, uint32_t number, size_t i)
 {
 	const struct qos_guard_contract *contract = &chain->parts.tables->contracts[number];
 
+	if (i >= contract->n_attributes)
+		return NULL;
 	return &chain->parts.tables->attributes[contract->first + i];
 }
 
 int64_t qos_chain_value(const struct qos_chain *chain, uint32_t number, size_t attribute)
 {
-	return *(volatile __s64 *)&attribute_of(chain, number, attribute)->value;
+	const struct qos_attribute *of = attribute_of(chain, number, attribute);
+
+	return of ? *(volatile const __s64 *)&of->value : 0;
 }
 
 int qos_chain_set(struct qos_chain *chain, uint32_t number, size_t i, int64_t value, bool hold)
 {
 	struct qos_attribute *attribute = attribute_of(chain, number, i);
-	struct qos_pool *pool = &chain->parts.tables->pools[attribute->pool];
 	struct guard_claim claim = {.value = value};
+	struct qos_pool *pool;
 
+	if (!attribute)
+		return -EINVAL;
+	pool = &chain->parts.tables->pools[attribute->pool];
 	*(volatile __u32 *)&attribute->held = hold;
 	/* A program that claimed before it was held may still commit; it does so once. */
 	do {

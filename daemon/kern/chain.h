@@ -127,10 +127,10 @@ int qos_chain_state_write(struct qos_chain *chain, uint32_t number, pid_t tid,
 struct qos_rules_frame *qos_chain_frame(struct qos_chain *chain);
 int qos_chain_raise(struct qos_chain *chain, uint32_t number, uint32_t slot);
 
-/* What is in force. */
+/* What is in force; 0 of what the contract has not. */
 int64_t qos_chain_value(const struct qos_chain *chain, uint32_t number, size_t attribute);
-/* Puts a value in force, whatever rate and step, and lets nobody change it while `hold`. 0, or -EDQUOT:
- * more than is reserved; then it stays. */
+/* Puts a value in force, whatever rate and step, and lets nobody change it while `hold`. 0, -EINVAL (it has
+ * no such attribute), or -EDQUOT: more than is reserved; then it stays. */
 int qos_chain_set(struct qos_chain *chain, uint32_t number, size_t attribute, int64_t value,
 		  bool hold);
 /* No event of the contract is raised any more, or again. */

@@ -24,6 +24,7 @@ struct qos_chain_entry {
 
 /* The value of the table of threads. */
 struct qos_chain_thread {
+	pid_t tid;
 	uint32_t number;
 	uint32_t key;
 };

@@ -176,10 +176,10 @@ static int give(const struct qos_chain_entry *entry, uint32_t key, const struct 
 	return 0;
 }
 
-/* The key that the thread had under an earlier daemon, else one that nobody has now. Those that others
- * may still come back for are given last. */
+/* The key that the thread had under an earlier daemon, else the one that it has now, else one that nobody
+ * has. Those that others may still come back for are given last. */
 static uint32_t find_key(const struct qos_chain_entry *entry, const struct owner *owner,
-			 bool *ret_is_own)
+			 uint32_t now, bool *ret_is_own)
 {
 	const struct owner nobody = {};
 	uint32_t fresh = 0, any = 0;
@@ -195,30 +195,34 @@ static uint32_t find_key(const struct qos_chain_entry *entry, const struct owner
 			fresh = i;
 		any = any ? any : i;
 	}
+	if (now && now <= entry->n_keys && !entry->keys[now])
+		return now;
 	return fresh ? fresh : any;
 }
 
-static int put_key(const struct qos_chain *chain, pid_t tid, uint32_t key, uint64_t late_of_ns)
+static int put_key(const struct qos_chain *chain, pid_t tid, const struct qos_chain_thread *thread,
+		   uint64_t late_of_ns)
 {
-	const struct qos_thread_key value = {.key = key, .late_of_ns = late_of_ns};
+	const struct qos_thread_key value = {
+		.key = thread->key, .contract = thread->number, .late_of_ns = late_of_ns};
 
 	return qos_monitor_map_set(chain->parts.keys_fd, (uint32_t)tid, &value, BPF_ANY);
 }
 
 bool qos_chain_late(struct qos_chain *chain, pid_t tid, uint64_t release_ns)
 {
-	uint32_t key = qos_chain_key(chain, tid);
+	const struct qos_chain_thread *thread = qos_table_get(&chain->threads, (uint32_t)tid);
 
-	return key && put_key(chain, tid, key, release_ns) == 0;
+	return thread && put_key(chain, tid, thread, release_ns) == 0;
 }
 
 int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid)
 {
 	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
 	struct qos_chain_thread *thread = qos_table_get(&chain->threads, (uint32_t)tid);
+	uint32_t key, before = thread ? thread->key : 0;
 	struct owner owner = {.tid = (uint32_t)tid};
 	bool is_own;
-	uint32_t key;
 	int r;
 
 	if (!entry)
@@ -229,7 +233,7 @@ int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid)
 	r = qos_proc_start_time(tid, &owner.start_time);
 	if (r < 0)
 		return r;
-	key = find_key(entry, &owner, &is_own);
+	key = find_key(entry, &owner, before, &is_own);
 	if (!key)
 		return -ENOSPC;
 	r = is_own ? 0 : give(entry, key, &owner);
@@ -240,9 +244,9 @@ int qos_chain_thread(struct qos_chain *chain, uint32_t number, pid_t tid)
 		free(thread);
 		return -ENOMEM;
 	}
-	*thread = (struct qos_chain_thread){.number = number, .key = key};
+	*thread = (struct qos_chain_thread){.tid = tid, .number = number, .key = key};
 	entry->keys[key] = 1;
-	r = put_key(chain, tid, key, 0);
+	r = put_key(chain, tid, thread, 0);
 	if (r < 0)
 		qos_chain_thread_gone(chain, tid);
 	return r;

@@ -30,7 +30,7 @@ struct qos_dwcs_rules {
 int qos_dwcs_set_rules(struct qos_genl *genl, const struct qos_dwcs_rules *rules,
 		       struct qos_diag *diag);
 
-/* Runs the program with these streams, now. n: 1 to QOS_DWCS_STREAMS_IN_MAX. */
+/* Runs the program with these streams, now. n: 1 to QOS_RULES_STREAMS_MAX. */
 int qos_dwcs_raise(struct qos_genl *genl, const char *contract, uint32_t program,
 		   const struct qos_rules_stream *streams, size_t n);
 

@@ -39,6 +39,8 @@
 #define UNCOUNTED 64  /* asks for which the events need not be counted again */
 #define BURY_MS	  500
 #define LITTLE_NS 5000000ULL
+/* Between what systemd-nspawn(1) gives to containers and 2^31: nobody's (systemd's UIDS-GIDS.md). */
+#define UID_FIRST 2147400000U
 
 /* A process: of a sandbox, or one that was killed and is not buried yet. */
 struct process {
@@ -71,7 +73,8 @@ struct qos_sandbox {
 	uint64_t used_ns; /* CPU time at the last look */
 	uint64_t n_asks;
 	unsigned int taken;
-	char end[96]; /* empty: it goes on */
+	unsigned int percent; /* of a CPU, between the last two looks */
+	char end[96];	      /* empty: it goes on */
 };
 
 /* --- the pool --- */
@@ -133,8 +136,17 @@ int qos_sandbox_pool_new(const char *program, const char *run_dir, struct qos_sa
 	return r;
 }
 
+/* A child on its way to its program has copies of all our descriptors for a moment: so what is only closed is
+ * still heard, and nobody could stop that. */
+static void stop_listening(const struct qos_sandbox_pool *pool, int *fd)
+{
+	if (*fd >= 0)
+		epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+	qos_closep(fd);
+}
+
 /* true: it is gone. */
-static bool bury(struct process *process, int patience_ms)
+static bool bury(const struct qos_sandbox_pool *pool, struct process *process, int patience_ms)
 {
 	struct pollfd wait = {.fd = process->pidfd, .events = POLLIN};
 	siginfo_t info;
@@ -142,7 +154,7 @@ static bool bury(struct process *process, int patience_ms)
 	if (poll(&wait, 1, patience_ms) <= 0)
 		return false;
 	waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG);
-	close(process->pidfd);
+	stop_listening(pool, &process->pidfd);
 	*process = (struct process){};
 	return true;
 }
@@ -153,7 +165,7 @@ void qos_sandbox_pool_free(struct qos_sandbox_pool *pool)
 	if (!pool)
 		return;
 	for (size_t i = 0; i < QOS_SANDBOXES_MAX; i++) {
-		if (pool->processes[i].pid && !bury(&pool->processes[i], BURY_MS))
+		if (pool->processes[i].pid && !bury(pool, &pool->processes[i], BURY_MS))
 			close(pool->processes[i].pidfd);
 	}
 	qos_closep(&pool->timer_fd);
@@ -182,7 +194,7 @@ bool qos_sandbox_pool_dispatch(struct qos_sandbox_pool *pool)
 
 	for (size_t i = 0; i < QOS_SANDBOXES_MAX; i++) {
 		if (pool->processes[i].dying)
-			bury(&pool->processes[i], 0);
+			bury(pool, &pool->processes[i], 0);
 	}
 	return read(pool->timer_fd, &times, sizeof(times)) == sizeof(times);
 }
@@ -213,7 +225,7 @@ void qos_sandbox_free(struct qos_sandbox *sandbox)
 		sandbox->pool->n--;
 		arm(sandbox->pool);
 	}
-	qos_closep(&sandbox->socket);
+	stop_listening(sandbox->pool, &sandbox->socket);
 	free(sandbox);
 }
 
@@ -301,11 +313,13 @@ static int start(struct qos_sandbox *sandbox, const struct qos_sandbox_plan *pla
 	char n_state[24], n_keys[24], ring[24];
 	char *const arguments[] = {
 		"qosd-sandbox", n_state, n_keys, ring, plan->fresh ? "fresh" : "goes-on", NULL};
-	struct qos_sandbox_enter enter = {.ring_fd = plan->ring_fd,
-					  .state_fd = plan->n_state ? plan->state_fd : -1,
-					  .root_fd = sandbox->pool->root_fd,
-					  .program_fd = sandbox->pool->program_fd,
-					  .arguments = arguments};
+	struct qos_sandbox_enter enter = {
+		.ring_fd = plan->ring_fd,
+		.state_fd = plan->n_state ? plan->state_fd : -1,
+		.root_fd = sandbox->pool->root_fd,
+		.program_fd = sandbox->pool->program_fd,
+		.uid = UID_FIRST + (uint32_t)(sandbox->process - sandbox->pool->processes),
+		.arguments = arguments};
 	_cleanup_close_ int text = text_file(plan->text, plan->len), theirs = -1;
 	int pair[2], pidfd = -1, r;
 	pid_t pid = 0;
@@ -492,8 +506,9 @@ void qos_sandbox_look(struct qos_sandbox *sandbox, uint64_t now_ns)
 	if (sandbox->hung_up)
 		end(sandbox, "it hung up");
 	used_ns = cpu_time(sandbox);
-	if (sandbox->ready &&
-	    (used_ns - sandbox->used_ns) * 100 > since_ns * QOS_SANDBOX_CPU_PERCENT)
+	sandbox->percent =
+		sandbox->ready ? (unsigned int)((used_ns - sandbox->used_ns) * 100 / since_ns) : 0;
+	if (sandbox->percent > QOS_SANDBOX_CPU_PERCENT)
 		end(sandbox, "it takes too much CPU time");
 	sandbox->used_ns = used_ns;
 	sandbox->looked_ns = now_ns;
@@ -501,4 +516,14 @@ void qos_sandbox_look(struct qos_sandbox *sandbox, uint64_t now_ns)
 		ping(sandbox, now_ns);
 	else if (now_ns - sandbox->asked_ns > patience(sandbox))
 		end(sandbox, sandbox->ready ? "it does not answer" : "it does not get ready");
+}
+
+unsigned int qos_sandbox_percent(const struct qos_sandbox *sandbox)
+{
+	return sandbox->end[0] ? 0 : sandbox->percent;
+}
+
+void qos_sandbox_cut(struct qos_sandbox *sandbox)
+{
+	end(sandbox, "it takes most of too much CPU time that all of them take");
 }

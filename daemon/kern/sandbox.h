@@ -5,7 +5,7 @@
  *
  * A process is shut in before its first instruction, by system calls of the daemon's own child, so it
  * does not depend on the program: new user, mount, PID, network, IPC, UTS and cgroup namespaces, a root
- * directory that is empty and deleted, the user nobody, no capability, no new privilege, no descriptor
+ * directory that is empty and deleted, a user that nobody else is, no capability, no new privilege, no descriptor
  * but its own, memory, CPU time and processes bounded, killed with the daemon. The program itself adds
  * the list of system calls (sandbox/confine.c) before it says that it is ready. It is statically linked,
  * because there is no library where it runs.
@@ -30,6 +30,7 @@ struct qos_sandbox;
 #define QOS_SANDBOX_START_NS	10000000000ULL /* until it is ready */
 #define QOS_SANDBOX_WATCH_NS	250000000ULL   /* between two looks */
 #define QOS_SANDBOX_CPU_PERCENT 25	       /* of a CPU, between two looks */
+#define QOS_SANDBOX_ALL_PERCENT 50	       /* all of them together */
 #define QOS_SANDBOX_TAKE_MAX	32	       /* messages at a time */
 
 /* Opens the program; run_dir is where the empty directory is made and deleted. Nobody is started. 0 or
@@ -73,6 +74,11 @@ bool qos_sandbox_take(struct qos_sandbox *sandbox, uint64_t events, struct qos_t
 
 /* When a look is due, after what it said was taken: pings it, and judges its silence and its CPU time. */
 void qos_sandbox_look(struct qos_sandbox *sandbox, uint64_t now_ns);
+
+/* Of a CPU, at the last look; of those that are over 0. The caller sums them up, since each may be modest and
+ * all together too much: beyond QOS_SANDBOX_ALL_PERCENT the greediest is to be cut. */
+unsigned int qos_sandbox_percent(const struct qos_sandbox *sandbox);
+void qos_sandbox_cut(struct qos_sandbox *sandbox);
 
 /* Why it is over; NULL: it goes on. Words for people, valid as long as the sandbox. */
 const char *qos_sandbox_end(const struct qos_sandbox *sandbox);

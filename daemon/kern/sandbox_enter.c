@@ -4,11 +4,9 @@
  * thread, so between clone and exec there are system calls only.
  *
  * The child becomes the user nobody by a mapping of its user namespace that the daemon writes, and needs
- * CAP_SETUID and CAP_SETGID for. Whoever is the user root outside could not be kept from root's files by
- * lack of capabilities alone.
- *
- * Weakness: other processes of the user nobody may look at this one until its program has declared
- * itself not dumpable, a moment after its begin; it holds nothing but its contract then.
+ * CAP_SETUID and CAP_SETGID for; outside it is a user whom nobody else is, or services of the user nobody could
+ * send it signals. Whoever is the user root outside could not be kept from root's files by lack of
+ * capabilities alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -124,14 +122,14 @@ static int enter_all(void *data)
 	return QOS_SANDBOX_PROGRAM;
 }
 
-static int put_map(pid_t pid, const char *kind)
+static int put_map(pid_t pid, const char *kind, uint32_t id)
 {
 	_cleanup_close_ int fd = -1;
 	char path[64], line[64];
 	int length;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, kind);
-	length = snprintf(line, sizeof(line), "%d %d 1\n", NOBODY, NOBODY);
+	length = snprintf(line, sizeof(line), "%d %u 1\n", NOBODY, id);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -159,9 +157,9 @@ int qos_sandbox_enter(const struct qos_sandbox_enter *enter, int go_fd, pid_t *r
 		return pid;
 	*ret_pid = pid;
 	*ret_pidfd = pidfd;
-	r = put_map(pid, "gid_map");
+	r = put_map(pid, "gid_map", enter->uid);
 	if (r == 0)
-		r = put_map(pid, "uid_map");
+		r = put_map(pid, "uid_map", enter->uid);
 	if (r == 0 && send(go_fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
 		r = -errno;
 	return r;

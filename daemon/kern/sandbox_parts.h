@@ -23,6 +23,7 @@ extern const char *const qos_sandbox_steps[QOS_SANDBOX_STEPS];
 struct qos_sandbox_enter {
 	int text_fd, socket_fd, ring_fd, state_fd;
 	int root_fd, program_fd;
+	uint32_t uid; /* that it has outside, and its group */
 	char *const *arguments;
 };
 

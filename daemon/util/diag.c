@@ -28,6 +28,15 @@ static void entry_clear(struct qos_diag_entry *entry)
 	free(entry->hint);
 }
 
+const struct qos_diag_entry *qos_diag_first_error(const struct qos_diag *diag)
+{
+	for (size_t i = 0; i < diag->n_entries; i++) {
+		if (diag->entries[i].severity == QOS_ERROR)
+			return &diag->entries[i];
+	}
+	return NULL;
+}
+
 void qos_diag_reset(struct qos_diag *diag)
 {
 	for (size_t i = 0; i < diag->n_entries; i++)

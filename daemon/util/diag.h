@@ -48,6 +48,9 @@ struct qos_diag {
 
 #define QOS_DIAG_INIT ((struct qos_diag){})
 
+/* NULL: none was kept. */
+const struct qos_diag_entry *qos_diag_first_error(const struct qos_diag *diag);
+
 /* Frees the entries and resets the struct (keeps `strict`). */
 void qos_diag_reset(struct qos_diag *diag);
 

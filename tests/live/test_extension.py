@@ -63,6 +63,18 @@ class Rules(unittest.TestCase):
             self.assertEqual(rules["breaches"] + rules["dropped"], 0)
             self.assertIn("rules", {a["by"] for a in qosd.json("show", "cam")["adaptations"]})
 
+    def test_first_tick_is_of_its_time(self):
+        """It tells what came since its rules, not since the contract."""
+        with Instance() as qosd:
+            begin(qosd, with_rules(rule("cpu.job", "cpu.used < 1us", emit="none")))
+            until("many jobs", lambda: qosd.stream("cam")["stats"]["jobs"] > 60)
+            qosd.write("cam", with_rules(rule("tick 300ms", "cpu.jobs > 40", emit="many"),
+                                         rule("tick 300ms", "cpu.jobs > 0", emit="some")))
+            qosd.ctl("reload")
+            until("two ticks", lambda: rules_of(qosd)["runs"] >= 2)
+            words = {e["text"] for e in qosd.json("events", "cam")["events"] if e["kind"] == "signal"}
+            self.assertEqual(words, {"some"})
+
     def test_tick_emits(self):
         with Instance() as qosd:
             begin(qosd, with_rules(rule("tick 50ms", "cpu.jobs > 0", emit="busy"),

@@ -158,6 +158,29 @@ class Network(unittest.TestCase):
         until("they go on", lambda: self.qosd.json("show", "rtp")["rules"]["runs"] > runs)
         self.assertFalse(any("stand still" in p["text"] for p in self.qosd.json("status")["problems"]))
 
+    def test_rules_of_who_is_thrown_out(self):
+        """The link became slower: no contract, no rules; whatever becomes of the file then."""
+        rules = "adapt:\n  rules:\n    - event: tick 100ms\n      when: network.sent < 1B\n      emit: idle\n"
+        self.ns.run("ip", "tuntap", "add", "mode", "tap", "name", "tp")
+        self.ns.run("ip", "link", "set", "tp", "up")
+        self.ns.run("ethtool", "-s", "tp", "speed", "100")
+        self.qosd.write("rtp", contract(more=rules, interface="tp"))
+        self.start()
+        until("ticks", lambda: self.qosd.json("show", "rtp")["rules"]["runs"] > 2)
+        self.ns.run("ethtool", "-s", "tp", "speed", "10")
+        for text in (None, contract(more=rules, interface="tp", rate="300mbit"), "version: 1\n\tcontract: [\n"):
+            if text:
+                self.qosd.write("rtp", text)
+            self.qosd.ctl("reload", check=False)
+            self.assertIn(self.qosd.json("status")["contracts"][0]["state"], ("waiting", "refused", "invalid"))
+        self.ns.run("ethtool", "-s", "tp", "speed", "100")
+        self.qosd.write("rtp", contract(more=rules, interface="tp"))
+        self.qosd.ctl("reload")
+        until("ticks again", lambda: self.qosd.json("show", "rtp")["rules"]["runs"] > 2)
+        self.qosd.remove("rtp")
+        self.qosd.ctl("reload")
+        self.assertEqual(self.qosd.json("status")["contracts"], [])
+
     def test_own_processes(self):
         mounts = [line.split() for line in open("/proc/self/mounts", encoding="utf-8")]
         mount = next((m[1] for m in mounts if m[2] == "cgroup2"), None)

@@ -83,6 +83,7 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(rules["breaches"] + rules["dropped"], 0)
             self.assertGreaterEqual(rules["set"], 4)
             self.assertEqual(policy(rules["pid"])[:2], (1, 1))  # SCHED_FIFO 1, behind every contract
+            self.assertGreater(os.stat(f"/proc/{rules['pid']}/task").st_uid, 2147400000 - 1)  # nobody else's
             self.assertEqual(os.listdir(f"/proc/{rules['pid']}/root"), [])
             self.assertEqual(len(os.listdir(f"/proc/{rules['pid']}/fd")), 3)
             qosd.stop()

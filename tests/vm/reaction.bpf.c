@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * How long from a job that shows another demand to another runtime in force. A job shows it if it used
- * half as much again as the last one; in force is what the module has put into its stream, whoever asked.
+ * half as much again as the last one, and more than is in force; in force is what the module has put into its
+ * stream, whoever asked.
  */
 #include <linux/bpf.h>
 
@@ -29,7 +30,7 @@ __u64 samples[SAMPLES];
 SEC("fentry/qos_stats_job")
 int BPF_PROG(job, void *stats, __u64 deadline, __u64 response, __u64 used)
 {
-	if (last_used && used > last_used + last_used / 2) {
+	if (last_used && used > last_used + last_used / 2 && used > last_runtime) {
 		shown_ns = bpf_ktime_get_ns();
 		steps++;
 	}

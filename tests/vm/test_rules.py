@@ -86,6 +86,13 @@ def test_late_while_the_job_runs_on():
         until(lambda: rules_of(qosd)["signals"] > 0, "late", LONG)
 
 
+def test_not_late_when_in_time():
+    with module(), daemon() as qosd:
+        begin(qosd, with_rules(rule("cpu.late", emit="late")))
+        until(lambda: jobs(qosd) > 60, "jobs", LONG)
+        expect(rules_of(qosd)["runs"] <= qosd.stream("one")["stats"]["late"], True, rules_of(qosd))
+
+
 def test_a_person_and_other_versions():
     with module() as nl, daemon() as qosd:
         begin(qosd, with_rules(UP))
