@@ -187,6 +187,7 @@ static __always_inline int set_attribute(__u32 number, __u32 index, struct qos_a
 	return QOS_VERDICT_SET;
 }
 
+/* The rate is the contract's: a signal that comes all the time mutes its others. */
 static __always_inline int emit_signal(struct qos_guard_contract *contract, __u32 number,
 				       __u32 index, __u64 now)
 {
@@ -476,7 +477,8 @@ int qos_guard_raw(void *ctx)
 	return 1;
 }
 
-/* args: contract, slot; the daemon has filled frame_raw. Returns 1 if the guard was reached. */
+/* args: contract, slot; the daemon has filled frame_raw. Returns 1 if the guard was reached, or there was
+ * nobody to reach it: the contract is muted, or the slot has no program. */
 SEC("raw_tp")
 int qos_raise_raw(struct bpf_raw_tracepoint_args *ctx)
 {

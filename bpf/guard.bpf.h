@@ -13,7 +13,8 @@
  * Plain C: compiled into the programs, into the daemon, and into the tests. Numbers: values are below
  * 2^42 (an hour in ns), so value << 20 fits; costs are rounded up, and totals are sums of costs.
  *
- * Weakness: of two CPUs that ask for the same attribute at the same moment, one is refused (busy).
+ * Weakness: of two CPUs that ask for the same attribute at the same moment, one is refused: for the rate,
+ * or as busy if the value changed between its claim and its commit.
  */
 #pragma once
 

@@ -7,19 +7,23 @@
  *   owner   The event that the program serves says which contract's streams it may change. The verifier
  *	     lets only the tracepoint's own argument pass (KF_TRUSTED_ARGS), so nobody else's event.
  *   range   RUNTIME_MIN to RUNTIME_MAX, and at most STEP away from what is in force.
- *   rate    GAP between two changes; ten signals a second.
- *   budget  A stream gets no more than is RESERVED for it. And each CPU has a share for the threads of all streams, in 2^-20 of it. Each thread holds what
- *	     it costs, rounded up. An increase takes the difference first, on the CPU of each thread, and
- *	     gives all back if one has not enough; so no changes that succeed hold more than the share
- *	     together, however they interleave. A decrease returns it once it is in force.
+ *   rate    GAP between two changes; ten signals a second of a contract.
+ *   budget  A stream gets no more than is RESERVED for it. And each CPU has a share for the threads of
+ *	     all streams, in 2^-20 of it. Each thread holds what it costs, rounded up. An increase takes
+ *	     the difference first, on the CPU of each thread, and gives all back if one has not enough;
+ *	     so no changes that succeed hold more than the share together, however they interleave. A
+ *	     decrease returns it when it is set.
  *
  * A stream's guard_lock makes claim and change one; it is taken by nobody who holds a CPU's lock, and
  * nothing is taken under it. What the control path grants is charged unconditionally, for admission
  * has judged it: the share may be overdrawn then, and nothing grows until it is not.
  *
- * The value is in force from each thread's next release on, which reads it (request.c).
+ * The value is in force from each thread's next request on, whose release reads it (request.c).
  *
- * Weakness: a change takes time linear in the threads of its stream, with interrupts off.
+ * Weaknesses: a change takes time linear in the threads of its stream, with interrupts off. What a
+ * decrease returned may be taken while a thread's current request still has its old C, so for up to a
+ * period a CPU may serve more than its share. Where each stream has a RESERVED, and the share is their
+ * sum, as the daemon has it, nobody gets more than what admission reserved, whatever the others hold.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -149,7 +153,7 @@ give_back:
 	return false;
 }
 
-/* guard_lock. What a decrease gives back is free only now. */
+/* guard_lock. What a decrease gives back is free only now; see the weakness in the head. */
 static void commit(struct qos_stream *stream, u64 value, s64 wanted, u64 now)
 {
 	s8 direction = value > stream->params.runtime_ns ? 1 : -1;

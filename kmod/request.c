@@ -181,7 +181,7 @@ void qos_request_unpark(struct qos_thread *thread)
 	thread->cpu->dirty = true;
 }
 
-/* What a rule's program set since the last release: see guard.c. */
+/* What a rule's program set since the last request: see guard.c. */
 static void runtime_take(struct qos_thread *thread, u64 now)
 {
 	u64 runtime = min(READ_ONCE(thread->stream->params.runtime_ns), thread->params.deadline_ns);

@@ -3,7 +3,7 @@
  * Events of rules on their way to a contract's program: they happen under the CPU's lock and often
  * under the run-queue's, where only a note is made; the CPU's dispatcher raises the tracepoint once it
  * has done its work. So a program delays no scheduling decision of its own CPU's switch, and has the
- * attribute in force before the thread's next release.
+ * attribute in force before the thread's next request.
  *
  * A note names its thread. qos_thread_detach() takes the notes of a thread out before it takes `act`,
  * which the dispatcher holds while a program runs, so what a program is told of is still there.

@@ -24,6 +24,7 @@ void qos_rules_changed(struct qos_stream *stream)
 	mark();
 }
 
+/* The rate is the contract's: a signal that comes all the time mutes its others. */
 enum qos_verdict qos_rules_signal(struct qos_contract *contract, u32 signal)
 {
 	s64 now = ktime_get_ns(), next = atomic64_read(&contract->signal_next);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tree of an expression: made by parse.c, completed by check.c (type, field, state), read by
+ * The tree of an expression: made by parse.c, completed by typing.c (type, field, state), read by
  * eval.c and lower.c. Each node is one row of the table of operations.
  */
 #pragma once

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a sandbox may send, to the byte. The sender is not trusted, so no field is looked at that the
+ * packet's size does not cover.
+ */
 #include "extension/talk.h"
 
 #include "extension/compile.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Two programs, instruction by instruction: one behind the monitor, where the event is the frame, and one
+ * behind the module's tracepoint, where it is the argument. Both write the same record, and an event that
+ * finds no room is told to whoever counts what was dropped.
+ */
 #include "kern/forward.h"
 
 #include <bpf/bpf.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rules under the module, as messages: each function fills one, sends it and waits for its answer. Nothing
+ * is kept here. A message that found no memory is told of where it is sent, so what fills it need not look.
+ */
 #include "kern/genl_rules.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module's type information is found by name among all that the kernel has, and in it tracepoint and
+ * function by theirs. Ids mean something under its descriptor only, so that is kept with them.
+ */
 #include "kern/module_btf.h"
 
 #include <bpf/bpf.h>

@@ -10,6 +10,6 @@ struct qos_module_btf {
 	int32_t kfunc;	     /* qos_dwcs_set */
 };
 
-/* 0, -ENOENT (the module is not there, or was built without), -errno; then *ret is undefined. */
+/* 0, -ENOENT (the module is not there, or was built without), -errno; then *ret is untouched. */
 int qos_module_btf_open(struct qos_module_btf *ret);
 void qos_module_btf_close(struct qos_module_btf *btf);
