@@ -29,39 +29,47 @@ truth() {
 }
 
 # Displays of EXAMPLES into DIR/right/N.yaml and DIR/wrong/N.yaml, roff's escapes undone. A directory
-# for each, because contracts of one directory must have different names.
+# for each page and kind, because contracts of one directory must have different names.
+# extract PAGE DIR
 extract() {
-  awk -v dir="$dir" '
+  mkdir -p "$2/right" "$2/wrong"
+  awk -v dir="$2" '
     /^\.Sh / { inside = ($2 == "EXAMPLES"); next }
     !inside { next }
     /^\.\\" wrong/ { kind = "wrong"; next }
     /^\.Bd -literal/ { file = sprintf("%s/%s/%02d.yaml", dir, kind ? kind : "right", ++n); next }
     /^\.Ed/ { if (file) close(file); file = ""; kind = ""; next }
     file { gsub(/\\&/, ""); gsub(/\\-/, "-"); gsub(/\\\(dq/, "\""); gsub(/\\e/, "\\"); print > file }
-  ' man/qos-contract.5 man/qos-rules.7
+  ' "$1"
 }
 
-# check FILE EXPECTED_STATUS
+# check PAGE FILE EXPECTED_STATUS
 check() {
   local status=0 log=$dir/log
-  "$qosctl" check "$1" >"$log" 2>&1 || status=$?
-  echo "exit status $status, expected $2" >>"$log"
-  result "example $(basename "$(dirname "$1")")/$(basename "$1")" "$(truth [ "$status" -eq "$2" ])" \
+  "$qosctl" check "$2" >"$log" 2>&1 || status=$?
+  echo "exit status $status, expected $3" >>"$log"
+  result "$1: example $(basename "$(dirname "$2")")/$(basename "$2")" "$(truth [ "$status" -eq "$3" ])" \
     "$log"
 }
 
-mkdir "$dir/right" "$dir/wrong"
-extract
+# Each page has examples of its own. examples PAGE RIGHT_AT_LEAST WRONG_AT_LEAST
+examples() {
+  local name file right wrong
+  name=$(basename "$1")
+  extract "$1" "$dir/$name"
+  right=("$dir/$name/right"/*.yaml) wrong=("$dir/$name/wrong"/*.yaml)
+  result "$name has examples" "$(truth [ $((${#right[@]} >= $2 && ${#wrong[@]} >= $3)) -eq 1 ])"
+  for file in "${right[@]}"; do
+    check "$name" "$file" 0
+  done
+  for file in "${wrong[@]}"; do
+    check "$name" "$file" 2
+  done
+}
+
 shopt -s nullglob
-right=("$dir"/right/*.yaml) wrong=("$dir"/wrong/*.yaml)
-result "qos-contract(5) has examples" \
-  "$(truth [ $((${#right[@]} > 2 && ${#wrong[@]} > 0)) -eq 1 ])"
-for file in "${right[@]}"; do
-  check "$file" 0
-done
-for file in "${wrong[@]}"; do
-  check "$file" 2
-done
+examples man/qos-contract.5 3 1
+examples man/qos-rules.7 2 1
 
 for page in man/*.[1-8]; do
   lint=no
