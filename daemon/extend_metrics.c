@@ -6,7 +6,9 @@
  *
  * Percentiles speak of the last QOS_EXTENSION_JOBS jobs, as the monitor's histograms have them: two
  * snapshots are kept, the older one is replaced whenever half as many jobs have come, so they cover
- * between half of them and all. A percentile is the upper edge of its bucket, at most 1/8 too high.
+ * between half of them and all, and as many more as come between two ticks. They begin with the rules. A
+ * percentile is the upper edge of its bucket, at most 1/8 too high. The snapshots are told by jobs for all
+ * histograms, that of latency too, which counts wake-ups.
  */
 #include <errno.h>
 #include <stdlib.h>
