@@ -7,6 +7,17 @@
 
 #include "extension/compile.h"
 
+const char *const qos_talk_exits[] = {
+	[QOS_TALK_BAD_ARGUMENTS] = "the program is of another version than the daemon",
+	[QOS_TALK_BAD_TEXT] =
+		"it could not read the contract, which may be too large for its memory",
+	[QOS_TALK_BAD_RULES] =
+		"it could not compile the rules, which may be too large for its memory",
+	[QOS_TALK_NO_MEMORY] = "it could not map the events or the state",
+	[QOS_TALK_NO_FILTER] = "the kernel did not take its filter of system calls",
+	[QOS_TALK_NO_DAEMON] = "it lost the daemon",
+};
+
 size_t qos_talk_size(const struct qos_talk *talk)
 {
 	size_t n = talk->type == QOS_TALK_ASK ? talk->n : 0;

@@ -36,6 +36,18 @@ enum qos_talk_fd {
 	QOS_TALK_FDS
 };
 
+/* Exit codes of a sandbox that could not get ready, and what each means. */
+enum qos_talk_exit {
+	QOS_TALK_BAD_ARGUMENTS = 1,
+	QOS_TALK_BAD_TEXT,
+	QOS_TALK_BAD_RULES,
+	QOS_TALK_NO_MEMORY,
+	QOS_TALK_NO_FILTER,
+	QOS_TALK_NO_DAEMON,
+	QOS_TALK_EXITS
+};
+extern const char *const qos_talk_exits[QOS_TALK_EXITS];
+
 /* Bytes of a message as it is sent. */
 size_t qos_talk_size(const struct qos_talk *talk);
 

@@ -6,11 +6,11 @@
  */
 #include "kern/forward.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "qos_rules_abi.h"
 
@@ -39,24 +39,6 @@ static size_t bytes_of(const struct qos_forward *forward)
 {
 	return sizeof(struct qos_rules_input) +
 	       forward->n_streams * sizeof(struct qos_rules_stream);
-}
-
-static int load(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type)
-{
-	int fds[QOS_PROG_MODULE_BTF + 1] = {[QOS_PROG_MODULE_BTF] = type->btf_fd};
-	struct bpf_prog_load_opts opts = {
-		.sz = sizeof(opts),
-		.attempts = 5,
-		.expected_attach_type = type->attach_btf_id ? BPF_TRACE_RAW_TP : 0,
-		.attach_btf_id = type->attach_btf_id,
-		.attach_btf_obj_fd = (uint32_t)type->btf_fd,
-		.fd_array = type->btf_fd ? fds : NULL,
-	};
-	int fd = bpf_prog_load(type->attach_btf_id ? BPF_PROG_TYPE_TRACING
-						   : BPF_PROG_TYPE_RAW_TRACEPOINT,
-			       "qos_forward", "GPL", insns, n, &opts);
-
-	return fd < 0 ? -errno : fd;
 }
 
 /* Queue, chain, ticks and counters are the same under both placements: the guard is called behind it, with
@@ -94,7 +76,7 @@ static int load_for_monitor(const struct qos_forward *forward, const struct qos_
 		EXIT,
 	};
 
-	return load(insns, QOS_ARRAY_SIZE(insns), type);
+	return qos_prog_submit(insns, QOS_ARRAY_SIZE(insns), type, NULL, 0);
 }
 
 /* The kernel lets nobody copy the event as a whole, for its end is open; so, word by word. A copy of memory
@@ -146,7 +128,7 @@ static int load_for_module(const struct qos_forward *forward, const struct qos_p
 		insns[n++] = STORE(BPF_DW, 7, 1, at);
 	}
 	memcpy(&insns[n], end, sizeof(end));
-	return load(insns, n + QOS_ARRAY_SIZE(end), type);
+	return qos_prog_submit(insns, n + QOS_ARRAY_SIZE(end), type, NULL, 0);
 }
 
 int qos_forward_load(const struct qos_forward *forward, const struct qos_prog_type *type)

@@ -72,9 +72,8 @@ static int relocate(const struct qos_prog_code *code, const struct qos_prog_maps
 	return 0;
 }
 
-/* The descriptor, or -errno. `log` may be NULL; level 2 has every step, 1 those of a refusal. */
-static int load(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type, char *log,
-		unsigned int level)
+int qos_prog_submit(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type,
+		    char *log, unsigned int level)
 {
 	const int fds[] = {[QOS_PROG_MODULE_BTF] = type->btf_fd};
 	struct bpf_prog_load_opts opts = {
@@ -164,7 +163,7 @@ static int report(const struct qos_prog_code *code, const struct bpf_insn *insns
 	int again = -1, r = 0;
 
 	if (log && is_verdict(error))
-		again = load(insns, code->n_insns, type, log, 2);
+		again = qos_prog_submit(insns, code->n_insns, type, log, 2);
 	if (again >= 0)
 		return again;
 	if (!log || !*log) {
@@ -204,6 +203,6 @@ int qos_prog_load(const struct qos_prog_code *code, const struct qos_prog_maps *
 	r = qos_prog_check(insns, code->n_insns, maps, diag);
 	if (r < 0)
 		return r;
-	r = load(insns, code->n_insns, type, type->log, 1);
+	r = qos_prog_submit(insns, code->n_insns, type, type->log, 1);
 	return r < 0 ? report(code, insns, type, r, diag) : r;
 }

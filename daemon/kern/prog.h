@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Instruction streams -> programs in the kernel. Whoever made a stream, a compiler of ours or anybody
+ * Instruction streams -> programs in the kernel. Whoever made a stream of rules, a compiler of ours or anybody
  * else, every instruction is held against a list of what an extension may do before the kernel sees
  * it: arithmetic, its own stack, forward jumps, and two helpers on three maps; under the module, the
  * event that its context begins with, and one kfunc. The kernel's verifier
@@ -66,3 +66,8 @@ int qos_prog_check(const struct bpf_insn *insns, size_t n_insns, const struct qo
  * report_dir. */
 int qos_prog_load(const struct qos_prog_code *code, const struct qos_prog_maps *maps,
 		  const struct qos_prog_type *type, struct qos_diag *diag);
+
+/* Loads what is not made of rules: unchecked but by the kernel. `log` may be NULL; level 2 has every step, 1
+ * those of a refusal. The descriptor, or -errno. */
+int qos_prog_submit(const struct bpf_insn *insns, size_t n, const struct qos_prog_type *type,
+		    char *log, unsigned int level);

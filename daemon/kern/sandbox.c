@@ -252,6 +252,9 @@ static void end_by_exit(struct qos_sandbox *sandbox, const siginfo_t *info)
 	    info->si_status < QOS_SANDBOX_STEPS)
 		snprintf(sandbox->end, sizeof(sandbox->end), "it could not be shut in: %s failed",
 			 qos_sandbox_steps[info->si_status]);
+	else if (info->si_code == CLD_EXITED && info->si_status > 0 &&
+		 info->si_status < QOS_TALK_EXITS)
+		end(sandbox, qos_talk_exits[info->si_status]);
 	else if (info->si_code == CLD_EXITED)
 		snprintf(sandbox->end, sizeof(sandbox->end), "it ended with exit code %d",
 			 info->si_status);

@@ -31,8 +31,6 @@
 #include "sandbox/confine.h"
 #include "util/cleanup.h"
 
-enum { BAD_ARGUMENTS = 1, BAD_TEXT, BAD_RULES, NO_MEMORY, NO_FILTER, NO_DAEMON };
-
 struct sandbox {
 	size_t n_state;
 	size_t n_keys;
@@ -86,10 +84,10 @@ static int compile(struct sandbox *sandbox)
 	struct qos_diag diag = QOS_DIAG_INIT;
 
 	if (!contract)
-		return BAD_TEXT;
+		return QOS_TALK_BAD_TEXT;
 	if (qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_TYPES, &diag, &sandbox->compiled) < 0)
-		return BAD_RULES;
-	return sandbox->compiled->n_state == sandbox->n_state ? 0 : BAD_RULES;
+		return QOS_TALK_BAD_RULES;
+	return sandbox->compiled->n_state == sandbox->n_state ? 0 : QOS_TALK_BAD_RULES;
 }
 
 static bool map_all(struct sandbox *sandbox)
@@ -117,7 +115,7 @@ static bool map_all(struct sandbox *sandbox)
 static void say(void)
 {
 	if (send(QOS_TALK_SOCKET, &talk, qos_talk_size(&talk), MSG_NOSIGNAL) < 0)
-		_exit(NO_DAEMON);
+		_exit(QOS_TALK_NO_DAEMON);
 }
 
 static void ask(void)
@@ -204,19 +202,19 @@ int main(int argc, char **argv)
 	if (argc != 5 || !number(argv[1], QOS_RULES_STATE_MAX, &sandbox.n_state) ||
 	    !number(argv[2], 65536, &sandbox.n_keys) ||
 	    !number(argv[3], 1 << 20, &sandbox.ring_bytes))
-		return BAD_ARGUMENTS;
+		return QOS_TALK_BAD_ARGUMENTS;
 	r = compile(&sandbox);
 	if (r)
 		return r;
 	if (!map_all(&sandbox))
-		return NO_MEMORY;
+		return QOS_TALK_NO_MEMORY;
 	if (!strcmp(argv[4], "fresh"))
 		atomic_store(sandbox.consumer, atomic_load(sandbox.producer));
 	talk = (struct qos_talk){.type = QOS_TALK_READY,
 				 .n = (__u32)sandbox.compiled->n_programs,
 				 .serial = sandbox.n_state};
 	if (qos_confine() < 0)
-		return NO_FILTER;
+		return QOS_TALK_NO_FILTER;
 	say();
 	loop(&sandbox);
 }

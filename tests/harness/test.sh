@@ -145,6 +145,7 @@ suites_alone() {
   run_timed module-rt module_suite rt --timeout 600 -- tests/vm/test_module.py
   [ -z "${QOS_LAB:-}" ] || run_timed module-rt61 module_suite rt61 --timeout 600 -- tests/vm/test_module.py
   run_timed extensions-rt module_suite rt --timeout 600 -- tests/vm/test_extensions.py
+  run_timed storm-rt module_suite rt --cpus 8 --timeout 300 -- tests/vm/test_extensions.py storm
   run_timed claims-rt module_suite rt --virtual-time --shift 3 -- tests/vm/test_module.py bundle_runs
   run_timed qdisc-rt module_suite rt --virtual-time --shift 3 --timeout 600 -- tests/vm/test_qdisc.py
   [ -z "${QOS_LAB:-}" ] || run_timed qdisc-rt61 module_suite rt61 --virtual-time --shift 3 --timeout 600 -- tests/vm/test_qdisc.py

@@ -250,7 +250,7 @@ static void misbehave(const char *mode, const char *n_state)
 	if (!strcmp(mode, "unready"))
 		keep_silent();
 	if (qos_confine() < 0)
-		_exit(NO_FILTER);
+		_exit(QOS_TALK_NO_FILTER);
 	if (!strncmp(mode, "call-", 5))
 		make_call(mode + 5);
 	talk = (struct qos_talk){
