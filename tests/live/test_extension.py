@@ -89,7 +89,7 @@ class Rules(unittest.TestCase):
         with Instance() as qosd:
             qosd.write("cam", with_rules(rule("cpu.late", "cpu.slack < 0ms", emit="late")))
             qosd.start()
-            qosd.run(PYTHON, PERIODIC, "cam", "20", "3000")
+            qosd.run(PYTHON, PERIODIC, "cam", "20", "700")
             until("late", lambda: rules_of(qosd)["signals"] > 0)
             self.assertEqual(qosd.stream("cam")["stats"]["jobs"], 0)  # the first one runs on
 

@@ -81,7 +81,7 @@ def test_late_while_the_job_runs_on():
     with module(), daemon() as qosd:
         qosd.write("one", with_rules(rule("cpu.late", "cpu.slack < 0ms", emit="late")))
         qosd.start()
-        start_program(qosd, "one", 50, 20000)
+        start_program(qosd, "one", 50, 700)
         until(lambda: under_module(qosd), "it is the module's", LONG)
         until(lambda: rules_of(qosd)["signals"] > 0, "late", LONG)
         expect(jobs(qosd), 0, "the first one runs on")
