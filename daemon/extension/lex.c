@@ -94,7 +94,7 @@ static int too_long(const struct qos_rule_source *source, size_t at, struct qos_
 	struct qos_loc loc = qos_rule_loc(source, at);
 
 	qos_diag_error(diag, &loc, "an expression has at most %d bytes and %d words",
-		       QOS_RULE_TEXT_MAX, QOS_RULE_TOKENS_MAX - 1);
+		       QOS_RULE_BYTES_MAX, QOS_RULE_TOKENS_MAX - 1);
 	qos_diag_hint(diag, "split the rule into two");
 	return -EINVAL;
 }
@@ -124,7 +124,7 @@ int qos_rule_lex(const struct qos_rule_source *source, struct qos_diag *diag,
 	size_t at = 0;
 	int n = 0;
 
-	if (strlen(text) > QOS_RULE_TEXT_MAX)
+	if (strlen(text) > QOS_RULE_BYTES_MAX)
 		return too_long(source, 0, diag);
 	for (;;) {
 		at += strspn(text + at, " \t\n");

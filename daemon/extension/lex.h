@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
+#include "contract/rule.h"
 #include "extension/source.h"
 #include "util/text.h"
 
-#define QOS_RULE_TEXT_MAX   1024 /* bytes of one expression */
-#define QOS_RULE_TOKENS_MAX 512	 /* of one expression, the end included */
+#define QOS_RULE_TOKENS_MAX 512 /* of one expression, the end included; its bytes: rule.h */
 
 enum qos_token_kind {
 	QOS_TOKEN_END,

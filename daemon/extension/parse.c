@@ -121,7 +121,7 @@ static int parse_number(struct parser *parser, struct qos_rule_node **ret)
 {
 	_cleanup_rule_node_ struct qos_rule_node *node = NULL;
 	const struct qos_token *token = parser->token;
-	char text[QOS_RULE_TEXT_MAX + 1];
+	char text[QOS_RULE_BYTES_MAX + 1];
 	uint64_t value = 0;
 	int r, parsed;
 

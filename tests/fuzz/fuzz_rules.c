@@ -81,7 +81,7 @@ static void check_reasons(const struct qos_diag *diag)
 		const struct qos_diag_entry *entry = &diag->entries[i];
 
 		must(entry->file[0] && entry->text[0] && entry->hint);
-		must(entry->line && entry->col && entry->col <= QOS_RULE_TEXT_MAX + 1);
+		must(entry->line && entry->col && entry->col <= QOS_RULE_BYTES_MAX + 1);
 	}
 }
 

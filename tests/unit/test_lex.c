@@ -54,13 +54,13 @@ static void test_places_are_letters(void **state)
 
 static void test_bounds(void **state)
 {
-	static char text[QOS_RULE_TEXT_MAX + 2];
+	static char text[QOS_RULE_BYTES_MAX + 2];
 	struct qos_rule_source source = {.text = text};
 	struct qos_token tokens[QOS_RULE_TOKENS_MAX];
 
-	memset(text, 'a', QOS_RULE_TEXT_MAX);
+	memset(text, 'a', QOS_RULE_BYTES_MAX);
 	assert_int_equal(qos_rule_lex(&source, NULL, tokens), 2);
-	text[QOS_RULE_TEXT_MAX] = 'a';
+	text[QOS_RULE_BYTES_MAX] = 'a';
 	assert_int_equal(qos_rule_lex(&source, NULL, tokens), -EINVAL);
 	memset(text, 0, sizeof(text));
 	memset(text, '(', QOS_RULE_TOKENS_MAX - 1);
