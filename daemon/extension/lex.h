@@ -12,7 +12,7 @@
 
 enum qos_token_kind {
 	QOS_TOKEN_END,
-	QOS_TOKEN_NAME,	  /* [a-z][a-z0-9_.]*: words and fields */
+	QOS_TOKEN_NAME,	  /* [a-z][A-Za-z0-9_.]*: words and fields */
 	QOS_TOKEN_NUMBER, /* digits, and the letters and % behind them */
 	QOS_TOKEN_SIGN,	  /* ( ) , + - * / < <= > >= == != */
 };
