@@ -21,6 +21,12 @@ struct run {
 	struct qos_diag *diag;
 };
 
+static void expr_reset(struct qos_expr *expr)
+{
+	free(expr->tokens);
+	qos_rule_node_free(expr->tree);
+}
+
 void qos_compiled_free(struct qos_compiled *compiled)
 {
 	if (!compiled)
@@ -28,9 +34,9 @@ void qos_compiled_free(struct qos_compiled *compiled)
 	for (size_t i = 0; i < compiled->n_rules; i++) {
 		struct qos_compiled_rule *rule = &compiled->rules[i];
 
-		qos_rule_node_free(rule->when.tree);
+		expr_reset(&rule->when);
 		for (size_t k = 0; k < rule->n_sets; k++)
-			qos_rule_node_free(rule->sets[k].value.tree);
+			expr_reset(&rule->sets[k].value);
 		free(rule->sets);
 	}
 	for (size_t i = 0; i < compiled->n_programs; i++) {
@@ -113,32 +119,50 @@ static int pass_events(struct run *run)
 	return r;
 }
 
-static int parse_expr(struct run *run, struct qos_expr *expr)
+static int lex_expr(struct run *run, struct qos_expr *expr)
 {
-	_cleanup_free_ struct qos_token *tokens = NULL;
-	int n;
+	struct qos_token tokens[QOS_RULE_TOKENS_MAX];
+	int n = qos_rule_lex(&expr->source, run->diag, tokens);
 
-	if (!expr->source.text)
-		return 0;
-	tokens = calloc(QOS_RULE_TOKENS_MAX, sizeof(*tokens));
-	if (!tokens)
+	if (n < 0)
+		return n;
+	expr->tokens = calloc((size_t)n, sizeof(*tokens));
+	if (!expr->tokens)
 		return -ENOMEM;
-	n = qos_rule_lex(&expr->source, run->diag, tokens);
-	return n < 0 ? n : qos_rule_parse(&expr->source, tokens, run->diag, &expr->tree);
+	expr->n_tokens = (size_t)n;
+	memcpy(expr->tokens, tokens, expr->n_tokens * sizeof(*tokens));
+	return 0;
 }
 
-static int pass_parse(struct run *run)
+static int parse_expr(struct run *run, struct qos_expr *expr)
+{
+	return qos_rule_parse(&expr->source, expr->tokens, run->diag, &expr->tree);
+}
+
+/* For every expression that is there. */
+static int each_expr(struct run *run, int (*each)(struct run *run, struct qos_expr *expr))
 {
 	int r = 0;
 
 	for (size_t i = 0; i < run->compiled->n_rules; i++) {
 		struct qos_compiled_rule *rule = &run->compiled->rules[i];
 
-		r = worse(r, parse_expr(run, &rule->when));
+		if (rule->when.source.text)
+			r = worse(r, each(run, &rule->when));
 		for (size_t k = 0; k < rule->n_sets; k++)
-			r = worse(r, parse_expr(run, &rule->sets[k].value));
+			r = worse(r, each(run, &rule->sets[k].value));
 	}
 	return r;
+}
+
+static int pass_lex(struct run *run)
+{
+	return each_expr(run, lex_expr);
+}
+
+static int pass_parse(struct run *run)
+{
+	return each_expr(run, parse_expr);
 }
 
 static int type_expr(struct run *run, const struct qos_compiled_rule *rule, struct qos_expr *expr)
@@ -327,9 +351,8 @@ static const struct {
 	enum qos_stage stage; /* that it makes */
 	int (*run)(struct run *run);
 } passes[] = {
-	{QOS_STAGE_TOKENS, pass_events}, /* lexing is part of parsing; its stage is a printer */
-	{QOS_STAGE_TREE, pass_parse},	 {QOS_STAGE_TYPES, pass_types},
-	{QOS_STAGE_IR, pass_lower},	 {QOS_STAGE_INSNS, pass_emit},
+	{QOS_STAGE_TOKENS, pass_events}, {QOS_STAGE_TOKENS, pass_lex}, {QOS_STAGE_TREE, pass_parse},
+	{QOS_STAGE_TYPES, pass_types},	 {QOS_STAGE_IR, pass_lower},   {QOS_STAGE_INSNS, pass_emit},
 };
 
 int qos_compile(const struct qos_contract *contract, enum qos_rules_target target,

@@ -8,6 +8,7 @@
 #include "contract/contract.h"
 #include "extension/emit.h"
 #include "extension/field.h"
+#include "extension/lex.h"
 #include "extension/node.h"
 #include "util/text.h"
 
@@ -25,6 +26,8 @@ extern const char *const qos_stage_names[];
 
 struct qos_expr {
 	struct qos_rule_source source; /* text NULL: not there */
+	struct qos_token *tokens;
+	size_t n_tokens;
 	struct qos_rule_node *tree;
 };
 

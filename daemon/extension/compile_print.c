@@ -3,19 +3,10 @@
 #include "extension/compile.h"
 #include "extension/lex.h"
 
-static void print_tokens(const struct qos_expr *expr, struct qos_buf *out)
-{
-	_cleanup_free_ struct qos_token *tokens = calloc(QOS_RULE_TOKENS_MAX, sizeof(*tokens));
-	int n = tokens ? qos_rule_lex(&expr->source, NULL, tokens) : 0;
-
-	if (n > 0)
-		qos_rule_lex_print(&expr->source, tokens, (size_t)n, out);
-}
-
 static void print_expr(const struct qos_expr *expr, enum qos_stage stage, struct qos_buf *out)
 {
 	if (stage == QOS_STAGE_TOKENS)
-		print_tokens(expr, out);
+		qos_rule_lex_print(&expr->source, expr->tokens, expr->n_tokens, out);
 	else
 		qos_rule_node_print(expr->tree, &expr->source, stage == QOS_STAGE_TYPES, out);
 }

@@ -169,6 +169,25 @@ static void test_all_mistakes(void **state)
 	close_world(&world);
 }
 
+/* The first stage refuses, too: it does not print what it could not read. */
+static void test_tokens_are_a_pass(void **state)
+{
+	struct qos_contract *contract = NULL;
+	struct qos_compiled *compiled = NULL;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *bytes = HEAD "    - {event: cpu.job, when: cpu.used && 1ms, emit: a}\n"
+				 "    - {event: cpu.job, set: {cpu.runtime: 1ms ^ 2}}\n";
+	const struct qos_text text = {"file", bytes, strlen(bytes)};
+
+	assert_int_equal(qos_contract_parse_text(&text, 1, NULL, &contract), 0);
+	assert_int_equal(qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_TOKENS, &diag, &compiled),
+			 -EINVAL);
+	assert_int_equal(diag.n_errors, 2);
+	assert_int_equal(diag.entries[0].col, 39);
+	qos_diag_reset(&diag);
+	qos_contract_free(contract);
+}
+
 /* As many simple rules as a contract may have fit, if they are spread. */
 static void test_many_rules(void **state)
 {
@@ -222,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_no_state),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_all_mistakes),
+		cmocka_unit_test(test_tokens_are_a_pass),
 		cmocka_unit_test(test_many_rules),
 		cmocka_unit_test(test_instruction_limit),
 	};
