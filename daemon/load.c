@@ -24,12 +24,12 @@ static int refuse_unsafe(const struct qos_store_entry *entry, struct qos_diag *d
 	return -EINVAL;
 }
 
-/* Rules must compile; what they become is made anew by whoever loads it. */
+/* Rules must compile, wherever they will run; what they become is made anew by whoever loads it. */
 static int check_rules(const struct qos_contract *contract, struct qos_diag *diag)
 {
-	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
+	_cleanup_compiled_ struct qos_compiled *frame = NULL, *kfunc = NULL;
 
-	return qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, &compiled);
+	return qos_compile_both(contract, diag, &frame, &kfunc);
 }
 
 static int load_entry(const struct qos_store_entry *entry, const struct qos_host *host, bool trust,

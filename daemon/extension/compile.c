@@ -374,14 +374,37 @@ int qos_compile(const struct qos_contract *contract, enum qos_rules_target targe
 	return 0;
 }
 
-int qos_compile_check(const struct qos_contract *contract, struct qos_diag *diag)
+/* Silent first under the module: what is wrong with the rules themselves is then said once. */
+int qos_compile_both(const struct qos_contract *contract, struct qos_diag *diag,
+		     struct qos_compiled **ret_frame, struct qos_compiled **ret_kfunc)
 {
-	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
+	_cleanup_compiled_ struct qos_compiled *kfunc = NULL;
 	int r;
 
-	r = qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, &compiled);
-	for (size_t i = 0; r == 0 && i < compiled->n_programs; i++) {
-		const struct qos_program *program = &compiled->programs[i];
+	r = qos_compile(contract, QOS_RULES_KFUNC, QOS_STAGE_INSNS, NULL, &kfunc);
+	if (r == -EINVAL)
+		return qos_compile(contract, QOS_RULES_KFUNC, QOS_STAGE_INSNS, diag, &kfunc);
+	if (r == 0)
+		r = qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, ret_frame);
+	if (r == 0)
+		*ret_kfunc = TAKE_PTR(kfunc);
+	return r;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+int qos_compile_check(const struct qos_contract *contract, struct qos_diag *diag)
+{
+	_cleanup_compiled_ struct qos_compiled *frame = NULL, *kfunc = NULL;
+	int r;
+
+	r = qos_compile_both(contract, diag, &frame, &kfunc);
+	for (size_t i = 0; r == 0 && i < frame->n_programs; i++) {
+		const struct qos_program *program = &frame->programs[i];
+		const struct qos_emit *a = &program->code, *b = &kfunc->programs[i].code;
 		char name[128];
 
 		qos_diag_note(diag, &contract->loc,
@@ -389,7 +412,8 @@ int qos_compile_check(const struct qos_contract *contract, struct qos_diag *diag
 			      "of state a thread",
 			      contract->name,
 			      qos_rule_event_print(name, sizeof(name), contract, &program->event),
-			      program->code.n_insns, program->code.worst, program->n_state * 8);
+			      larger(a->n_insns, b->n_insns), larger(a->worst, b->worst),
+			      program->n_state * 8);
 	}
 	return r;
 }

@@ -79,7 +79,12 @@ QOS_DEFINE_CLEANUP(struct qos_compiled *, qos_compiled_free)
 int qos_compile(const struct qos_contract *contract, enum qos_rules_target target,
 		enum qos_stage until, struct qos_diag *diag, struct qos_compiled **ret);
 
-/* What `check` says of the rules: as qos_compile, and a note with each program's size. */
+/* For a contract that may run natively or under the module: as qos_compile, for each of the two. */
+int qos_compile_both(const struct qos_contract *contract, struct qos_diag *diag,
+		     struct qos_compiled **ret_frame, struct qos_compiled **ret_kfunc);
+
+/* What `check` says of the rules: as qos_compile_both, and a note with each program's size, the larger
+ * of the two. */
 int qos_compile_check(const struct qos_contract *contract, struct qos_diag *diag);
 
 /* The result of the stage that it was compiled to. */

@@ -232,6 +232,63 @@ static void test_instruction_limit(void **state)
 	qos_buf_reset(&rules);
 }
 
+static int count_entries(const struct qos_diag *diag, const char *text)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < diag->n_entries; i++)
+		n += strstr(diag->entries[i].text, text) != NULL;
+	return n;
+}
+
+/* A rule for each request that there may be; the last one has so many more terms. */
+static char *many_rules(size_t terms)
+{
+	struct qos_buf rules = {};
+
+	for (size_t i = 0; i < QOS_RULES_REQUESTS_MAX; i++)
+		qos_buf_add(
+			&rules,
+			"    - event: cpu.job\n      emit: a\n"
+			"      when: cpu.used > cpu.slack or cpu.latency > cpu.used or cpu.used > "
+			"2ms\n");
+	rules.len--;
+	while (terms--)
+		qos_buf_add(&rules, " or cpu.late > 2");
+	assert_int_equal(rules.error, 0);
+	return rules.text;
+}
+
+/* Where it will run is not known yet: the longer program counts, here the module's. */
+static void test_check_counts_the_longer(void **state)
+{
+	size_t frame, kfunc = 0, last, terms = 0;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct world world;
+	char text[64];
+	int r;
+
+	do {
+		char *rules = many_rules(terms++);
+
+		last = kfunc;
+		snprintf(text, sizeof(text), ": %zu instructions,", last);
+		assert_int_equal(count_entries(&diag, text), last > 0);
+		qos_diag_reset(&diag);
+		assert_int_equal(open_world(&world, rules, QOS_RULES_FRAME), 0);
+		frame = world.compiled->programs[0].code.n_insns;
+		close_world(&world);
+		r = open_world(&world, rules, QOS_RULES_KFUNC);
+		assert_int_equal(qos_compile_check(world.contract, &diag), r);
+		kfunc = r ? 0 : world.compiled->programs[0].code.n_insns;
+		close_world(&world);
+		free(rules);
+	} while (r == 0);
+	assert_true(terms > 1 && last > frame && frame <= QOS_RULES_INSNS_MAX);
+	assert_int_equal(count_entries(&diag, "1000 instructions"), 1);
+	qos_diag_reset(&diag);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_tokens_are_a_pass),
 		cmocka_unit_test(test_many_rules),
 		cmocka_unit_test(test_instruction_limit),
+		cmocka_unit_test(test_check_counts_the_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
