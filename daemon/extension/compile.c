@@ -174,9 +174,8 @@ static int type_expr(struct run *run, const struct qos_compiled_rule *rule, stru
 		.diag = run->diag,
 		.n_state = &run->compiled->n_state,
 	};
-	int r = qos_rule_typing(&typing, expr->tree);
 
-	return r < 0 ? r : qos_rule_fold(&typing, expr->tree);
+	return qos_rule_typing(&typing, expr->tree);
 }
 
 static int type_when(struct run *run, struct qos_compiled_rule *rule)

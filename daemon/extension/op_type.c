@@ -18,10 +18,17 @@ static bool is_number(enum qos_rule_type type)
 	return type != QOS_TYPE_BOOL;
 }
 
-/* A whole number as it is written: it has no unit of its own yet. */
+/* A whole number, made of numbers alone: it has no unit of its own yet. */
 static bool is_bare(const struct qos_rule_node *node)
 {
 	return node->op == qos_rule_op_literal && node->type == QOS_TYPE_COUNT;
+}
+
+static int64_t whole_ratio(int64_t n)
+{
+	if (n > QOS_RULE_PPM || n < -QOS_RULE_PPM)
+		return n < 0 ? -QOS_RULE_RATIO_MAX : QOS_RULE_RATIO_MAX;
+	return n * QOS_RULE_PPM;
 }
 
 /* A bare 0 takes the unit of what stands beside it; a bare n beside a ratio is n times 100 %. */
@@ -30,8 +37,7 @@ static void adapt_bare(struct qos_rule_node *node, enum qos_rule_type type)
 	if (!is_bare(node) || !is_number(type))
 		return;
 	if (type == QOS_TYPE_RATIO)
-		node->value = node->value > QOS_RULE_PPM ? QOS_RULE_RATIO_MAX
-							 : node->value * QOS_RULE_PPM;
+		node->value = whole_ratio(node->value);
 	if (type == QOS_TYPE_RATIO || !node->value)
 		node->type = type;
 }
@@ -199,20 +205,14 @@ int qos_type_div(struct qos_typing *typing, struct qos_rule_node *node)
 	return r;
 }
 
-/* A constant ratio, folded at once, for parameters. */
+/* A constant ratio, for parameters. */
 static int want_parameter(struct qos_typing *typing, struct qos_rule_node *node, size_t i,
 			  int64_t lo, int64_t hi, const char *what)
 {
 	struct qos_rule_node *arg = node->args[i];
-	int r = qos_rule_fold(typing, arg);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (arg->op == qos_rule_op_literal && arg->type == QOS_TYPE_COUNT) {
-		arg->type = QOS_TYPE_RATIO;
-		arg->value =
-			arg->value > QOS_RULE_PPM ? QOS_RULE_RATIO_MAX : arg->value * QOS_RULE_PPM;
-	}
+	adapt_bare(arg, QOS_TYPE_RATIO);
 	if (arg->op == qos_rule_op_literal && arg->type == QOS_TYPE_RATIO && arg->value >= lo &&
 	    arg->value <= hi)
 		return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Types from the leaves up, then constants likewise. A wrong part ends the expression, so one mistake
+ * Types from the leaves up, and constants likewise: what a row sees of a constant argument is a literal,
+ * however it is written. A wrong part ends the expression, so one mistake
  * makes one message; the other expressions of the contract are still read.
  */
 #include "extension/typing.h"
@@ -44,19 +45,6 @@ static int take_state(struct qos_typing *typing, struct qos_rule_node *node)
 	return r;
 }
 
-int qos_rule_typing(struct qos_typing *typing, struct qos_rule_node *node)
-{
-	int r;
-
-	for (size_t i = 0; i < node->n_args; i++) {
-		r = qos_rule_typing(typing, node->args[i]);
-		if (r < 0)
-			return r;
-	}
-	r = node->op->type(typing, node);
-	return r < 0 || !node->op->state ? r : take_state(typing, node);
-}
-
 static bool is_literal(const struct qos_rule_node *node)
 {
 	return node->op == qos_rule_op_literal;
@@ -71,16 +59,14 @@ static void make_literal(struct qos_rule_node *node, int64_t value)
 	node->value = value;
 }
 
-int qos_rule_fold(struct qos_typing *typing, struct qos_rule_node *node)
+/* What is constant becomes a literal. */
+static int fold(struct qos_typing *typing, struct qos_rule_node *node)
 {
 	int64_t values[QOS_RULE_ARGS_MAX] = {};
 	bool constant = !node->op->state;
 	int r;
 
 	for (size_t i = 0; i < node->n_args; i++) {
-		r = qos_rule_fold(typing, node->args[i]);
-		if (r < 0)
-			return r;
 		constant &= is_literal(node->args[i]);
 		values[i] = node->args[i]->value;
 	}
@@ -94,4 +80,19 @@ int qos_rule_fold(struct qos_typing *typing, struct qos_rule_node *node)
 	else if (constant && node->n_args)
 		make_literal(node, node->op->eval(NULL, node, values));
 	return 0;
+}
+
+int qos_rule_typing(struct qos_typing *typing, struct qos_rule_node *node)
+{
+	int r;
+
+	for (size_t i = 0; i < node->n_args; i++) {
+		r = qos_rule_typing(typing, node->args[i]);
+		if (r < 0)
+			return r;
+	}
+	r = node->op->type(typing, node);
+	if (r == 0 && node->op->state)
+		r = take_state(typing, node);
+	return r < 0 ? r : fold(typing, node);
 }

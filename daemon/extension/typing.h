@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The passes over a tree between parser and emission: types, then constants. */
+/* The pass over a tree between parser and emission: types and constants. */
 #pragma once
 
 #include "extension/node.h"
@@ -12,12 +12,9 @@ struct qos_typing {
 	size_t *n_state; /* words of the contract so far */
 };
 
-/* Gives every node its type, fields their place, and state its words. 0, or -EINVAL with a
- * diagnostic. */
+/* Gives every node its type, fields their place, and state its words, and turns what is constant into
+ * literals. 0, or -EINVAL with a diagnostic, also of a constant divisor 0. */
 int qos_rule_typing(struct qos_typing *typing, struct qos_rule_node *node);
-
-/* Turns what is constant into literals. 0, or -EINVAL with a diagnostic: a constant divisor 0. */
-int qos_rule_fold(struct qos_typing *typing, struct qos_rule_node *node);
 
 /* For the rows: records an error at the node and returns -EINVAL. */
 int qos_typing_error(const struct qos_typing *typing, const struct qos_rule_node *node,

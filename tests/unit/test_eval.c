@@ -140,6 +140,12 @@ static void test_no_unit(void **state)
 	assert_truth("3ms / 2ms == 3/2", true);
 	assert_number("1 - 25%", 750000);
 	assert_number("max(0, -1ms)", 0);
+	assert_truth("-0 < cpu.a.period", true);
+	assert_truth("-1 < 1ms / 2ms", true);
+	assert_truth("-1ms / 1ms > -2", true);
+	assert_number("1ms / 2ms - (3 - 2)", -500000);
+	assert_number("max(-3000000, -50%)", -500000);
+	assert_number("min(-3000000, -50%)", -QOS_RULE_RATIO_MAX);
 }
 
 /* A metric that may be 0 is no error; the quotient is 0. */
