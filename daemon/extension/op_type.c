@@ -166,7 +166,15 @@ static int want_numbers(struct qos_typing *typing, struct qos_rule_node *node)
 	return r < 0 ? r : want_number(typing, node, node->args[1]);
 }
 
-/* The factor without a unit becomes the second one: a ratio before a count. */
+/* Of two factors the smaller scales the other one, whose unit the product has. A bare number scales even
+ * a ratio: 2 * (a / b) is twice as much, and not 2 of something. */
+static int weight(const struct qos_rule_node *node)
+{
+	if (is_bare(node))
+		return 0;
+	return node->type == QOS_TYPE_RATIO ? 1 : node->type == QOS_TYPE_COUNT ? 2 : 3;
+}
+
 int qos_type_mul(struct qos_typing *typing, struct qos_rule_node *node)
 {
 	struct qos_rule_node **args = node->args, *first = args[0];
@@ -174,8 +182,7 @@ int qos_type_mul(struct qos_typing *typing, struct qos_rule_node *node)
 
 	if (r < 0)
 		return r;
-	if (args[1]->type != QOS_TYPE_RATIO &&
-	    (first->type == QOS_TYPE_RATIO || args[1]->type != QOS_TYPE_COUNT)) {
+	if (weight(args[0]) < weight(args[1])) {
 		args[0] = args[1];
 		args[1] = first;
 	}
@@ -195,6 +202,8 @@ int qos_type_div(struct qos_typing *typing, struct qos_rule_node *node)
 
 	if (r < 0)
 		return r;
+	if (b->type == QOS_TYPE_RATIO)
+		adapt_bare(node->args[0], QOS_TYPE_RATIO);
 	node->type = a->type == b->type ? QOS_TYPE_RATIO : a->type;
 	if (a->type == b->type || b->type == QOS_TYPE_RATIO || b->type == QOS_TYPE_COUNT)
 		return 0;

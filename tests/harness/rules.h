@@ -87,7 +87,8 @@ static inline void gen_literal(struct rules_gen *gen, enum qos_rule_type type)
 		qos_buf_add(&gen->text, "%llu%s", (unsigned long long)value, units[type]);
 }
 
-static inline void gen_leaf(struct rules_gen *gen, enum qos_rule_type type)
+/* false: on this event there is none. */
+static inline bool gen_field(struct rules_gen *gen, enum qos_rule_type type)
 {
 	const struct qos_rule_field *fit[40];
 	size_t n = 0;
@@ -95,16 +96,21 @@ static inline void gen_leaf(struct rules_gen *gen, enum qos_rule_type type)
 	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++)
 		if (field->type == type && field->events & gen->kind)
 			fit[n++] = field;
-	if (!n || rnd(4) == 0) {
-		gen_literal(gen, type);
-		return;
-	}
+	if (!n)
+		return false;
 	n = rnd((uint32_t)n);
 	qos_buf_add(&gen->text, "%s.%s.%s", fit[n]->section,
 		    fit[n]->section[0] == 'n'		   ? "n"
 		    : gen->kind == QOS_RULE_TICK && rnd(2) ? "b"
 							   : "a",
 		    fit[n]->name);
+	return true;
+}
+
+static inline void gen_leaf(struct rules_gen *gen, enum qos_rule_type type)
+{
+	if (rnd(4) == 0 || !gen_field(gen, type))
+		gen_literal(gen, type);
 }
 
 static inline void gen_call(struct rules_gen *gen, const char *name, enum qos_rule_type type,
@@ -118,13 +124,48 @@ static inline void gen_call(struct rules_gen *gen, const char *name, enum qos_ru
 	qos_buf_add(&gen->text, ")");
 }
 
+/* One side of a sign. Beside a ratio a count must be one of something: a metric, or remembered. */
+static inline void gen_operand(struct rules_gen *gen, enum qos_rule_type type,
+			       enum qos_rule_type beside, unsigned int depth)
+{
+	if (type != QOS_TYPE_COUNT || beside != QOS_TYPE_RATIO) {
+		gen_expr(gen, type, depth);
+		return;
+	}
+	qos_buf_add(&gen->text, "(");
+	if (!gen_field(gen, type)) {
+		qos_buf_add(&gen->text, "prev(1)");
+		gen->state++;
+	}
+	qos_buf_add(&gen->text, " + ");
+	gen_expr(gen, type, depth);
+	qos_buf_add(&gen->text, ")");
+}
+
 static inline void gen_infix(struct rules_gen *gen, enum qos_rule_type a, const char *sign,
 			     enum qos_rule_type b, unsigned int depth)
 {
 	qos_buf_add(&gen->text, "(");
-	gen_expr(gen, a, depth);
+	gen_operand(gen, a, b, depth);
 	qos_buf_add(&gen->text, " %s ", sign);
-	gen_expr(gen, b, depth);
+	gen_operand(gen, b, a, depth);
+	qos_buf_add(&gen->text, ")");
+}
+
+/* A number alone, which is a ratio beside one. */
+static inline void gen_scaled_ratio(struct rules_gen *gen, unsigned int depth)
+{
+	qos_buf_add(&gen->text, "(");
+	if (rnd(2)) {
+		qos_buf_add(&gen->text, rnd(2) ? "-" : "");
+		gen_literal(gen, QOS_TYPE_COUNT);
+		qos_buf_add(&gen->text, rnd(2) ? " * " : " / ");
+		gen_expr(gen, QOS_TYPE_RATIO, depth);
+	} else {
+		gen_expr(gen, QOS_TYPE_RATIO, depth);
+		qos_buf_add(&gen->text, rnd(2) ? " * " : " / ");
+		gen_literal(gen, QOS_TYPE_COUNT);
+	}
 	qos_buf_add(&gen->text, ")");
 }
 
@@ -205,7 +246,11 @@ static inline void gen_product(struct rules_gen *gen, enum qos_rule_type type, u
 		gen_infix(gen, type, "/", QOS_TYPE_RATIO, depth);
 		return;
 	case 3:
-		gen_infix(gen, type, type == QOS_TYPE_RATIO ? "/" : "*", QOS_TYPE_COUNT, depth);
+		if (type == QOS_TYPE_RATIO && rnd(2))
+			gen_scaled_ratio(gen, depth);
+		else
+			gen_infix(gen, type, type == QOS_TYPE_RATIO ? "/" : "*", QOS_TYPE_COUNT,
+				  depth);
 		return;
 	default:
 		if (type == QOS_TYPE_RATIO) {

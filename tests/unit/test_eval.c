@@ -109,7 +109,13 @@ static void test_arithmetic(void **state)
 	assert_number("1ms / 4ms", 250000);
 	assert_number("-1ms / 3ms", -333333);
 	assert_number("50% * 50%", 250000);
-	assert_number("3 * 50%", 1); /* a count times a ratio is a count */
+	assert_number("3 * 50%", 1500000); /* a bare number times a ratio is a ratio */
+	assert_number("50% * -3", -1500000);
+	assert_number("2000000 * 50%", QOS_RULE_RATIO_MAX);
+	assert_number("(1ns / 1ms) * 2000000", 2000000);
+	assert_number("1 / 40%", 2500000);
+	assert_truth("2 * (7ms / 10ms) > 135%", true);
+	assert_truth("(7ms / 10ms) * 2 > 150%", false);
 	assert_number("min(3ms, 1ms, 2ms)", 1000000);
 	assert_number("max(3ms, 1ms, 2ms)", 3000000);
 	assert_number("clamp(5ms, 1ms, 4ms)", 4000000);
@@ -154,6 +160,19 @@ static void test_division_by_zero(void **state)
 	struct world world;
 
 	open_world(&world, "cpu.a.job", "%s", "1ms / cpu.a.used == 0 and 1ms / cpu.a.late == 0");
+	assert_true(step(&world));
+	close_world(&world);
+}
+
+/* A count of something stays one, whatever scales it. */
+static void test_counts_are_scaled(void **state)
+{
+	struct world world;
+
+	open_world(&world, "cpu.a.job", "%s",
+		   "cpu.a.late * 50% == 3 and 150% * cpu.a.late == 10 and cpu.a.late / 50% == 14 "
+		   "and 3 * cpu.a.late == 21 and cpu.a.late * 7 == 49 and cpu.a.late / 2 > 3");
+	world.frame.stream[0].word[QOS_RULES_LATE] = 7;
 	assert_true(step(&world));
 	close_world(&world);
 }
@@ -229,11 +248,17 @@ static void test_everything_is_evaluated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_literals),   cmocka_unit_test(test_precedence),
-		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_saturation),
-		cmocka_unit_test(test_no_unit),	   cmocka_unit_test(test_division_by_zero),
-		cmocka_unit_test(test_fields),	   cmocka_unit_test(test_tick),
-		cmocka_unit_test(test_state),	   cmocka_unit_test(test_everything_is_evaluated),
+		cmocka_unit_test(test_literals),
+		cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_arithmetic),
+		cmocka_unit_test(test_saturation),
+		cmocka_unit_test(test_no_unit),
+		cmocka_unit_test(test_division_by_zero),
+		cmocka_unit_test(test_counts_are_scaled),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_tick),
+		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_everything_is_evaluated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
