@@ -424,6 +424,13 @@ static inline void rules_assert_bounded(const struct qos_diag *diag,
 	}
 }
 
+/* About one in three is: more than one in two would mean that little is tested, or nothing for ever. */
+static inline void rules_assert_few_refused(size_t refused, size_t programs)
+{
+	if (refused > programs + 100)
+		fail_msg("%zu rules were refused, to test %zu programs", refused, programs);
+}
+
 /* --- inputs --- */
 
 static inline void rules_fill(struct qos_rules_frame *frame, uint64_t *now_ns)
