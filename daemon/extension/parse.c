@@ -70,13 +70,14 @@ static int node_new(const struct qos_rule_op *op, const struct qos_token *token,
 	return 0;
 }
 
-/* Deeper by one; every way down passes here, and parse_level goes up again. */
+/* Deeper by one; every way down passes here, and parse_level goes up again. The outermost level stands
+ * in nothing: it does not count. */
 static int enter(struct parser *parser)
 {
 	struct qos_loc loc;
 	int r;
 
-	if (++parser->depth <= QOS_RULE_DEPTH_MAX)
+	if (parser->depth++ <= QOS_RULE_DEPTH_MAX)
 		return 0;
 	loc = qos_rule_loc(parser->source, parser->token->at);
 	r = qos_diag_error(parser->diag, &loc, "nested deeper than %d levels", QOS_RULE_DEPTH_MAX);

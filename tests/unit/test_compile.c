@@ -169,6 +169,33 @@ static void test_all_mistakes(void **state)
 	close_world(&world);
 }
 
+/* QOS_RULE_DEPTH_MAX brackets and signs in each other, and not one more. */
+static void test_depth(void **state)
+{
+	static const char *const innermost[] = {"true", "cpu.late > 0"};
+
+	for (size_t more = 0; more < 2; more++) {
+		for (size_t i = 0; i < 2; i++) {
+			int brackets = QOS_RULE_DEPTH_MAX - (int)i + (int)more;
+			struct qos_buf rule = {};
+			struct world world;
+
+			qos_buf_add(&rule, "    - {event: cpu.job, emit: a, when: %.*s", brackets,
+				    "(((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((("
+				    "((((((((((");
+			qos_buf_add(&rule, "%s%.*s}\n", innermost[i], brackets,
+				    "))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))"
+				    "))))))))))");
+			assert_int_equal(open_world(&world, rule.text, QOS_RULES_FRAME) == 0,
+					 !more);
+			if (more)
+				assert_non_null(strstr(world.diag.entries[0].text, "64 levels"));
+			close_world(&world);
+			qos_buf_reset(&rule);
+		}
+	}
+}
+
 /* The first stage refuses, too: it does not print what it could not read. */
 static void test_tokens_are_a_pass(void **state)
 {
@@ -298,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_no_state),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_all_mistakes),
+		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_tokens_are_a_pass),
 		cmocka_unit_test(test_many_rules),
 		cmocka_unit_test(test_instruction_limit),

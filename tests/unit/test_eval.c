@@ -93,6 +93,8 @@ static void test_precedence(void **state)
 	assert_truth("false and false or true", true);
 	assert_truth("false and (false or true)", false);
 	assert_truth("not true == false", true); /* not (true == false) */
+	assert_truth("true == not false", true);
+	assert_truth("true == not 1 > 2 and false", false); /* not (1 > 2) alone */
 	assert_truth("1 + 1 > 1 and 2 * 2 == 4", true);
 }
 
