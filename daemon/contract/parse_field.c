@@ -131,6 +131,19 @@ static const struct qos_parse_field *find_field(const struct qos_parse_field *fi
 	return NULL;
 }
 
+bool qos_reader_cut_off(struct qos_reader *reader, const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_SCALAR || *node->text)
+		return false;
+	if (node->key[0] >= 'a' && node->key[0] <= 'z' && !strpbrk(node->key, "()<>=+*/% "))
+		return false;
+	qos_reader_error(reader, &node->key_loc, "'%.64s' is no key", node->key);
+	qos_diag_hint(reader->diag,
+		      "a comma ends an entry of a { } map: put the value into quotes, "
+		      "or each entry on a line of its own");
+	return true;
+}
+
 /* Returns the key that was meant, if one is near. */
 static const struct qos_parse_field *unknown_key(struct qos_reader *reader,
 						 const struct qos_node *node,
@@ -140,6 +153,8 @@ static const struct qos_parse_field *unknown_key(struct qos_reader *reader,
 	const char *names[QOS_PARSE_FIELDS_MAX + 1] = {};
 	const char *nearest;
 
+	if (qos_reader_cut_off(reader, node))
+		return NULL;
 	for (size_t i = 0; i < QOS_PARSE_FIELDS_MAX && fields[i].key; i++)
 		names[i] = fields[i].key;
 	qos_reader_error(reader, &node->key_loc, "unknown key '%.64s' in %s", node->key, what);

@@ -58,6 +58,9 @@ struct qos_parse_field {
 uint32_t qos_parse_fields(struct qos_reader *reader, const struct qos_node *map,
 			  const struct qos_parse_field *fields, const char *what, void *out);
 
+/* Is the entry what a comma cut off a value in a { } map, `1ms)` without a value? Says so then. */
+bool qos_reader_cut_off(struct qos_reader *reader, const struct qos_node *node);
+
 /* Adds a hint: "did you mean" the nearest of `names`, and all of them after `intro`. */
 void qos_reader_suggest(struct qos_reader *reader, const char *word, const char *const *names,
 			const char *intro);

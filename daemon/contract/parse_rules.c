@@ -72,8 +72,13 @@ static bool read_set(struct qos_reader *reader, const struct qos_parse_field *fi
 		return false;
 	}
 	for (size_t i = 0; i < node->n_children; i++) {
-		struct qos_rule_set *set = &rule->sets[rule->n_sets++];
+		struct qos_rule_set *set = &rule->sets[rule->n_sets];
 
+		if (qos_reader_cut_off(reader, node->children[i])) {
+			good = false;
+			continue;
+		}
+		rule->n_sets++;
 		good &= read_attribute(reader, node->children[i], &set->attribute);
 		good &= read_text(reader, &value, node->children[i], &set->value);
 	}
