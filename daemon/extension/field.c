@@ -283,6 +283,29 @@ static int64_t constant_of(const struct qos_contract *contract, const struct qos
 	return (int64_t)(!strcmp(field->name, "period") ? cpu->period.ns : cpu->deadline_ns);
 }
 
+static int no_stream(const struct qos_contract *contract, bool cpu, const char *name,
+		     const struct qos_loc *loc, struct qos_diag *diag)
+{
+	qos_diag_error(diag, loc, "there is no %s stream '%.*s'", cpu ? "cpu" : "network",
+		       (int)strcspn(name, "."), name);
+	hint_streams(contract, cpu, diag);
+	return -EINVAL;
+}
+
+/* "capture.used", but not "used.p98": the word before the point begins no row's name. */
+static bool is_of_a_stream(bool cpu, const char *name)
+{
+	size_t len = strcspn(name, ".");
+
+	if (!name[len])
+		return false;
+	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++)
+		if (!strcmp(field->section, "cpu") == cpu && strcspn(field->name, ".") == len &&
+		    !strncmp(field->name, name, len))
+			return false;
+	return true;
+}
+
 static int other_stream(const struct qos_contract *contract, const struct qos_rule_event *event,
 			const struct qos_loc *loc, struct qos_diag *diag)
 {
@@ -316,12 +339,8 @@ int qos_rule_field_find(const struct qos_contract *contract, const struct qos_ru
 		return -EINVAL;
 	}
 	stream = cut_stream(contract, cpu, behind, &rest);
-	if (stream < 0) {
-		qos_diag_error(diag, &loc, "there is no %s stream '%.*s'", cpu ? "cpu" : "network",
-			       (int)strcspn(behind, "."), behind);
-		hint_streams(contract, cpu, diag);
-		return -EINVAL;
-	}
+	if (stream < 0 || (rest == behind && is_of_a_stream(cpu, behind)))
+		return no_stream(contract, cpu, behind, &loc, diag);
 	if (event->kind != TICK && cpu && (size_t)stream != event->stream)
 		return other_stream(contract, event, &loc, diag);
 	field = find_field(cpu, rest);

@@ -85,7 +85,11 @@ static int refuse(const struct qos_rule_source *source, size_t at, struct qos_di
 			return -EINVAL;
 		}
 	}
-	qos_diag_hint(diag, "the signs are ( ) , + - * / < <= > >= == !=");
+	if (is_letter(*text))
+		qos_diag_hint(diag, "words and names begin with a small letter, for example "
+				    "cpu.NAME.used");
+	else
+		qos_diag_hint(diag, "the signs are ( ) , + - * / < <= > >= == !=");
 	return -EINVAL;
 }
 
