@@ -58,19 +58,23 @@ const struct qos_rule_field qos_rule_fields[] = {
 	COUNT("lost", WINDOW | TICK, LOST, "requests of the window, or since the last tick"),
 	COUNT("violations", WINDOW | TICK, VIOLATIONS, "window: 0 or 1; tick: since the last tick"),
 	DURATION("used.p50", TICK, USED_P50, "half of the last 1,000 jobs used at most this"),
-	DURATION("used.p90", TICK, USED_P90, "90 % of them"),
-	DURATION("used.p99", TICK, USED_P99, "99 % of them"),
+	DURATION("used.p90", TICK, USED_P90, "90 % of the last 1,000 jobs used at most this"),
+	DURATION("used.p99", TICK, USED_P99, "99 % of the last 1,000 jobs used at most this"),
 	SIGNED("slack.p1", TICK, SLACK_P1, "99 % of the last 1,000 jobs had at least this"),
-	SIGNED("slack.p10", TICK, SLACK_P10, "90 % of them"),
-	SIGNED("slack.p50", TICK, SLACK_P50, "half of them"),
+	SIGNED("slack.p10", TICK, SLACK_P10, "90 % of the last 1,000 jobs had at least this"),
+	SIGNED("slack.p50", TICK, SLACK_P50, "half of the last 1,000 jobs had at least this"),
 	DURATION("response.p50", TICK, RESPONSE_P50,
 		 "half of the last 1,000 jobs took at most this"),
-	DURATION("response.p90", TICK, RESPONSE_P90, "90 % of them"),
-	DURATION("response.p99", TICK, RESPONSE_P99, "99 % of them"),
+	DURATION("response.p90", TICK, RESPONSE_P90,
+		 "90 % of the last 1,000 jobs took at most this"),
+	DURATION("response.p99", TICK, RESPONSE_P99,
+		 "99 % of the last 1,000 jobs took at most this"),
 	DURATION("latency.p50", TICK, LATENCY_P50,
 		 "half of the last 1,000 wake-ups took at most this"),
-	DURATION("latency.p90", TICK, LATENCY_P90, "90 % of them"),
-	DURATION("latency.p99", TICK, LATENCY_P99, "99 % of them"),
+	DURATION("latency.p90", TICK, LATENCY_P90,
+		 "90 % of the last 1,000 wake-ups took at most this"),
+	DURATION("latency.p99", TICK, LATENCY_P99,
+		 "99 % of the last 1,000 wake-ups took at most this"),
 	{"network", "rate", QOS_TYPE_RATE, TICK, QOS_RULES_ATTRIBUTE, QOS_RULES_BYTES_BITS,
 	 .attribute = QOS_RULES_NET_RATE, .help = "the rate in force"},
 	NETWORK("sent", QOS_TYPE_BYTES, QOS_RULES_BYTES_BITS, SENT, "since the last tick"),
@@ -221,6 +225,14 @@ int qos_rule_event_parse(const struct qos_contract *contract, const struct qos_r
 	return -EINVAL;
 }
 
+static const struct qos_rule_field *find_field(bool cpu, const char *name)
+{
+	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++)
+		if (!strcmp(field->section, "cpu") == cpu && !strcmp(field->name, name))
+			return field;
+	return NULL;
+}
+
 static void hint_fields(bool cpu, enum qos_rule_event_kind kind, const char *name,
 			struct qos_diag *diag)
 {
@@ -239,19 +251,11 @@ static void hint_fields(bool cpu, enum qos_rule_event_kind kind, const char *nam
 	if (!n)
 		qos_diag_hint(diag, "`network` is known on a tick only");
 	else if (nearest)
-		qos_diag_hint(diag, "did you mean `%s`? on this event there are:%s", nearest,
-			      all.text ? all.text : "");
+		qos_diag_hint(diag, "did you mean `%s` (%s)? on this event there are:%s", nearest,
+			      find_field(cpu, nearest)->help, all.text ? all.text : "");
 	else
 		qos_diag_hint(diag, "on this event there are:%s", all.text ? all.text : "");
 	qos_buf_reset(&all);
-}
-
-static const struct qos_rule_field *find_field(bool cpu, const char *name)
-{
-	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++)
-		if (!strcmp(field->section, "cpu") == cpu && !strcmp(field->name, name))
-			return field;
-	return NULL;
 }
 
 static int no_field(const struct qos_rule_event *event, bool cpu, const char *name,

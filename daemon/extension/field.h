@@ -44,7 +44,7 @@ struct qos_rule_field {
 	unsigned int bits;	/* a value needs at most so many, the sign not counted */
 	bool is_signed;		/* it can be negative */
 	unsigned int attribute; /* enum qos_rules_attribute; 0: a metric, read only */
-	const char *help;
+	const char *help;	/* for hints; the page has more */
 };
 
 extern const struct qos_rule_field qos_rule_fields[]; /* ends with a row without name */
