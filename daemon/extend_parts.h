@@ -42,9 +42,11 @@ struct qos_extension_stream {
 
 struct qos_extension {
 	uint32_t number;
-	char *shape; /* of its rules without their numbers: versions of one shape share their state */
+	char *shape; /* of its rules without their numbers: versions of one shape and of equal widths
+		      * share their state */
 	size_t n_state;
-	struct qos_state_map states; /* whose the words are */
+	uint8_t widths[QOS_RULES_STATE_MAX]; /* of its words, as in struct qos_compiled */
+	struct qos_state_map states;	     /* whose the words are */
 	size_t n_keys;
 	struct qos_extension_stream *streams; /* by index in the contract */
 	size_t n_streams;
@@ -87,9 +89,9 @@ struct qos_extender {
 int qos_extension_new(const struct qos_live *live, const struct qos_compiled *compiled,
 		      struct qos_extension **ret);
 void qos_extension_free(struct qos_extension *extension);
-/* Of its shape and of our version, whose compiler it was. */
+/* Of its shape, the widths of its state and our version, whose compiler it was. */
 uint32_t qos_extension_hash(const struct qos_extension *extension);
-/* It differs from the older one (may be NULL) in nothing but numbers. */
+/* It differs from the older one (may be NULL) in nothing but numbers, and reads its state alike. */
 bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_extension *extension);
 QOS_DEFINE_CLEANUP(struct qos_extension *, qos_extension_free)
 #define _cleanup_extension_ QOS_CLEANUP(qos_extension_freep)

@@ -76,6 +76,8 @@ uint32_t qos_extension_hash(const struct qos_extension *extension)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
 	for (; *text; text++)
 		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	for (size_t i = 0; i < extension->n_state; i++)
+		hash = (hash ^ extension->widths[i]) * 16777619u;
 	return hash;
 }
 
@@ -110,6 +112,7 @@ int qos_extension_new(const struct qos_live *live, const struct qos_compiled *co
 	if (!extension)
 		return -ENOMEM;
 	extension->n_state = compiled->n_state;
+	memcpy(extension->widths, compiled->widths, sizeof(extension->widths));
 	extension->n_keys = count_keys(live->contract);
 	extension->in_process = live->contract->placement == QOS_PLACEMENT_USER;
 	extension->n_streams = live->n_streams;
@@ -133,8 +136,10 @@ bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_ext
 {
 	return old && old->in_module == extension->in_module &&
 	       old->in_process == extension->in_process && !strcmp(old->shape, extension->shape) &&
-	       old->n_state == extension->n_state && old->n_keys == extension->n_keys &&
-	       old->n_streams == extension->n_streams && old->n_net == extension->n_net &&
+	       old->n_state == extension->n_state &&
+	       !memcmp(old->widths, extension->widths, sizeof(old->widths)) &&
+	       old->n_keys == extension->n_keys && old->n_streams == extension->n_streams &&
+	       old->n_net == extension->n_net &&
 	       !memcmp(old->streams, extension->streams, old->n_streams * sizeof(*old->streams)) &&
 	       old->n_signals == extension->n_signals;
 }

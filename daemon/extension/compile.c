@@ -304,6 +304,7 @@ static int pass_lower(struct run *run)
 		if (program->ir.error)
 			continue;
 		program->ir.rule = (unsigned int)i;
+		program->ir.widths = compiled->widths;
 		qos_ir_note(&program->ir, "rule %zu, line %u", i + 1,
 			    compiled->rules[i].rule->loc.line);
 		r = worse(r, qos_lower_rule(program, &compiled->rules[i], run->diag));

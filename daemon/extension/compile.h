@@ -66,6 +66,9 @@ struct qos_compiled {
 	const char **signals; /* names after emit:, borrowed from the contract */
 	size_t n_signals;
 	size_t n_state; /* words of a value of map `state`, for all programs together */
+	/* Of each word that remembers a value: its bits, and QOS_WIDTH_SIGNED; from QOS_STAGE_IR on. What
+	 * a program remembered with other bits is no value of this one. 0: the operation alone says. */
+	uint8_t widths[QOS_RULES_STATE_MAX];
 };
 
 void qos_compiled_free(struct qos_compiled *compiled);

@@ -28,7 +28,8 @@ enum qos_ir_kind {
 
 enum qos_ir_base { QOS_IR_INPUT, QOS_IR_STATE };
 
-#define QOS_IR_NONE (-1)
+#define QOS_IR_NONE	 (-1)
+#define QOS_WIDTH_SIGNED 0x40 /* beside the number of bits, of which there are at most 61 */
 
 struct qos_ir_insn {
 	enum qos_ir_kind kind;
@@ -49,6 +50,7 @@ struct qos_ir {
 	size_t n_insns;
 	int n_regs;
 	unsigned int rule; /* of what is added next */
+	uint8_t *widths;   /* borrowed: how each state word is read (compile.h); may be NULL */
 	int error;
 };
 

@@ -2,7 +2,8 @@
 /*
  * State from one version of a contract's rules to the next. What an operation remembers is the same
  * thing if event and expression are the same, wherever they stand now; then its words can be taken
- * over, for they have the same type, unit and width.
+ * over, for they have the same type, unit and width. (Where nothing but numbers differs all words stay:
+ * extend_record.c, which asks for their widths.)
  */
 #pragma once
 

@@ -488,9 +488,12 @@ struct qos_val qos_val_recall(struct qos_ir *ir, int64_t offset, struct qos_val 
 {
 	int word = load_word(ir, QOS_IR_STATE, offset);
 	struct qos_val whole = {word, 0, 1}, kept, value;
+	unsigned int bits = bits_of(like);
 
+	if (ir->widths)
+		ir->widths[offset / 8] = (uint8_t)(bits | (like.lo < 0 ? QOS_WIDTH_SIGNED : 0));
 	kept = bounded(binary(ir, BPF_AND, whole, qos_val_const(1)), 0, 1);
-	value = cut_out(ir, copy(ir, whole), 1, bits_of(like), like.lo < 0);
+	value = cut_out(ir, copy(ir, whole), 1, bits, like.lo < 0);
 	if (ret_kept)
 		*ret_kept = kept;
 	return qos_val_select(ir, kept, value, like);
