@@ -17,7 +17,7 @@ import lab
 import measure
 
 SHIFT = 3
-STEPS = {"kernel": 100, "user": 100, "slow": 8}
+STEPS = {"kernel": 100, "user": 100, "slow": 5}
 BUILD = os.path.join(lab.TOP, "build/reaction")
 
 

@@ -23,7 +23,7 @@ from lab_test import module, until  # noqa: E402
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PROGRAM, OBJECT = f"{TOP}/build/reaction/reaction", f"{TOP}/build/reaction/reaction.bpf.o"
 PERIOD_US, LOW_US, HIGH_US = 20000, 2000, 6000
-JOBS = {"kernel": 8, "user": 8, "slow": 300}  # a demand stays for so many: the slow loop needs some turns
+JOBS = {"kernel": 8, "user": 8, "slow": 900}  # a demand stays for so many: the slow loop gives back in steps
 
 CONTRACT = """version: 1
 contract: steps
