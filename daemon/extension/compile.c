@@ -196,6 +196,26 @@ static int type_when(struct run *run, struct qos_compiled_rule *rule)
 	return r;
 }
 
+/* By whatever name: the guard would refuse the second for coming too soon. */
+static int refuse_twice(struct run *run, const struct qos_compiled_rule *rule, size_t i)
+{
+	const struct qos_rule_ref *ref = &rule->sets[i].attribute;
+	int r;
+
+	for (size_t k = 0; k < i; k++) {
+		if (rule->sets[k].attribute.field != ref->field ||
+		    rule->sets[k].attribute.stream != ref->stream)
+			continue;
+		r = qos_diag_error(run->diag, &rule->rule->sets[i].attribute.loc,
+				   "set: %.64s is set above already, as %.64s",
+				   rule->rule->sets[i].attribute.text,
+				   rule->rule->sets[k].attribute.text);
+		qos_diag_hint(run->diag, "keep one of them");
+		return r;
+	}
+	return 0;
+}
+
 /* What stands left of the colon. */
 static int find_attribute(struct run *run, const struct qos_compiled_rule *rule, size_t i)
 {
@@ -228,7 +248,7 @@ static int find_attribute(struct run *run, const struct qos_compiled_rule *rule,
 	}
 	set->lo = (int64_t)range.lo;
 	set->hi = (int64_t)range.hi;
-	return 0;
+	return refuse_twice(run, rule, i);
 }
 
 static int type_set(struct run *run, struct qos_compiled_rule *rule, size_t i)

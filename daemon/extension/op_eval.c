@@ -29,7 +29,7 @@ static int64_t times(int64_t x, int64_t ppm, int64_t limit)
 }
 
 /* x * 10^6 / y: a ratio, or x divided by a ratio. A y of more than 43 bits loses its last 18, and so
- * does x: a relative error below 2^-24. */
+ * does x: a relative error below 2^-24, and up to one unit more. */
 static int64_t parts(int64_t x, int64_t y, int64_t limit)
 {
 	bool negative = (x < 0) != (y < 0);
