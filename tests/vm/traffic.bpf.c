@@ -9,11 +9,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define PORT	   5004
-#define ETH_IP	   0x0800
-#define AT_PROTO   14
-#define AT_DPORT   36 /* IPv4 without options */
-#define AT_SEQ	   44
+#define PORT	 5004
+#define ETH_IP	 0x0800
+#define AT_PROTO 14
+#define AT_DPORT 36 /* IPv4 without options */
+#define AT_SEQ	 44
 
 __u64 sent_ns[65536]; /* by RTP's sequence number; 0: not seen */
 __u64 come_ns[65536];
@@ -26,9 +26,8 @@ static __always_inline int sequence(struct __sk_buff *skb)
 
 	if (skb->protocol != bpf_htons(ETH_IP) ||
 	    bpf_skb_load_bytes(skb, AT_PROTO + 9, &protocol, sizeof(protocol)) ||
-	    protocol != IPPROTO_UDP ||
-	    bpf_skb_load_bytes(skb, AT_DPORT, &word, sizeof(word)) || word != bpf_htons(PORT) ||
-	    bpf_skb_load_bytes(skb, AT_SEQ, &word, sizeof(word)))
+	    protocol != IPPROTO_UDP || bpf_skb_load_bytes(skb, AT_DPORT, &word, sizeof(word)) ||
+	    word != bpf_htons(PORT) || bpf_skb_load_bytes(skb, AT_SEQ, &word, sizeof(word)))
 		return -1;
 	return bpf_ntohs(word);
 }

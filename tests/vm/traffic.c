@@ -18,7 +18,8 @@
 
 #define PACKETS 65536
 
-static void attach(struct bpf_object *object, const char *name, const char *netns, const char *device)
+static void attach(struct bpf_object *object, const char *name, const char *netns,
+		   const char *device)
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
 	int fd = open(netns, O_RDONLY | O_CLOEXEC);
