@@ -30,7 +30,7 @@ __u64 samples[SAMPLES];
 SEC("fentry/qos_stats_job")
 int BPF_PROG(job, void *stats, __u64 deadline, __u64 response, __u64 used)
 {
-	if (last_used && used > last_used + last_used / 2 && used > last_runtime) {
+	if (last_runtime && used > last_runtime && used > last_used + last_used / 2) {
 		shown_ns = bpf_ktime_get_ns();
 		steps++;
 	}
