@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * When each RTP packet to port 5004 was handed to the queue of a device, and when it came out at the other end
- * of the link. By tcx, which sees a packet before any classifier does.
+ * of the link. Before any other classifier of clsact.
  */
 #include <linux/bpf.h>
 #include <linux/in.h>
+#include <linux/pkt_cls.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -32,24 +33,24 @@ static __always_inline int sequence(struct __sk_buff *skb)
 	return bpf_ntohs(word);
 }
 
-SEC("tcx/egress")
+SEC("tc")
 int sent(struct __sk_buff *skb)
 {
 	int seq = sequence(skb);
 
 	if (seq >= 0)
 		sent_ns[seq & 65535] = bpf_ktime_get_ns();
-	return TCX_NEXT;
+	return TC_ACT_UNSPEC;
 }
 
-SEC("tcx/ingress")
+SEC("tc")
 int come(struct __sk_buff *skb)
 {
 	int seq = sequence(skb);
 
 	if (seq >= 0)
 		come_ns[seq & 65535] = bpf_ktime_get_ns();
-	return TCX_NEXT;
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "GPL";

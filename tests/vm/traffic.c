@@ -5,6 +5,7 @@
  *						in, in the order in which they did: its sequence number, when it
  *						went in, and when it came out (0: it did not), in ns
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -19,18 +20,22 @@
 #define PACKETS 65536
 
 static void attach(struct bpf_object *object, const char *name, const char *netns,
-		   const char *device)
+		   const char *device, enum bpf_tc_attach_point where)
 {
-	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
-	int fd = open(netns, O_RDONLY | O_CLOEXEC);
-	unsigned int index;
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = where);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1);
+	int fd = open(netns, O_RDONLY | O_CLOEXEC), r;
 
 	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
 		exit(3);
 	close(fd);
-	index = if_nametoindex(device);
-	if (!index || !bpf_program__attach_tcx(program, (int)index, NULL))
-		exit(4);
+	hook.ifindex = (int)if_nametoindex(device);
+	r = bpf_tc_hook_create(&hook);
+	if (r < 0 && r != -EEXIST)
+		exit(5);
+	opts.prog_fd = bpf_program__fd(bpf_object__find_program_by_name(object, name));
+	if (bpf_tc_attach(&hook, &opts) < 0)
+		exit(6);
 }
 
 static const unsigned long long *times;
@@ -68,8 +73,8 @@ int main(int argc, char **argv)
 	object = bpf_object__open_file(argv[1], NULL);
 	if (!object || bpf_object__load(object))
 		return 2;
-	attach(object, "sent", argv[2], argv[3]);
-	attach(object, "come", argv[4], argv[5]);
+	attach(object, "sent", argv[2], argv[3], BPF_TC_EGRESS);
+	attach(object, "come", argv[4], argv[5], BPF_TC_INGRESS);
 	globals = bss_map(object);
 	puts("ready");
 	fflush(stdout);
