@@ -5,6 +5,7 @@
  *						in, in the order in which they did: its sequence number, when it
  *						went in, and when it came out (0: it did not), in ns
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
