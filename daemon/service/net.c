@@ -64,6 +64,13 @@ int qos_net_drop_others(struct qos_tc *tc, const struct qos_net_link *link, stru
 	return r < 0 ? r : 0;
 }
 
+/* A queue that the kernel made by itself has no handle, and is not in the way. */
+void qos_net_put_rest(struct qos_tc *tc, int ifindex, uint32_t class)
+{
+	qos_tc_send(tc, qos_tc_message(RTM_NEWQDISC, ifindex, 0, class, "fq_codel"),
+		    NLM_F_CREATE | NLM_F_EXCL, NULL);
+}
+
 struct reader {
 	const struct qos_net_ops *ops;
 	qos_net_visit_fn visit;

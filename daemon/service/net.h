@@ -72,5 +72,9 @@ int qos_net_read(const struct qos_net_ops *ops, struct qos_tc *tc, int ifindex,
 /* For both: takes away classes of ours that the link does not name. 0 or -errno, words in diag. */
 int qos_net_drop_others(struct qos_tc *tc, const struct qos_net_link *link, struct qos_diag *diag);
 
+/* For both: what no contract claims is shared flow by flow and kept short (fq_codel), where the kernel has that
+ * and nobody chose something else; else it stays one queue. */
+void qos_net_put_rest(struct qos_tc *tc, int ifindex, uint32_t class);
+
 /* A rate of largest packets as the wire has it, framing included. */
 uint64_t qos_net_wire_bps(const struct qos_net_stream *wish, uint64_t rate_bps);

@@ -85,6 +85,8 @@ static int set(struct qos_tc *tc, const struct qos_net_link *link, struct qos_di
 
 	if (r == 0)
 		r = qos_net_drop_others(tc, link, diag);
+	if (r == 0)
+		qos_net_put_rest(tc, link->ifindex, QOS_TC_HANDLE | QOS_SCH_DWCS_MINOR_DEFAULT);
 	for (size_t i = 0; r == 0 && i < link->n; i++)
 		r = put_class(tc, link->ifindex, &link->classes[i], diag);
 	return r;

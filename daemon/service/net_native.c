@@ -93,6 +93,8 @@ static int set(struct qos_tc *tc, const struct qos_net_link *link, struct qos_di
 		r = qos_net_drop_others(tc, link, diag);
 	if (r == 0)
 		r = put_frame(tc, link, diag);
+	if (r == 0)
+		qos_net_put_rest(tc, link->ifindex, QOS_TC_HANDLE | DEFAULT_MINOR);
 	return r < 0 ? r : put_classes(tc, link, diag);
 }
 

@@ -115,6 +115,20 @@ class Network(unittest.TestCase):
                          {"manager": "native", "interfaces": 1, "windows_enforced": False})
         self.assertIn("measured, not enforced", self.qosd.ctl("status").stdout)
 
+    def rest(self, parent):
+        lines = self.ns.run("tc", "qdisc", "show", "dev", "va").splitlines()
+        return " ".join(line for line in lines if f"parent {parent} " in line)
+
+    def test_the_rest_is_a_persons_choice(self):
+        self.qosd.write("rtp", contract())
+        self.start()
+        self.ns.run("tc", "qdisc", "replace", "dev", "va", "parent", "5105:2", "handle", "9:",
+                    "pfifo", "limit", "99")
+        self.qosd.write("rtp", contract(rate="10mbit"))
+        self.qosd.ctl("reload")
+        until("the other rate", lambda: self.stream()["granted_bps"] == 10000000)
+        self.assertIn("pfifo 9: ", self.rest("5105:2"))
+
     def test_window_is_measured(self):
         self.qosd.write("rtp", contract(more="  limit: 10\n", rate="1mbit"))
         self.start()

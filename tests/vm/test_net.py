@@ -73,6 +73,7 @@ def test_windows():
         world.ns.send(5005, 50)
         world.wait_sent(50)
         expect(world.stream()["stats"]["windows_by"], "packet", "who counts windows")
+        expect("fq_codel" in world.ns.run("tc", "qdisc", "show", "dev", "va", "parent", "5105:ffff"), True, "the rest")
         expect("class dwcs 5105:10" in world.ns.run("tc", "-s", "class", "show", "dev", "va"), True, "tc's view")
         world.qosd.stop()
         expect(world.ns.root()[0], "noqueue", "the root")
