@@ -34,7 +34,7 @@ def build():
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", f"{BUILD}/traffic",
                     f"{sources}/traffic.c", "-lbpf"], check=True)
     subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i",
-                    f"testsrc2=size=640x360:rate=25:duration={SECONDS}", "-c:v", "libx264", "-preset", "veryfast",
+                    f"testsrc2=size=640x360:rate=25:duration={3 * SECONDS}", "-c:v", "libx264", "-preset", "veryfast",
                     "-threads", "1", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "160k", "-g", "50",
                     f"{BUILD}/video.mp4"], check=True)
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  *   traffic OBJECT NETNS DEVICE NETNS DEVICE	attaches traffic.bpf.o where packets go in and where they come out,
- *						prints "ready"; when stdin ends, a line for each packet that went
+ *						prints "ready"; for each line of stdin, how many packets went in so
+ *						far; when it ends, a line for each packet that went
  *						in, in the order in which they did: its sequence number, when it
  *						went in, and when it came out (0: it did not), in ns
  */
@@ -37,6 +38,15 @@ static void attach(struct bpf_object *object, const char *name, const char *netn
 	opts.prog_fd = bpf_program__fd(bpf_object__find_program_by_name(object, name));
 	if (bpf_tc_attach(&hook, &opts) < 0)
 		exit(6);
+}
+
+static int count(const unsigned long long *sent)
+{
+	int n = 0, i;
+
+	for (i = 0; i < PACKETS; i++)
+		n += sent[i] != 0;
+	return n;
 }
 
 static const unsigned long long *times;
@@ -79,8 +89,10 @@ int main(int argc, char **argv)
 	globals = bss_map(object);
 	puts("ready");
 	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin))
-		;
+	while (fgets(line, sizeof(line), stdin)) {
+		printf("%d\n", count(bss_variable(object, globals, "sent_ns")));
+		fflush(stdout);
+	}
 	print(bss_variable(object, globals, "sent_ns"), bss_variable(object, globals, "come_ns"));
 	return 0;
 }

@@ -115,26 +115,42 @@ def queue(arm):
         yield None
 
 
+def start(command, **options):
+    # pylint: disable=consider-using-with
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
+
+
+def start_video():
+    return start(near("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-i", f"{BUILD}/video.mp4", "-c", "copy",
+                      "-f", "rtp", f"rtp://{ADDRESS}:{PORT}?pkt_size={PACKET - 28}&dscp={DSCP}"))
+
+
+def sent(watch):
+    watch.stdin.write("\n")
+    watch.stdin.flush()
+    return int(watch.stdout.readline())
+
+
 def run_traffic(job):
-    """Everything at once; the bulk goes on longer than what is measured."""
-    seconds, piped = job["seconds"], {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen([f"{BUILD}/traffic", f"{BUILD}/traffic.bpf.o", f"/run/netns/{NEAR}", "va",
-                           f"/run/netns/{FAR}", "vb"], stdin=subprocess.PIPE, **piped) as watch, \
-            subprocess.Popen(far("iperf3", "--server", "--one-off"), stdout=subprocess.DEVNULL) as _:
+    """The video first, then the others beside it, and what is measured is while they run."""
+    seconds = job["seconds"]
+    with start([f"{BUILD}/traffic", f"{BUILD}/traffic.bpf.o", f"/run/netns/{NEAR}", "va", f"/run/netns/{FAR}", "vb"],
+               stdin=subprocess.PIPE) as watch:
         watch.stdout.readline()
-        time.sleep(1)
-        with subprocess.Popen(near("iperf3", "--client", ADDRESS, "--parallel", str(job["bulk"]), "--omit", "2",
-                                   "--time", str(seconds), "--json"), **piped) as bulk:
+        with start_video() as video, start(far("iperf3", "--server", "--one-off")):
+            until(lambda: sent(watch) > 10, "the video", 60)
+            bulk = start(near("iperf3", "--client", ADDRESS, "--parallel", str(job["bulk"]), "--omit", "2",
+                              "--time", str(seconds), "--json"))
             time.sleep(2)
-            with subprocess.Popen(near("ping", "-i", "0.1", "-c", str(seconds * 10 - 20), ADDRESS), **piped) as ping, \
-                    subprocess.Popen(near("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-i", f"{BUILD}/video.mp4",
-                                          "-t", str(seconds - 2), "-c", "copy", "-f", "rtp",
-                                          f"rtp://{ADDRESS}:{PORT}?pkt_size={PACKET - 28}&dscp={DSCP}"),
-                                     stdout=subprocess.DEVNULL) as video:
-                video.wait()
+            begin = time.monotonic_ns()
+            with start(near("ping", "-i", "0.1", "-c", str(seconds * 10 - 20), ADDRESS)) as ping:
                 job["ping"] = [float(ms) for ms in re.findall(r"time=([\d.]+) ms", ping.communicate()[0])]
+            end = time.monotonic_ns()
             job["bulk_bps"] = json.loads(bulk.communicate()[0])["end"]["sum_received"]["bits_per_second"]
-        job["packets"] = [list(map(int, line.split())) for line in watch.communicate()[0].splitlines()]
+            time.sleep(2)  # what is under way arrives
+            video.kill()
+        lines = [list(map(int, line.split())) for line in watch.communicate()[0].splitlines()]
+        job["packets"] = [line for line in lines if begin <= line[1] < end]
 
 
 def main():
