@@ -15,7 +15,11 @@
  * Whoever calls holds the packets. A flow without any is idle, else its head is on the clock or is
  * a live request: dwcs_link_head() is called for each packet that comes to the head.
  *
- * Bounds: dwcs_check(); and a live request's due time is no further in the past than DWCS_PERIOD_MAX when
+ * D may be longer than T here, since a flow has one request at a time, and that of the next packet is released
+ * T after this one's release, whenever this one is sent: so a burst is sent in time that has to wait for a long
+ * packet of others again and again.
+ *
+ * Bounds: dwcs_flow_check(); and a live request's due time is no further in the past than DWCS_PERIOD_MAX when
  * another one is released, see dwcs_link_is_stale().
  */
 #pragma once
@@ -39,7 +43,15 @@ struct dwcs_link {
 	struct dwcs_flow *only;
 };
 
-/* The flow is zeroed but for the first block of `request`, which dwcs_check() accepts. */
+/* May a flow have these parameters? */
+static inline int dwcs_flow_check(const struct dwcs_stream *s)
+{
+	return s->cost > 0 && s->cost <= s->deadline && s->cost <= s->period &&
+	       s->deadline < DWCS_PERIOD_MAX && s->period < DWCS_PERIOD_MAX && s->x <= s->y &&
+	       s->y <= DWCS_Y_MAX;
+}
+
+/* The flow is zeroed but for the first block of `request`, which dwcs_flow_check() accepts. */
 static inline void dwcs_flow_init(struct dwcs_flow *flow)
 {
 	flow->clock.id = flow->request.id;

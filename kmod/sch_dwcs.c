@@ -98,8 +98,8 @@ static const char *refusal_of(const struct qos_sch *q, const struct wanted *want
 		const struct qos_sch_class *class = q->by_minor[minor];
 
 		if (class && qos_sch_cost(&wanted->pace, wanted->rate, class->packet) >
-				     class->flow.request.deadline)
-			return "a class's packet takes longer than its deadline at this rate";
+				     min(class->flow.request.deadline, class->flow.request.period))
+			return "a class's packet takes longer than its deadline or period at this rate";
 	}
 	return NULL;
 }

@@ -111,13 +111,13 @@ static const char *refusal_of(struct qos_sch_params *params, const struct qos_sc
 		return why;
 	stream->deadline = params->deadline ?: stream->period;
 	stream->cost = qos_sch_cost(&q->pace, q->paced, params->packet);
-	if (stream->deadline > stream->period)
-		return "the deadline is longer than the period";
 	if (stream->cost > stream->deadline)
 		return "a packet takes longer than its deadline at the rate of the link";
+	if (stream->cost > stream->period)
+		return "a packet takes longer than its period at the rate of the link";
 	if (stream->x > stream->y)
 		return "the window is lost more often than it is long";
-	if (!dwcs_check(stream))
+	if (!dwcs_flow_check(stream))
 		return "the scheduler does not take such a stream";
 	return NULL;
 }

@@ -432,12 +432,13 @@ static struct sk_buff *send_request(struct Qdisc *sch, u64 now, struct dropped *
 
 /*
  * The link would be idle: what is not released yet, or is lost in any case. A class whose head is dropped
- * for that has its next one on the clock, since D <= T.
+ * for that may have a request in its next one at once, if D > T.
  */
 static struct sk_buff *send_spare(struct Qdisc *sch, u64 now, struct dropped *dropped)
 {
 	struct qos_sch *q = qdisc_priv(sch);
 	struct dwcs_flow *flow;
+	struct sk_buff *skb;
 
 	for (;;) {
 		flow = dwcs_link_ahead(&q->link);
@@ -452,6 +453,9 @@ static struct sk_buff *send_spare(struct Qdisc *sch, u64 now, struct dropped *dr
 		if (!lose(sch, flow, now, dropped))
 			return send(sch, flow, now);
 		qos_sch_resume(q, class_of(flow), now);
+		skb = send_request(sch, now, dropped);
+		if (skb)
+			return skb;
 	}
 }
 

@@ -76,9 +76,6 @@ static void gather(const struct qos_book *book, struct link_set *set)
 				continue;
 			set->streams[set->n] =
 				qos_link_stream(wish, wish->rate_bps, set->link->bps);
-			/* the module's queue knows no deadline beyond the period */
-			if (book->capacity->link_windows && wish->deadline_ns > wish->period.ns)
-				set->streams[set->n].deadline_ns = wish->period.ns;
 			set->seats[set->n++] = (struct seat){.entry = entry, .i = i};
 		}
 	}

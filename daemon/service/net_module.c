@@ -3,8 +3,6 @@
  * A link under the module's queue dwcs (kmod/uapi/qos_sch_dwcs.h): a class a stream, served by windows,
  * and the default class for what no contract claims, with its share. Windows are counted there, packet by
  * packet.
- *
- * Weakness: deadlines beyond the period are taken as the period there, and so in admission.
  */
 #include "service/net.h"
 
@@ -49,8 +47,7 @@ static int put_stream(struct nl_msg *message, const struct qos_net_class *class)
 	if (nla_put_u64(message, QOS_SCH_DWCS_CLASS_A_RATE, rate > least ? rate : least) < 0 ||
 	    nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_PACKET, (uint32_t)packet) < 0 ||
 	    nla_put_u64(message, QOS_SCH_DWCS_CLASS_A_PERIOD, period_ns) < 0 ||
-	    nla_put_u64(message, QOS_SCH_DWCS_CLASS_A_DEADLINE,
-			wish->deadline_ns < period_ns ? wish->deadline_ns : period_ns) < 0 ||
+	    nla_put_u64(message, QOS_SCH_DWCS_CLASS_A_DEADLINE, wish->deadline_ns) < 0 ||
 	    nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_X, wish->window.x) < 0 ||
 	    nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_Y, wish->window.y) < 0 ||
 	    nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_LATE,

@@ -125,7 +125,7 @@ enum qos_sch_dwcs_class_attr {
 	QOS_SCH_DWCS_CLASS_A_PERIOD, /* u64 ns, PERIOD_MIN_NS to PERIOD_MAX_NS; 0: PACKET / RATE, rounded
 				      * up, anew with each change of these [0]
 				      */
-	QOS_SCH_DWCS_CLASS_A_DEADLINE, /* u64 ns, to the period, and no shorter than a packet's
+	QOS_SCH_DWCS_CLASS_A_DEADLINE, /* u64 ns, to PERIOD_MAX_NS, and no shorter than a packet's
 					* transmission; 0: the period [0]
 					*/
 	QOS_SCH_DWCS_CLASS_A_X,	       /* u32: to Y [0] */

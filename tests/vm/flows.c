@@ -84,6 +84,8 @@ static void draw(struct set *set)
 			set->s[i].period = t * SLOT;
 			set->s[i].deadline =
 				(rnd(2) || t < c + 4 ? t : c + 3 + rnd(t - c - 2)) * SLOT;
+			if (rnd(4) == 0)
+				set->s[i].deadline += t * SLOT;
 			set->s[i].cost = c * SLOT;
 			set->s[i].phase = (1 + rnd(t)) * SLOT;
 			set->s[i].x = x;

@@ -57,14 +57,14 @@ def test_change_keeps_the_rest():
 QDISC_REFUSALS = [
     ({"ORDERING": 8}, "range"), ({"SHARE": 500001}, "range"), ({"RATE": N["RATE_MAX"] + 1}, "range"),
     ({"OVERHEAD": 257}, "range"), ({"MAJOR": 0}, "range"), ({"CLASSES": 1}, ""), ({"RATE": b"\0" * 4}, ""),
-    ({"RATE": 1000}, "longer than its deadline at this rate"),
+    ({"RATE": 1000}, "longer than its deadline or period at this rate"),
 ]
 CLASS_REFUSALS = [
     ({"RATE": 10}, "longest packet"), ({"PACKET": 10}, "a rate or a period"),
     ({"PACKET": 1000, "PERIOD": 999}, "shorter than 1 us"),
     ({"PACKET": 1000, "RATE": 10 ** 6 - 1000, "PERIOD": MS}, "below a packet a period"),
     ({"PACKET": 1, "RATE": 2 * 10 ** 9}, "each microsecond"), ({"PACKET": 60000, "RATE": 1}, "each 500 s"),
-    ({"PACKET": 1000, "PERIOD": MS, "DEADLINE": MS + 1}, "longer than the period"),
+    ({"PACKET": 1000, "PERIOD": MS // 10, "DEADLINE": MS}, "longer than its period at the rate"),
     ({"PACKET": 1000, "PERIOD": MS, "DEADLINE": 10 ** 5}, "at the rate of the link"),
     ({"PACKET": 1000, "PERIOD": MS, "X": 2, "Y": 1}, "more often than it is long"),
     ({"PACKET": 0, "PERIOD": MS}, "range"), ({"PACKET": 65537, "PERIOD": MS}, "range"),
@@ -249,6 +249,18 @@ def test_nothing_waits_while_the_link_is_idle():
         expect((c["packets"], c["qlen"], c["served"] + c["ahead"], c["violations"]), (50, 0, 50, 0))
 
 
+def test_deadline_beyond_the_period():
+    """A burst, each packet of which may find a long one of others on the link: with D = T that is too late."""
+    for deadline, violated in ((0, True), (1000 * MS, False)):
+        with link(RATE=SLOW, SHARE=0) as nl:
+            nl.set_class(DEV, 1, PACKET=1000, PERIOD=15 * MS, DEADLINE=deadline, X=0, Y=1, LATE=1)
+            sender = Sender()
+            fill(sender, [REST], 60, 1500)
+            fill(sender, [1], 30)
+            c = settled(nl)[1]
+            expect((c["packets"], c["violations"] > 0), (30, violated), deadline)
+
+
 def test_pace():
     """100 packets of 1000 bytes and 24 more at 1 MB/s, 10 ms short of which nothing is waited for."""
     with link(RATE=10 * SLOW, OVERHEAD=24) as nl:
@@ -310,7 +322,7 @@ def test_gso():
 def random_class(rng):
     period = rng.choice([4 * MS, 5 * MS, 20 * MS])
     y = rng.choice([0, 1, 10])
-    return {"PACKET": 1000, "PERIOD": period, "DEADLINE": rng.choice([0, period // 2]), "Y": y,
+    return {"PACKET": 1000, "PERIOD": period, "DEADLINE": rng.choice([0, period // 2, 3 * period]), "Y": y,
             "X": rng.randint(0, y), "LATE": rng.randint(0, 1), "LIMIT": rng.choice([3, 50])}
 
 

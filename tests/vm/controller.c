@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a user-level manager does with the rule of `./dev bench violations`, at a real-time priority above every
+ * managed thread: the runtime of stream NAME follows what its last jobs used.
+ *
+ *	controller poll NAME INTERVAL_US PERCENT LO_US HI_US	asks for statistics in each interval
+ *	controller event NAME OBJECT PERCENT LO_US HI_US	is told of each job by a ring buffer
+ *
+ * Prints "ready", and when stdin ends the CPU time that it took, in ns.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kern/genl_dwcs.h"
+#include "kern/genl_rules.h"
+
+#define PRIORITY 98
+
+struct controller {
+	struct qos_genl *genl;
+	const char *name;
+	uint32_t stream;
+	uint64_t jobs, used_ns; /* at the last look */
+	uint64_t runtime_ns;
+	uint64_t percent, lo_ns, hi_ns;
+};
+
+static void set(struct controller *controller, uint64_t used_ns)
+{
+	uint64_t wanted = used_ns * controller->percent / 100;
+
+	wanted = wanted < controller->lo_ns ? controller->lo_ns : wanted;
+	wanted = wanted > controller->hi_ns ? controller->hi_ns : wanted;
+	if (wanted == controller->runtime_ns)
+		return;
+	if (qos_dwcs_set_runtime(controller->genl, controller->stream, wanted) == 0)
+		controller->runtime_ns = wanted;
+}
+
+static int on_report(void *data, const struct qos_dwcs_report *report)
+{
+	struct controller *controller = data;
+
+	if (strcmp(report->name, controller->name) != 0)
+		return 0;
+	controller->stream = report->id;
+	if (report->stats.jobs > controller->jobs)
+		set(controller, (report->stats.used_ns - controller->used_ns) /
+					(report->stats.jobs - controller->jobs));
+	controller->jobs = report->stats.jobs;
+	controller->used_ns = report->stats.used_ns;
+	return 0;
+}
+
+static void look(struct controller *controller)
+{
+	const struct qos_dwcs_visit visit = {.data = controller, .report = on_report};
+
+	qos_dwcs_dump_streams(controller->genl, &visit);
+}
+
+static int on_job(void *data, void *record, size_t size)
+{
+	set(data, *(const uint64_t *)record);
+	return 0;
+}
+
+static struct ring_buffer *listen_to_jobs(struct controller *controller, const char *path)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+
+	if (!object || bpf_object__load(object) ||
+	    !bpf_program__attach(bpf_object__find_program_by_name(object, "job")))
+		exit(3);
+	return ring_buffer__new(bpf_object__find_map_fd_by_name(object, "jobs"), on_job, controller,
+				NULL);
+}
+
+static int timer(uint64_t interval_us)
+{
+	const struct timespec every = {.tv_sec = (time_t)(interval_us / 1000000),
+				       .tv_nsec = (long)(interval_us % 1000000 * 1000)};
+	const struct itimerspec spec = {.it_interval = every, .it_value = every};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	if (fd < 0 || timerfd_settime(fd, 0, &spec, NULL) < 0)
+		exit(4);
+	return fd;
+}
+
+static void loop(struct controller *controller, struct ring_buffer *ring, int fd)
+{
+	struct pollfd wait[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+				{.fd = fd, .events = POLLIN}};
+	uint64_t times;
+
+	while (poll(wait, 2, -1) > 0 && !wait[0].revents) {
+		if (ring)
+			ring_buffer__consume(ring);
+		else if (read(fd, &times, sizeof(times)) == sizeof(times))
+			look(controller);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct sched_param param = {.sched_priority = PRIORITY};
+	struct controller controller = {};
+	struct ring_buffer *ring = NULL;
+	struct timespec taken;
+	int fd;
+
+	if (argc != 7)
+		return 64;
+	controller.name = argv[2];
+	controller.percent = strtoull(argv[4], NULL, 10);
+	controller.lo_ns = strtoull(argv[5], NULL, 10) * 1000;
+	controller.hi_ns = strtoull(argv[6], NULL, 10) * 1000;
+	if (qos_dwcs_connect(&controller.genl) < 0)
+		return 2;
+	look(&controller);
+	if (!strcmp(argv[1], "event")) {
+		ring = listen_to_jobs(&controller, argv[3]);
+		fd = ring ? ring_buffer__epoll_fd(ring) : -1;
+	} else {
+		fd = timer(strtoull(argv[3], NULL, 10));
+	}
+	if (fd < 0 || mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ||
+	    sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+		return 5;
+	puts("ready");
+	fflush(stdout);
+	loop(&controller, ring, fd);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &taken);
+	printf("%llu\n", (unsigned long long)taken.tv_sec * 1000000000 + (unsigned long long)taken.tv_nsec);
+	return 0;
+}
