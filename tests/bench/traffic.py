@@ -64,10 +64,10 @@ def misses(rows):
     by_arm = {row["arm"]: row for row in rows}
     video = 2e6
     for row in rows:
-        if row["packets"] < 1000:
-            yield f"{row['arm']}: only {row['packets']} packets of the video"
         if not row["arm"].startswith("qosd"):
             continue
+        if row["packets"] < 1000:
+            yield f"{row['arm']}: only {row['packets']} packets of the video"
         if row["violations"]:
             yield f"{row['arm']}: {row['violations']} of {row['windows']} windows"
         if row["bulk_bps"] < 0.9 * (LINK_BPS - video) * (1 - HEADERS):

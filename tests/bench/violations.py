@@ -174,12 +174,15 @@ def main():
     gains = tune(options.seed) if not options.quick else {arm: GAINS[1] for arm in ADAPTIVE}
     order = {one["arm"] + str(one["change_ms"]) + one["workload"] + one["load"]: i
              for i, one in enumerate(plan(options.seed, gains, options.quick))}
-    rows = sorted((row(got) for got in run_all(list(plan(options.seed, gains, options.quick)))),
+    answers = run_all(list(plan(options.seed, gains, options.quick)))
+    rows = sorted(map(row, answers),
                   key=lambda one: order[one["arm"] + str(one["change_ms"]) + one["workload"] + one["load"]])
+    traces = {got["arm"]: (got["violated"], got["windows"]) for got in answers
+              if (got["workload"], got["change_ms"], got["load"]) == ("step", 100, "full")}
     if not options.json:
         print_table(rows)
     if options.html:
-        violations_page.write(options.html, rows, options.seed, __doc__)
+        violations_page.write(options.html, rows, traces, options.seed, __doc__)
     missed = list(misses(rows))
     for what in missed:
         print(f"MISSED  {what}", file=sys.stderr)

@@ -142,6 +142,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	loop(&controller, ring, fd);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &taken);
-	printf("%llu\n", (unsigned long long)taken.tv_sec * 1000000000 + (unsigned long long)taken.tv_nsec);
+	printf("%llu\n",
+	       (unsigned long long)taken.tv_sec * 1000000000 + (unsigned long long)taken.tv_nsec);
 	return 0;
 }

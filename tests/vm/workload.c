@@ -33,7 +33,8 @@ static uint64_t clock_ns(clockid_t clock)
 
 static void sleep_until(uint64_t ns)
 {
-	const struct timespec at = {.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
+	const struct timespec at = {.tv_sec = (time_t)(ns / SECOND),
+				    .tv_nsec = (long)(ns % SECOND)};
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 		;
@@ -111,6 +112,8 @@ static void report(uint64_t deadline, unsigned int x, unsigned int y)
 {
 	size_t late = 0, windows = 0, violations = 0, in_window = 0, n = 0;
 
+	printf("{\"violated\": [");
+
 	for (size_t i = 0; i < n_jobs; i++) {
 		bool is_late = !response[i] || response[i] > deadline;
 
@@ -118,8 +121,9 @@ static void report(uint64_t deadline, unsigned int x, unsigned int y)
 		in_window += is_late;
 		if ((i + 1) % y)
 			continue;
+		if (in_window > x)
+			printf("%s%zu", violations++ ? ", " : "", windows);
 		windows++;
-		violations += in_window > x;
 		in_window = 0;
 	}
 	for (size_t i = 0; i < n_jobs; i++) {
@@ -127,7 +131,7 @@ static void report(uint64_t deadline, unsigned int x, unsigned int y)
 			response[n++] = response[i];
 	}
 	qsort(response, n, sizeof(*response), compare);
-	printf("{\"jobs\": %zu, \"late\": %zu, \"windows\": %zu, \"violations\": %zu, "
+	printf("], \"jobs\": %zu, \"late\": %zu, \"windows\": %zu, \"violations\": %zu, "
 	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
 	       n_jobs, late, windows, violations, (double)response[n / 2] / 1e3,
 	       (double)response[n * 99 / 100] / 1e3, (double)response[n - 1] / 1e3);
@@ -147,10 +151,11 @@ static int job(char **args)
 	return 0;
 }
 
-static void *wait_for_end(void *data)
+static void *wait_for_end(void *nothing)
 {
 	char c;
 
+	(void)nothing;
 	while (read(STDIN_FILENO, &c, 1) == 1)
 		;
 	printf("%llu\n", (unsigned long long)clock_ns(CLOCK_PROCESS_CPUTIME_ID));
