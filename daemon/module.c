@@ -283,9 +283,6 @@ void qos_module_dispatch(struct qos_supervisor *supervisor)
 		follow(module);
 	if (module->service && module->missed)
 		resync(module);
-	if (module->rules_changed && !supervisor->panicked)
-		qos_supervisor_reconcile(supervisor);
-	module->rules_changed = false;
 	qos_claims_make(supervisor);
 }
 
@@ -357,6 +354,10 @@ void qos_module_turn(struct qos_supervisor *supervisor)
 	}
 	if (module->missed)
 		resync(module);
+	/* It is in force there already; to note it ten times a second would cost more than the rules do. */
+	if (module->rules_changed && !supervisor->panicked)
+		qos_supervisor_reconcile(supervisor);
+	module->rules_changed = false;
 	qos_claims_make(supervisor);
 }
 

@@ -20,7 +20,7 @@ struct qos_module {
 	bool missed;		      /* something that it said */
 	bool forgot;		      /* it may not have what was set any more */
 	bool deaf;		      /* no telemetry for too long */
-	bool rules_changed;	      /* what is in force, and that is to be carried out */
+	bool rules_changed;	      /* what is in force, and that is to be noted */
 	uint64_t heard_ns;	      /* CLOCK_MONOTONIC: telemetry, or the beginning */
 };
 

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct controller {
 	const char *name;
 	uint32_t stream;
 	uint64_t jobs, used_ns; /* at the last look */
+	uint64_t seen_ns;	/* what each job used since the one before; 0: there was none */
 	uint64_t runtime_ns;
 	uint64_t percent, lo_ns, hi_ns;
 };
@@ -55,8 +57,8 @@ static int on_report(void *data, const struct qos_dwcs_report *report)
 		return 0;
 	controller->stream = report->id;
 	if (report->stats.jobs > controller->jobs)
-		set(controller, (report->stats.used_ns - controller->used_ns) /
-					(report->stats.jobs - controller->jobs));
+		controller->seen_ns = (report->stats.used_ns - controller->used_ns) /
+				      (report->stats.jobs - controller->jobs);
 	controller->jobs = report->stats.jobs;
 	controller->used_ns = report->stats.used_ns;
 	return 0;
@@ -66,7 +68,10 @@ static void look(struct controller *controller)
 {
 	const struct qos_dwcs_visit visit = {.data = controller, .report = on_report};
 
+	controller->seen_ns = 0;
 	qos_dwcs_dump_streams(controller->genl, &visit);
+	if (controller->seen_ns)
+		set(controller, controller->seen_ns);
 }
 
 static int on_job(void *data, void *record, size_t size)
@@ -135,7 +140,9 @@ int main(int argc, char **argv)
 	} else {
 		fd = timer(strtoull(argv[3], NULL, 10));
 	}
-	if (fd < 0 || mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ||
+	mallopt(M_MMAP_MAX, 0); /* memory stays, so that no look faults */
+	mallopt(M_TRIM_THRESHOLD, -1);
+	if (fd < 0 || mlockall(MCL_CURRENT) < 0 ||
 	    sched_setscheduler(0, SCHED_FIFO, &param) < 0)
 		return 5;
 	puts("ready");
