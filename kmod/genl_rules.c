@@ -34,8 +34,7 @@ const struct nla_policy qos_rules_raise_policy[QOS_DWCS_RULES_A_WORDS + 1] = {
 	[QOS_DWCS_RULES_A_CONTRACT] = QOS_POLICY_NAME,
 	[QOS_DWCS_RULES_A_PROGRAM] = NLA_POLICY_RANGE(NLA_U32, 1, QOS_EXTENSIONS - 1),
 	[QOS_DWCS_RULES_A_WORDS] = {.type = NLA_BINARY,
-				    .len = QOS_RULES_STREAMS_MAX *
-					   sizeof(struct qos_rules_stream)},
+				    .len = QOS_RULES_STREAMS_MAX * sizeof(struct qos_rules_stream)},
 };
 
 const struct nla_policy qos_rules_ask_policy[QOS_DWCS_RULES_A_VALUE + 1] = {

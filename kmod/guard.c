@@ -222,8 +222,9 @@ enum qos_verdict qos_guard_ask(struct qos_contract *contract, u32 attribute, s64
 
 #ifdef QOS_HAVE_KFUNCS
 
-/* The program of the event asks for an attribute (qos_rules_abi.h), or says that its ring buffer had no
- * room for the event. Returns enum qos_verdict. */
+/* The program of the event asks for an attribute (qos_rules_abi.h), or says that its ring buffer had
+ * no room for the event. Returns enum qos_verdict.
+ */
 __bpf_kfunc int qos_dwcs_set(struct qos_rules_input *input, u32 attribute, s64 value)
 {
 	struct qos_rules_event *event = container_of(input, struct qos_rules_event, input);

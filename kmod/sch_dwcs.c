@@ -99,7 +99,7 @@ static const char *refusal_of(const struct qos_sch *q, const struct wanted *want
 
 		if (class && qos_sch_cost(&wanted->pace, wanted->rate, class->packet) >
 				     min(class->flow.request.deadline, class->flow.request.period))
-			return "a class's packet takes longer than its deadline or period at this rate";
+			return "a class's packet takes too long at this rate";
 	}
 	return NULL;
 }

@@ -52,12 +52,12 @@ enum qos_dwcs_hook {
 enum qos_dwcs_rules_attr {
 	QOS_DWCS_RULES_A_UNSPEC,
 	QOS_DWCS_RULES_A_PAD,
-	QOS_DWCS_RULES_A_CONTRACT,  /* string */
-	QOS_DWCS_RULES_A_NUMBER,    /* u32: the event's `contract`; 0: no rules any more */
-	QOS_DWCS_RULES_A_SIGNALS,   /* u32 [0]: how many it may tell, up to SIGNALS_MAX */
-	QOS_DWCS_RULES_A_STREAM,    /* nested, RULES_STREAM_A_*; repeated */
-	QOS_DWCS_RULES_A_PROGRAM,   /* u32: the event's `program` */
-	QOS_DWCS_RULES_A_WORDS,	    /* binary: struct qos_rules_stream[], 1 to QOS_RULES_STREAMS_MAX */
+	QOS_DWCS_RULES_A_CONTRACT, /* string */
+	QOS_DWCS_RULES_A_NUMBER,   /* u32: the event's `contract`; 0: no rules any more */
+	QOS_DWCS_RULES_A_SIGNALS,  /* u32 [0]: how many it may tell, up to SIGNALS_MAX */
+	QOS_DWCS_RULES_A_STREAM,   /* nested, RULES_STREAM_A_*; repeated */
+	QOS_DWCS_RULES_A_PROGRAM,  /* u32: the event's `program` */
+	QOS_DWCS_RULES_A_WORDS, /* binary: struct qos_rules_stream[], 1 to QOS_RULES_STREAMS_MAX */
 	QOS_DWCS_RULES_A_ATTRIBUTE, /* u32, as enum qos_rules_attribute has it */
 	QOS_DWCS_RULES_A_VALUE,	    /* s64 */
 	QOS_DWCS_RULES_A_VERDICT,   /* u32, enum qos_verdict (bpf/qos_guard_abi.h); answer only */

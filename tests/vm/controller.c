@@ -142,8 +142,7 @@ int main(int argc, char **argv)
 	}
 	mallopt(M_MMAP_MAX, 0); /* memory stays, so that no look faults */
 	mallopt(M_TRIM_THRESHOLD, -1);
-	if (fd < 0 || mlockall(MCL_CURRENT) < 0 ||
-	    sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+	if (fd < 0 || mlockall(MCL_CURRENT) < 0 || sched_setscheduler(0, SCHED_FIFO, &param) < 0)
 		return 5;
 	puts("ready");
 	fflush(stdout);

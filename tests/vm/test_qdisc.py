@@ -57,7 +57,7 @@ def test_change_keeps_the_rest():
 QDISC_REFUSALS = [
     ({"ORDERING": 8}, "range"), ({"SHARE": 500001}, "range"), ({"RATE": N["RATE_MAX"] + 1}, "range"),
     ({"OVERHEAD": 257}, "range"), ({"MAJOR": 0}, "range"), ({"CLASSES": 1}, ""), ({"RATE": b"\0" * 4}, ""),
-    ({"RATE": 1000}, "longer than its deadline or period at this rate"),
+    ({"RATE": 1000}, "takes too long at this rate"),
 ]
 CLASS_REFUSALS = [
     ({"RATE": 10}, "longest packet"), ({"PACKET": 10}, "a rate or a period"),
