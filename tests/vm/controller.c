@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "kern/genl_dwcs.h"
+#include "kern/genl_put.h"
 #include "kern/genl_rules.h"
 
 #define PRIORITY 98
@@ -64,12 +65,29 @@ static int on_report(void *data, const struct qos_dwcs_report *report)
 	return 0;
 }
 
-static void look(struct controller *controller)
+static void find(struct controller *controller)
 {
 	const struct qos_dwcs_visit visit = {.data = controller, .report = on_report};
 
-	controller->seen_ns = 0;
 	qos_dwcs_dump_streams(controller->genl, &visit);
+}
+
+static int on_answer(void *data, const struct nlmsghdr *message)
+{
+	struct qos_dwcs_report report;
+	int r = qos_dwcs_read_report(message, &report);
+
+	return r < 0 ? r : on_report(data, &report);
+}
+
+/* Of this stream alone: a dump takes memory for all. */
+static void look(struct controller *controller)
+{
+	struct nl_msg *message = qos_genl_message(controller->genl, QOS_DWCS_CMD_STREAM_GET);
+
+	qos_genl_put_u32(message, QOS_DWCS_STREAM_A_ID, controller->stream);
+	controller->seen_ns = 0;
+	qos_genl_call(controller->genl, message, on_answer, controller, NULL);
 	if (controller->seen_ns)
 		set(controller, controller->seen_ns);
 }
@@ -133,7 +151,7 @@ int main(int argc, char **argv)
 	controller.hi_ns = strtoull(argv[6], NULL, 10) * 1000;
 	if (qos_dwcs_connect(&controller.genl) < 0)
 		return 2;
-	look(&controller);
+	find(&controller);
 	if (!strcmp(argv[1], "event")) {
 		ring = listen_to_jobs(&controller, argv[3]);
 		fd = ring ? ring_buffer__epoll_fd(ring) : -1;
