@@ -111,6 +111,8 @@ def measure(job, qosd):
                   "it is the module's", 120)
         else:
             by_hand(job, program.pid, name)
+    if job["arm"] in ("kernel", "user"):
+        until(lambda: qosd.json("show", "job")["rules"]["set"] > 0, "its rules act", 120)
     arguments = ["main", None, str(job["percent"]), str(plan["lo_us"]), str(plan["hi_us"])]
     if job["arm"].startswith("poll-"):
         arguments[1] = str(int(job["arm"][5:-2]) * 1000)
