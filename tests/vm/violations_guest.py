@@ -127,6 +127,8 @@ def measure(job, qosd):
         program.stdin.write("\n")
         program.stdin.flush()
     job.update(json.loads(programs["job"].stdout.readline()))
+    if job["arm"] in ("kernel", "user"):
+        job["rules"] = qosd.json("show", "job")["rules"]["state"]
     job["adaptation_ns"] = taken(job, qosd) - before + sum(helpers.end())
     job["background_ns"] = sum(hogs.end())
     for program in programs.values():
