@@ -271,11 +271,6 @@ QOS_GLOBAL int qos_settle_breach(struct queue *queue)
 
 /* --- raising --- */
 
-static __always_inline __s64 saturated(__u64 ns)
-{
-	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
-}
-
 static __always_inline void enqueue(struct queue *queue, const struct raised *raised)
 {
 	if (queue->tail - queue->head >= QOS_QUEUE) {
@@ -289,10 +284,10 @@ static __always_inline void enqueue(struct queue *queue, const struct raised *ra
 static __always_inline void fill_job(struct raised *raised, const struct qos_stream_config *config,
 				     __u64 used, __u64 response, __u64 latency)
 {
-	raised->used = saturated(used);
-	raised->response = saturated(response);
-	raised->slack = saturated(config->deadline_ns) - raised->response;
-	raised->latency = saturated(latency);
+	raised->used = qos_rules_time(used);
+	raised->response = qos_rules_time(response);
+	raised->slack = qos_rules_time(config->deadline_ns) - raised->response;
+	raised->latency = qos_rules_time(latency);
 	raised->late = response > config->deadline_ns;
 }
 

@@ -59,6 +59,11 @@ static inline __s64 qos_rules_saturated(__u64 value, int bits)
 	return (__s64)(value < most ? value : most);
 }
 
+static inline __s64 qos_rules_time(__u64 ns)
+{
+	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
+}
+
 /* Index into qos_rules_stream.word. Percentiles are of the last 1,000 jobs. */
 enum qos_rules_word {
 	QOS_RULES_ATTRIBUTE,  /* in force: cpu runtime, ns; network rate, bits a second */

@@ -27,8 +27,13 @@ void qos_extension_memory_free(struct qos_extension_memory *memory)
 
 /* --- snapshots --- */
 
-/* Those of now; what cannot be read stays as it was, so that nothing came. 0, or 1 + the place of a stream
- * that the program looks at and of which nothing is known. */
+static bool reads(const struct qos_extension_program *program, size_t place)
+{
+	return program->reads >> place & 1;
+}
+
+/* Those of now, of what the program looks at; the rest, and what cannot be read, stays as it was. 0, or 1 + the
+ * place of a stream that the program looks at and of which nothing is known. */
 static size_t look(struct qos_supervisor *supervisor, const struct qos_live *live,
 		   const struct qos_extension_program *program)
 {
@@ -44,7 +49,7 @@ static size_t look(struct qos_supervisor *supervisor, const struct qos_live *liv
 		const struct qos_live_stream *stream = &live->streams[i];
 		struct qos_stream_stats now;
 
-		if (!qos_stats_read(supervisor, stream, &now))
+		if (!reads(program, stream->index) || !qos_stats_read(supervisor, stream, &now))
 			continue;
 		cpu[stream->index] = now;
 		missing &= ~(1ULL << stream->index);
@@ -52,7 +57,8 @@ static size_t look(struct qos_supervisor *supervisor, const struct qos_live *liv
 	for (size_t i = 0; i < contract->n_net; i++) {
 		struct qos_net_counts now;
 
-		if (!qos_network_counts(supervisor, contract->name, contract->net[i].name, &now))
+		if (!reads(program, contract->n_cpu + i) ||
+		    !qos_network_counts(supervisor, contract->name, contract->net[i].name, &now))
 			continue;
 		net[i] = now;
 		missing &= ~(1ULL << (contract->n_cpu + i));
@@ -71,29 +77,24 @@ int qos_extension_memory_new(struct qos_supervisor *supervisor, const struct qos
 			     struct qos_extension *extension, struct qos_extension_program *program)
 {
 	struct qos_extension_memory *memory = &program->memory;
-	bool first = !extension->windows;
-
 	memory->n_cpu = live->contract->n_cpu;
 	memory->n_net = live->contract->n_net;
 	memory->cpu = calloc(2 * memory->n_cpu + 1, sizeof(*memory->cpu));
 	memory->net = calloc(2 * memory->n_net + 1, sizeof(*memory->net));
-	if (first)
+	if (!extension->windows)
 		extension->windows = calloc(memory->n_cpu + 1, sizeof(*extension->windows));
 	if (!memory->cpu || !memory->net || !extension->windows)
 		return -ENOMEM;
 	look(supervisor, live, program);
 	settle(memory);
-	for (size_t i = 0; first && i < memory->n_cpu; i++)
-		extension->windows[i].older = extension->windows[i].newer = memory->cpu[i];
+	for (size_t i = 0; i < memory->n_cpu; i++) {
+		if (reads(program, i) && !extension->windows[i].newer.jobs)
+			extension->windows[i].older = extension->windows[i].newer = memory->cpu[i];
+	}
 	return 0;
 }
 
 /* --- percentiles --- */
-
-static int64_t saturated(uint64_t ns)
-{
-	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
-}
 
 static void roll(struct qos_extension_window *window, const struct qos_stream_stats *now)
 {
@@ -108,7 +109,7 @@ static int64_t percentile(const uint32_t *now, const uint32_t *before, uint32_t 
 	uint32_t delta[QOS_HIST_BUCKETS];
 
 	qos_hist_delta(delta, now, before);
-	return saturated(qos_hist_quantile(delta, ppm));
+	return qos_rules_time(qos_hist_quantile(delta, ppm));
 }
 
 struct percentile_word {
@@ -148,17 +149,11 @@ static void fill_percentiles(struct qos_rules_stream *to, const struct qos_cpu_s
 		int64_t value = percentile(histogram(now, p->histogram),
 					   histogram(&window->older, p->histogram), p->ppm);
 
-		to->word[p->word] = p->is_slack ? saturated(wish->deadline_ns) - value : value;
+		to->word[p->word] = p->is_slack ? qos_rules_time(wish->deadline_ns) - value : value;
 	}
 }
 
 /* --- words --- */
-
-/* The counters begin anew with a class. */
-static uint64_t since(uint64_t now, uint64_t before)
-{
-	return now >= before ? now - before : now;
-}
 
 static void fill_cpu(const struct qos_stream_stats *now, const struct qos_stream_stats *before,
 		     int64_t *word)
@@ -175,25 +170,26 @@ static void fill_cpu(const struct qos_stream_stats *now, const struct qos_stream
 	};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(counts); i++)
-		word[counts[i].word] = qos_rules_saturated(since(counts[i].now, counts[i].before),
-							   QOS_RULES_COUNT_BITS);
+		word[counts[i].word] = qos_rules_saturated(
+			qos_extension_since(counts[i].now, counts[i].before), QOS_RULES_COUNT_BITS);
 }
 
 static void fill_net(const struct qos_net_counts *now, const struct qos_net_counts *before,
 		     int64_t *word)
 {
-	word[QOS_RULES_SENT] = qos_rules_saturated(since(now->sent_bytes, before->sent_bytes),
-						   QOS_RULES_BYTES_BITS);
+	word[QOS_RULES_SENT] = qos_rules_saturated(
+		qos_extension_since(now->sent_bytes, before->sent_bytes), QOS_RULES_BYTES_BITS);
 	word[QOS_RULES_BACKLOG] = qos_rules_saturated(now->backlog_bytes, QOS_RULES_COUNT_BITS);
-	word[QOS_RULES_DROPPED] =
-		qos_rules_saturated(since(now->dropped, before->dropped), QOS_RULES_COUNT_BITS);
-	word[QOS_RULES_DELAY] = saturated(now->delay_max_ns);
+	word[QOS_RULES_DROPPED] = qos_rules_saturated(
+		qos_extension_since(now->dropped, before->dropped), QOS_RULES_COUNT_BITS);
+	word[QOS_RULES_DELAY] = qos_rules_time(now->delay_max_ns);
 }
 
-/* Of all streams, in the contract's order. */
+/* Of all streams, in the contract's order; metrics of those that the program looks at. */
 static void fill(const struct qos_supervisor *supervisor, const struct qos_live *live,
-		 const struct qos_extension_memory *memory, struct qos_rules_stream *to)
+		 const struct qos_extension_program *program, struct qos_rules_stream *to)
 {
+	const struct qos_extension_memory *memory = &program->memory;
 	const struct qos_extension *extension = live->extension;
 	struct qos_chain *chain = supervisor->extender->chain;
 	size_t n = memory->n_cpu + memory->n_net;
@@ -204,6 +200,8 @@ static void fill(const struct qos_supervisor *supervisor, const struct qos_live 
 	for (size_t i = 0; i < memory->n_cpu; i++) {
 		const struct qos_stream_stats *now = &memory->cpu[memory->n_cpu + i];
 
+		if (!reads(program, i))
+			continue;
 		fill_cpu(now, &memory->cpu[i], (int64_t *)to[i].word);
 		fill_percentiles(&to[i], &live->contract->cpu[i], now, &extension->windows[i]);
 	}
@@ -220,7 +218,7 @@ bool qos_extension_fill(struct qos_supervisor *supervisor, struct qos_live *live
 	live->extension->blind = look(supervisor, live, program);
 	if (live->extension->blind)
 		return false;
-	fill(supervisor, live, &program->memory, to);
+	fill(supervisor, live, program, to);
 	settle(&program->memory);
 	return true;
 }

@@ -155,6 +155,12 @@ static inline uint64_t qos_extension_gap_ns(const struct qos_cpu_stream *wish)
 	return wish->period.ns / 2;
 }
 
+/* Counters of the module, and of classes, begin anew with these. */
+static inline uint64_t qos_extension_since(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
+
 /* extend_events.c: what the guard let pass. */
 void qos_extension_carry_out(struct qos_supervisor *supervisor);
 

@@ -53,16 +53,14 @@ void qos_extension_sandbox_end(struct qos_extension *extension)
 	qos_sandbox_free(TAKE_PTR(extension->sandbox));
 }
 
-/* The module's counter begins anew with the module. */
 static void count_events(const struct qos_supervisor *supervisor, const struct qos_live *live,
 			 struct qos_extension *extension)
 {
 	struct qos_guard_contract counts;
 
-	qos_extension_counts(supervisor, live, extension, &counts);
-	extension->sandbox_events += counts.runs >= extension->sandbox_runs
-					     ? counts.runs - extension->sandbox_runs
-					     : counts.runs;
+	if (qos_extension_counts(supervisor, live, extension, &counts) < 0)
+		return;
+	extension->sandbox_events += qos_extension_since(counts.runs, extension->sandbox_runs);
 	extension->sandbox_runs = counts.runs;
 }
 

@@ -87,11 +87,6 @@ void qos_extend_tick(struct qos_supervisor *supervisor)
 
 /* --- jobs that hang --- */
 
-static int64_t saturated(uint64_t ns)
-{
-	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
-}
-
 static uint32_t late_slot(const struct qos_extension *extension, size_t stream)
 {
 	for (size_t i = 0; i < extension->n_programs; i++) {
@@ -114,13 +109,14 @@ static void raise_late(struct qos_supervisor *supervisor, const struct qos_live_
 	memset(word, 0, sizeof(frame->stream[0]));
 	word[QOS_RULES_ATTRIBUTE] =
 		qos_chain_value(supervisor->extender->chain, number, stream->index);
-	word[QOS_RULES_RESPONSE] = saturated(now_ns - task->release_ns);
+	word[QOS_RULES_RESPONSE] = qos_rules_time(now_ns - task->release_ns);
 	word[QOS_RULES_SLACK] =
-		saturated(qos_live_wish(stream)->deadline_ns) - word[QOS_RULES_RESPONSE];
-	word[QOS_RULES_USED] = saturated(task->total_ns - task->job_from_ns +
-					 (task->doing == QOS_DOES_RUN && now_ns > task->accounted_ns
-						  ? now_ns - task->accounted_ns
-						  : 0));
+		qos_rules_time(qos_live_wish(stream)->deadline_ns) - word[QOS_RULES_RESPONSE];
+	word[QOS_RULES_USED] =
+		qos_rules_time(task->total_ns - task->job_from_ns +
+			       (task->doing == QOS_DOES_RUN && now_ns > task->accounted_ns
+					? now_ns - task->accounted_ns
+					: 0));
 	word[QOS_RULES_LATE] = 1;
 	frame->now_ns = now_ns;
 	frame->state = key;

@@ -31,16 +31,10 @@ static bool is_above_base(const struct qos_live *live)
 	return false;
 }
 
-/* The module's counters begin anew with the module. */
-static uint64_t since(uint64_t now, uint64_t seen)
-{
-	return now >= seen ? now - seen : now;
-}
-
 static uint64_t grown(const struct qos_guard_contract *now, const struct qos_guard_contract *seen,
 		      enum qos_verdict verdict)
 {
-	return since(now->verdicts[verdict], seen->verdicts[verdict]);
+	return qos_extension_since(now->verdicts[verdict], seen->verdicts[verdict]);
 }
 
 static struct qos_quarantine_signal signal_of(struct qos_live *live,
@@ -54,15 +48,15 @@ static struct qos_quarantine_signal signal_of(struct qos_live *live,
 	struct qos_extension *extension = live->extension;
 	struct qos_quarantine_signal signal = {.above_base = is_above_base(live)};
 
-	signal.breaches = since(now->breaches, extension->seen.breaches);
-	signal.requests = since(now->requests, extension->seen.requests);
+	signal.breaches = qos_extension_since(now->breaches, extension->seen.breaches);
+	signal.requests = qos_extension_since(now->requests, extension->seen.requests);
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(harmless); i++)
 		signal.requests -= grown(now, &extension->seen, harmless[i]);
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(counts); i++)
 		signal.refused += grown(now, &extension->seen, counts[i]);
 	signal.changes = grown(now, &extension->seen, QOS_VERDICT_SET);
-	signal.reversals = since(extension->reversals, extension->reversals_seen);
-	signal.violations = since(extension->violations, extension->violations_seen);
+	signal.reversals = qos_extension_since(extension->reversals, extension->reversals_seen);
+	signal.violations = qos_extension_since(extension->violations, extension->violations_seen);
 	if (all_violations > signal.violations)
 		signal.others_violations = all_violations - signal.violations;
 	extension->reversals_seen = extension->reversals;

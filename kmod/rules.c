@@ -146,11 +146,6 @@ static bool take(struct qos_cpu *cpu, struct qos_raised *raised)
 	return found;
 }
 
-static s64 saturated(u64 ns)
-{
-	return qos_rules_saturated(ns, QOS_RULES_TIME_BITS);
-}
-
 static void fill(struct qos_rules_event *event, const struct qos_raised *raised)
 {
 	struct qos_thread *thread = raised->thread;
@@ -170,10 +165,10 @@ static void fill(struct qos_rules_event *event, const struct qos_raised *raised)
 		word[QOS_RULES_VIOLATIONS] = raised->violation;
 		return;
 	}
-	word[QOS_RULES_USED] = saturated(raised->used);
-	word[QOS_RULES_RESPONSE] = saturated(raised->response);
-	word[QOS_RULES_SLACK] = saturated(raised->deadline) - word[QOS_RULES_RESPONSE];
-	word[QOS_RULES_LATENCY] = saturated(raised->latency);
+	word[QOS_RULES_USED] = qos_rules_time(raised->used);
+	word[QOS_RULES_RESPONSE] = qos_rules_time(raised->response);
+	word[QOS_RULES_SLACK] = qos_rules_time(raised->deadline) - word[QOS_RULES_RESPONSE];
+	word[QOS_RULES_LATENCY] = qos_rules_time(raised->latency);
 	word[QOS_RULES_LATE] = raised->response > raised->deadline;
 }
 

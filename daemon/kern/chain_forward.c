@@ -38,34 +38,12 @@ static int complain(struct qos_diag *diag, int error)
 	return error;
 }
 
-/* What a program of that lane is loaded with. */
-static struct qos_prog_type set_lane(const struct qos_chain *chain, enum qos_chain_lane lane,
-				     struct qos_forward *forward)
-{
-	const struct qos_chain_parts *parts = &chain->parts;
-
-	switch (lane) {
-	case QOS_CHAIN_SWITCH:
-		forward->frame_fd = parts->frame_fd;
-		forward->guard_fd = parts->guard_fd;
-		return chain->type;
-	case QOS_CHAIN_RAW:
-		forward->frame_fd = parts->frame_raw_fd;
-		forward->guard_fd = parts->guard_raw_fd;
-		break;
-	case QOS_CHAIN_MODULE:
-		forward->kfunc = chain->module.btf.kfunc;
-		return (struct qos_prog_type){.attach_btf_id = chain->module.btf.tracepoint,
-					      .btf_fd = chain->module.btf.fd};
-	}
-	return (struct qos_prog_type){};
-}
-
 int qos_chain_forward(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
 		      uint32_t program, size_t n_streams, struct qos_diag *diag, uint32_t *slot)
 {
 	struct qos_chain_entry *entry = qos_chain_entry(chain, number);
 	struct qos_forward forward = {.program = program, .n_streams = n_streams};
+	struct qos_prog_maps maps;
 	struct qos_prog_type type;
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -73,12 +51,12 @@ int qos_chain_forward(struct qos_chain *chain, uint32_t number, enum qos_chain_l
 	if (!entry || !n_streams || n_streams > QOS_RULES_STREAMS_MAX ||
 	    (lane == QOS_CHAIN_MODULE && !chain->module.skeleton))
 		return -EINVAL;
-	type = set_lane(chain, lane, &forward);
+	qos_chain_lane(chain, lane, &maps, &type);
 	r = make_ring(entry);
 	if (r < 0)
 		return complain(diag, r);
 	forward.ring_fd = entry->ring_fd;
-	fd = qos_forward_load(&forward, &type);
+	fd = qos_forward_load(&forward, &maps, &type);
 	return fd < 0 ? complain(diag, fd) : qos_chain_put(chain, number, lane, fd, diag, slot);
 }
 

@@ -58,6 +58,9 @@ struct qos_chain {
 struct qos_chain_entry *qos_chain_entry(struct qos_chain *chain, uint32_t number);
 int qos_chain_state_new(struct qos_chain *chain, struct qos_chain_entry *entry,
 			const struct qos_chain_contract *plan);
+/* What a program of that lane may touch, but for a state, and is loaded as. */
+void qos_chain_lane(const struct qos_chain *chain, enum qos_chain_lane lane,
+		    struct qos_prog_maps *ret_maps, struct qos_prog_type *ret_type);
 /* A loaded program into *slot, as qos_chain_load says of it. */
 int qos_chain_put(struct qos_chain *chain, uint32_t number, enum qos_chain_lane lane,
 		  int program_fd, struct qos_diag *diag, uint32_t *slot);

@@ -82,30 +82,39 @@ static int map_of(const struct qos_chain *chain, enum qos_chain_lane lane)
 	return -1;
 }
 
+void qos_chain_lane(const struct qos_chain *chain, enum qos_chain_lane lane,
+		    struct qos_prog_maps *ret_maps, struct qos_prog_type *ret_type)
+{
+	const struct qos_chain_parts *parts = &chain->parts;
+
+	*ret_maps = QOS_PROG_MAPS_NONE;
+	*ret_type = chain->type;
+	switch (lane) {
+	case QOS_CHAIN_SWITCH:
+		ret_maps->frame_fd = parts->frame_fd;
+		ret_maps->guard_fd = parts->guard_fd;
+		break;
+	case QOS_CHAIN_RAW:
+		ret_maps->frame_fd = parts->frame_raw_fd;
+		ret_maps->guard_fd = parts->guard_raw_fd;
+		ret_type->attach_btf_id = 0;
+		break;
+	case QOS_CHAIN_MODULE:
+		ret_maps->kfunc = chain->module.btf.kfunc;
+		ret_type->attach_btf_id = chain->module.btf.tracepoint;
+		ret_type->btf_fd = chain->module.btf.fd;
+		break;
+	}
+}
+
 /* The program's descriptor or -errno. */
 static int load(const struct qos_chain *chain, const struct qos_chain_entry *entry,
 		enum qos_chain_lane lane, const struct qos_prog_code *code, struct qos_diag *diag)
 {
-	const struct qos_chain_parts *parts = &chain->parts;
-	struct qos_prog_maps maps = QOS_PROG_MAPS_NONE;
-	struct qos_prog_type type = chain->type;
+	struct qos_prog_maps maps;
+	struct qos_prog_type type;
 
-	switch (lane) {
-	case QOS_CHAIN_SWITCH:
-		maps.frame_fd = parts->frame_fd;
-		maps.guard_fd = parts->guard_fd;
-		break;
-	case QOS_CHAIN_RAW:
-		maps.frame_fd = parts->frame_raw_fd;
-		maps.guard_fd = parts->guard_raw_fd;
-		type.attach_btf_id = 0;
-		break;
-	case QOS_CHAIN_MODULE:
-		maps.kfunc = chain->module.btf.kfunc;
-		type.attach_btf_id = chain->module.btf.tracepoint;
-		type.btf_fd = chain->module.btf.fd;
-		break;
-	}
+	qos_chain_lane(chain, lane, &maps, &type);
 	maps.state_fd = entry->state_fd;
 	return qos_prog_load(code, &maps, &type, diag);
 }

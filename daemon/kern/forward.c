@@ -43,12 +43,13 @@ static size_t bytes_of(const struct qos_forward *forward)
 
 /* Queue, chain, ticks and counters are the same under both placements: the guard is called behind it, with
  * nothing to ask for. r6 the context, r7 the frame. */
-static int load_for_monitor(const struct qos_forward *forward, const struct qos_prog_type *type)
+static int load_for_monitor(const struct qos_forward *forward, const struct qos_prog_maps *maps,
+			    const struct qos_prog_type *type)
 {
 	const struct bpf_insn insns[] = {
 		MOV(6, 1),
 		PUT32(10, -4, 0),
-		MAP(1, forward->frame_fd),
+		MAP(1, maps->frame_fd),
 		MOV(2, 10),
 		ADD_IMM(2, -4),
 		CALL(BPF_FUNC_map_lookup_elem),
@@ -69,7 +70,7 @@ static int load_for_monitor(const struct qos_forward *forward, const struct qos_
 		PUT64(7, AT(request[0].value), 1),
 		PUT64(7, AT(n_requests), 1),
 		MOV(1, 6),
-		MAP(2, forward->guard_fd),
+		MAP(2, maps->guard_fd),
 		MOV_IMM(3, QOS_RULES_GUARD),
 		CALL(BPF_FUNC_tail_call),
 		MOV_IMM(0, 0),
@@ -82,7 +83,8 @@ static int load_for_monitor(const struct qos_forward *forward, const struct qos_
 /* The kernel lets nobody copy the event as a whole, for its end is open; so, word by word. A copy of memory
  * that any program could read would be shorter, but is forbidden under lockdown. r6 the event, r7 the
  * record. */
-static int load_for_module(const struct qos_forward *forward, const struct qos_prog_type *type)
+static int load_for_module(const struct qos_forward *forward, const struct qos_prog_maps *maps,
+			   const struct qos_prog_type *type)
 {
 	const struct bpf_insn begin[] = {
 		LOAD(BPF_DW, 6, 1, 0),
@@ -97,7 +99,7 @@ static int load_for_module(const struct qos_forward *forward, const struct qos_p
 		MOV(1, 6),
 		MOV_IMM(2, MISSED_ID),
 		MOV_IMM(3, 1),
-		CALL_KFUNC(forward->kfunc),
+		CALL_KFUNC(maps->kfunc),
 		MOV_IMM(0, 0),
 		EXIT,
 		MOV(7, 0),
@@ -131,7 +133,9 @@ static int load_for_module(const struct qos_forward *forward, const struct qos_p
 	return qos_prog_submit(insns, n + QOS_ARRAY_SIZE(end), type, NULL, 0);
 }
 
-int qos_forward_load(const struct qos_forward *forward, const struct qos_prog_type *type)
+int qos_forward_load(const struct qos_forward *forward, const struct qos_prog_maps *maps,
+		     const struct qos_prog_type *type)
 {
-	return forward->kfunc ? load_for_module(forward, type) : load_for_monitor(forward, type);
+	return maps->kfunc ? load_for_module(forward, maps, type)
+			   : load_for_monitor(forward, maps, type);
 }

@@ -14,10 +14,10 @@ struct qos_forward {
 	int ring_fd;
 	uint32_t program; /* what the copy has there */
 	size_t n_streams; /* 1 to QOS_RULES_STREAMS_MAX */
-	int frame_fd;	  /* monitor: where the event is, and who is called behind it */
-	int guard_fd;
-	int32_t kfunc; /* module: who is told of an event for which there is no room; 0: monitor */
 };
 
-/* The program's descriptor, which the caller closes, or -errno. */
-int qos_forward_load(const struct qos_forward *forward, const struct qos_prog_type *type);
+/* maps: the monitor's frame, where the event is, and guard, which is called behind it; or the module's kfunc,
+ * which is told of an event for which there is no room. The program's descriptor, which the caller closes,
+ * or -errno. */
+int qos_forward_load(const struct qos_forward *forward, const struct qos_prog_maps *maps,
+		     const struct qos_prog_type *type);

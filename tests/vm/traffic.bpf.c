@@ -33,24 +33,25 @@ static __always_inline int sequence(struct __sk_buff *skb)
 	return bpf_ntohs(word);
 }
 
-SEC("tc")
-int sent(struct __sk_buff *skb)
+static __always_inline int note(struct __sk_buff *skb, __u64 *times)
 {
 	int seq = sequence(skb);
 
 	if (seq >= 0)
-		sent_ns[seq & 65535] = bpf_ktime_get_ns();
+		times[seq & 65535] = bpf_ktime_get_ns();
 	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int sent(struct __sk_buff *skb)
+{
+	return note(skb, sent_ns);
 }
 
 SEC("tc")
 int come(struct __sk_buff *skb)
 {
-	int seq = sequence(skb);
-
-	if (seq >= 0)
-		come_ns[seq & 65535] = bpf_ktime_get_ns();
-	return TC_ACT_UNSPEC;
+	return note(skb, come_ns);
 }
 
 char _license[] SEC("license") = "GPL";
