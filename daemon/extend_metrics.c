@@ -77,6 +77,7 @@ int qos_extension_memory_new(struct qos_supervisor *supervisor, const struct qos
 			     struct qos_extension *extension, struct qos_extension_program *program)
 {
 	struct qos_extension_memory *memory = &program->memory;
+
 	memory->n_cpu = live->contract->n_cpu;
 	memory->n_net = live->contract->n_net;
 	memory->cpu = calloc(2 * memory->n_cpu + 1, sizeof(*memory->cpu));
