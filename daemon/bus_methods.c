@@ -107,6 +107,22 @@ static int on_events(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
+static int on_series(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *contract;
+	uint64_t since_ns;
+	json_t *json = NULL;
+	int r;
+
+	r = sd_bus_message_read(call, "st", &contract, &since_ns);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_series_json(client->bus->supervisor, contract, since_ns, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
 static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -201,6 +217,7 @@ const sd_bus_vtable qos_bus_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Report", "ss", "s", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Events", "st", "s", on_events, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Series", "st", "s", on_series, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),

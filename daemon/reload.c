@@ -300,6 +300,7 @@ static void retire(struct qos_supervisor *supervisor, struct qos_live *old, stru
 			continue;
 		qos_threads_release_stream(supervisor, stream);
 		qos_table_remove(&supervisor->streams, stream->id);
+		qos_series_drop(&supervisor->series, stream->id);
 		if (supervisor->monitor)
 			qos_monitor_stream_remove(supervisor->monitor, stream->id);
 	}

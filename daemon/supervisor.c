@@ -203,6 +203,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	qos_diag_reset(&supervisor->diag);
 	qos_diag_reset(&supervisor->reload_diag);
 	qos_history_reset(&supervisor->history);
+	qos_series_reset(&supervisor->series);
 	free(supervisor);
 }
 

@@ -11,7 +11,7 @@
  *     module.c   the kernel's module: comes, goes, takes charge
  *     extend*.c  rules -> programs in the kernel, or processes, and what they set
  *     network*.c links: network streams -> queues, classes, flows
- *     report.c   all of it as JSON
+ *     report*.c  all of it as JSON
  *     tell.c     what happened: journal, history, bus
  *
  * What is decided depends on no clock: time that matters is a parameter. Clocks are read only to
@@ -21,6 +21,7 @@
 
 #include <jansson.h>
 
+#include "adapt/series.h"
 #include "admit/ledger.h"
 #include "config.h"
 #include "contract/host.h"
@@ -104,6 +105,7 @@ struct qos_supervisor {
 	struct qos_diag reload_diag;  /* what the last reload said that belongs to no file */
 	const struct qos_adapt_request *request; /* being carried out, else NULL */
 	struct qos_history history;
+	struct qos_series_set series;
 	qos_notify_fn notify;
 	void *notify_data;
 };
@@ -221,6 +223,9 @@ int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, c
 /* "events" of one contract, or of all if it is "", that are not older than since_ns, unless that is 0.
  * 0, -ENOMEM, QOS_SUPERVISOR_E_NO_CONTRACT. */
 int qos_supervisor_events_json(struct qos_supervisor *supervisor, const char *contract,
+			       uint64_t since_ns, json_t **ret);
+/* The last hours of one contract, which must not be "", as in `report` of qosctl(1); likewise. */
+int qos_supervisor_series_json(struct qos_supervisor *supervisor, const char *contract,
 			       uint64_t since_ns, json_t **ret);
 json_t *qos_report_reload(const struct qos_supervisor *supervisor,
 			  const struct qos_reload_summary *summary);

@@ -136,6 +136,27 @@ static void adapt_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 	qos_supervisor_adapt(supervisor, &request, NULL);
 }
 
+/* What `qosctl report` shows. Only streams whose threads ran have a series, and counters are read only
+ * when a sample is due. */
+static void keep_series(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
+			uint32_t now_s)
+{
+	struct qos_series *series =
+		stream->n_managed ? qos_series_start(&supervisor->series, stream->id, now_s)
+				  : qos_series_find(&supervisor->series, stream->id);
+	struct qos_stream_stats stats;
+
+	if (series)
+		qos_series_see_grant(series, stream->applied.granted_ns);
+	if (!series || !qos_series_is_due(series, now_s) ||
+	    !qos_stats_read(supervisor, stream, &stats))
+		return;
+	qos_series_add(series, now_s,
+		       &(struct qos_series_sample){.stats = &stats,
+						   .granted_ns = stream->applied.granted_ns,
+						   .running = stream->n_managed});
+}
+
 #define LOOK_AGAIN_NS 10000000000ULL
 #define NOTICED_PPB   10000000 /* 1 % of a CPU; the load of others is an average that creeps */
 
@@ -224,6 +245,8 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 		for (size_t k = 0; k < live->n_streams; k++) {
 			tell_overruns(supervisor, &live->streams[k], now_boot_ns);
 			adapt_stream(supervisor, &live->streams[k]);
+			keep_series(supervisor, &live->streams[k],
+				    (uint32_t)(now_boot_ns / 1000000000));
 		}
 	}
 }
