@@ -56,6 +56,7 @@ struct qos_cli {
 	const char *seed;
 	const char *svg;
 	const char *since;
+	const char *html;
 	const char *stage;
 	const char *contracts[QOS_CLI_DIRS_MAX + 1]; /* NULL-terminated; empty: the default path */
 	size_t n_contracts;
@@ -92,6 +93,7 @@ int qos_cmd_status(struct qos_cli *cli);
 int qos_cmd_list(struct qos_cli *cli);
 int qos_cmd_show(struct qos_cli *cli);
 int qos_cmd_events(struct qos_cli *cli);
+int qos_cmd_report(struct qos_cli *cli);
 int qos_cmd_check(struct qos_cli *cli);
 int qos_cmd_compile(struct qos_cli *cli);
 int qos_cmd_apply(struct qos_cli *cli);

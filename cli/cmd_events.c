@@ -10,17 +10,7 @@
 
 #include "client.h"
 #include "nearest.h"
-#include "util/units.h"
-
-static int parse_since(const struct qos_cli *cli, uint64_t *ret)
-{
-	int r = cli->since ? qos_parse_duration(cli->since, ret) : 0;
-
-	if (r == 0 && !(cli->since && *ret == 0))
-		return QOS_EXIT_OK;
-	return qos_cli_fail(cli, QOS_EXIT_USAGE, "a number and a unit: ns us ms s m h d, as in 10m",
-			    "--since: %s is no time", cli->since);
-}
+#include "options.h"
 
 static const char *contract_of(const struct qos_cli *cli)
 {
@@ -75,7 +65,7 @@ int qos_cmd_events(struct qos_cli *cli)
 	_cleanup_answer_ struct qos_answer answer = {};
 	uint64_t since_ns = 0;
 
-	if (parse_since(cli, &since_ns))
+	if (qos_options_since(cli, &since_ns))
 		return QOS_EXIT_USAGE;
 	if (qos_client_open(cli->socket, &answer, &bus) ||
 	    qos_client_call_on(bus, &answer, "Events", "st", contract_of(cli), since_ns)) {

@@ -36,7 +36,8 @@ static const struct option options[] = {
 	{"--config", TEXT, FIELD(config)},
 	{"--watch", WATCH, FIELD(watch), {"status", "list", "show"}},
 	{"--follow", FLAG, FIELD(follow), {"events"}},
-	{"--since", TEXT, FIELD(since), {"events"}},
+	{"--since", TEXT, FIELD(since), {"events", "report"}},
+	{"--html", TEXT, FIELD(html), {"report"}},
 	{"--check", FLAG, FIELD(check), {"status"}},
 	{"--strict", FLAG, FIELD(strict), {"check", "apply"}},
 	{"--host", TEXT, FIELD(host), {"check", "simulate"}},
@@ -204,4 +205,14 @@ int qos_options_parse(struct qos_cli *cli, int argc, char **argv)
 	cli->args = (const char **)argv;
 	cli->n_args = n;
 	return check_verb(cli, given);
+}
+
+int qos_options_since(const struct qos_cli *cli, uint64_t *ret)
+{
+	int r = cli->since ? qos_parse_duration(cli->since, ret) : 0;
+
+	if (r == 0 && !(cli->since && *ret == 0))
+		return QOS_EXIT_OK;
+	return qos_cli_fail(cli, QOS_EXIT_USAGE, "a number and a unit: ns us ms s m h d, as in 10m",
+			    "--since: %s is no time", cli->since);
 }

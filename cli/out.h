@@ -71,6 +71,8 @@ void qos_out_list(const struct qos_out *out, const json_t *list);
 void qos_out_show(const struct qos_out *out, const json_t *show);
 void qos_out_events(const struct qos_out *out, const json_t *events);
 void qos_out_event(const struct qos_out *out, const json_t *event);
+void qos_out_report(const struct qos_out *out, const json_t *report);
+void qos_out_report_page(const struct qos_out *out, const json_t *report); /* HTML */
 void qos_out_simulate(const struct qos_out *out, const json_t *simulate);
 void qos_out_check(const struct qos_out *out, const json_t *check);
 void qos_out_applied(const struct qos_out *out, const json_t *applied); /* apply enable disable */

@@ -40,7 +40,7 @@ _qosctl_scan() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since | \
-			--set | --ordering | --seed | --svg | --stage) ((i++)) ;;
+			--set | --ordering | --seed | --svg | --stage | --html) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $verb ]]; then
@@ -59,6 +59,7 @@ _qosctl_options() {
 	case $1 in
 	'' | status) echo "$common --check --watch" ;;
 	events) echo "$common --follow --since" ;;
+	report) echo "$common --since --html" ;;
 	list | show) echo "$common --watch" ;;
 	check) echo "$common --strict --host --pin-dir" ;;
 	compile) echo "$common --stage" ;;
@@ -74,14 +75,14 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events check compile simulate apply enable disable reload adjust revert readmit doctor panic help'
+	local verbs='status list show events report check compile simulate apply enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
 	COMPREPLY=()
 	_qosctl_scan
 	case $prev in
-	--socket | --config | --host | --svg)
+	--socket | --config | --host | --svg | --html)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -105,6 +106,7 @@ _qosctl() {
 	fi
 	case $verb:$first in
 	: | help:) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
+	report:*) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur") ;;
 	show: | events: | adjust: | revert: | readmit:)
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur")
 		;;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Printers of qosctl: canned documents (tests/golden/cli/NAME.json) against what is printed
- * (NAME.txt). QOS_GOLDEN_UPDATE=1 writes the .txt files; read the difference before it is committed.
+ * (NAME.txt, NAME.html). QOS_GOLDEN_UPDATE=1 writes those; read the difference before it is committed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 struct golden {
 	const char *document; /* NAME.json */
-	const char *text;     /* NAME.txt */
+	const char *text;     /* NAME.txt, or the name of a file */
 	void (*print)(const struct qos_out *out, const json_t *document);
 	unsigned int width;
 	bool colour;
@@ -45,6 +45,12 @@ static const struct golden goldens[] = {
 	{"events", "events", qos_out_events, 80},
 	{"events", "events-colour", qos_out_events, 60, .colour = true},
 	{"events-none", "events-none", qos_out_events, 80},
+	{"report", "report", qos_out_report, 80},
+	{"report", "report-pipe", qos_out_report, 0},
+	{"report", "report.html", qos_out_report_page, 0},
+	{"report-none", "report-none", qos_out_report, 80},
+	{"report-hostile", "report-hostile", qos_out_report, 80},
+	{"report-hostile", "report-hostile.html", qos_out_report_page, 0},
 	{"check", "check", qos_out_check, 80},
 	{"simulate", "simulate", qos_out_simulate, 80},
 	{"applied", "applied", qos_out_applied, 80},
@@ -92,7 +98,7 @@ static char *print_document(const struct golden *golden, const json_t *document)
 static void compare(const char *path, const char *printed)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, getenv("QOS_GOLDEN_UPDATE") ? "w+" : "r");
-	char expected[16384];
+	char expected[65536];
 	size_t n;
 
 	if (!file)
@@ -114,7 +120,8 @@ static void test_goldens(void **state)
 		_cleanup_free_ char *printed = print_document(&goldens[i], document);
 		_cleanup_free_ char *path = NULL;
 
-		assert_true(asprintf(&path, GOLDEN_DIR "%s.txt", goldens[i].text) > 0);
+		assert_true(asprintf(&path, GOLDEN_DIR "%s%s", goldens[i].text,
+				     strchr(goldens[i].text, '.') ? "" : ".txt") > 0);
 		compare(path, printed);
 	}
 }
@@ -131,12 +138,35 @@ static void test_no_control_characters(void **state)
 	}
 }
 
+/* A page's elements are its own, whatever names and texts say. */
+static void test_no_foreign_markup(void **state)
+{
+	static const char own[] =
+		" !DOCTYPE html head meta title style body h1 h2 h3 p svg text path "
+		"rect table tr td th ";
+	const struct golden golden = {"report-hostile", "", qos_out_report_page};
+	_cleanup_json_ json_t *document = read_document(golden.document);
+	_cleanup_free_ char *page = print_document(&golden, document);
+
+	for (const char *at = page; (at = strchr(at, '<')); at++) {
+		const char *name = at[1] == '/' ? at + 2 : at + 1;
+		char word[32];
+
+		snprintf(word, sizeof(word), " %.*s ", (int)strcspn(name, " >"), name);
+		if (!strstr(own, word))
+			fail_msg("an element that is not the page's: %.40s", at);
+	}
+	assert_non_null(strstr(page, "&#34;&#62;&#60;script&#62;"));
+	assert_non_null(strstr(page, "&#39; onload=&#39;"));
+	assert_non_null(strstr(page, "&#38;lt;"));
+}
+
 /* All but diagnostics, which editors read line by line, keep to the terminal. */
 static void test_width(void **state)
 {
 	static const char *const names[] = {"status-ok",  "status-bad", "status-none",	"list",
 					    "show-quiet", "doctor",	"doctor-alone", "errors",
-					    "panic",	  "reload"};
+					    "panic",	  "reload",	"report"};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(goldens); i++) {
 		for (size_t k = 0; k < QOS_ARRAY_SIZE(names); k++) {
@@ -160,7 +190,10 @@ static void test_odd_documents(void **state)
 {
 	static const char *const odd[] = {
 		"{}", "[]",
-		"{\"contracts\":[null,1,{}],\"problems\":[{}],\"streams\":[{},3],"
+		"{\"contracts\":[null,1,{},{\"streams\":[{},{\"points\":[{},7,{\"from\":5,\"to\":1}"
+		"],"
+		"\"latency\":[{},{\"below_ns\":-1,\"count\":-1},{\"count\":9}]}],\"events\":[{},"
+		"{\"kind\":\"adapted\"}]}],\"problems\":[{}],\"streams\":[{},3],"
 		"\"adaptations\":[{}],\"network\":[{}],\"diagnostics\":[{}],"
 		"\"reverted\":[{}],\"refused\":[1],\"features\":[{}],\"foreign\":[{}],"
 		"\"errors\":[{}],\"daemon\":{\"running\":true,\"problems\":[{}]}}"};
@@ -306,11 +339,17 @@ static void test_diag_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_goldens),	 cmocka_unit_test(test_no_control_characters),
-		cmocka_unit_test(test_width),	 cmocka_unit_test(test_odd_documents),
-		cmocka_unit_test(test_duration), cmocka_unit_test(test_age),
-		cmocka_unit_test(test_clean),	 cmocka_unit_test(test_table),
-		cmocka_unit_test(test_lines),	 cmocka_unit_test(test_diag_json),
+		cmocka_unit_test(test_goldens),
+		cmocka_unit_test(test_no_control_characters),
+		cmocka_unit_test(test_no_foreign_markup),
+		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_odd_documents),
+		cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_age),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_diag_json),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -68,6 +68,16 @@ static const struct reply eventful[] = {
 		 "2", "camera") "]}",
 	 .events = {EVENT("2", "camera"), EVENT("3", "camera"), EVENT("4", "other")}},
 	{}};
+static const struct reply reporting[] = {
+	{"Report", "list",
+	 "{\"schema\":1,\"contracts\":[{\"contract\":\"camera\"},{\"contract\":\"audio\"}]}"},
+	{"Series", NULL,
+	 "{\"schema\":1,\"contract\":\"camera\",\"state\":\"in-force\",\"streams\":[],\"events\":"
+	 "[" EVENT("1", "camera") "]}"},
+	{}};
+static const struct reply vanished[] = {{"Report", "list", STATUS("ok", BRIEF("in-force", "0"))},
+					{"Series", NULL, NULL, "NoSuchContract", "no"},
+					{}};
 static const struct reply violated[] = {
 	{"Report", "status", STATUS("degraded", BRIEF("in-force", "3"))}, {}};
 static const struct reply drifted[] = {{"Report", "status", STATUS("ok", BRIEF("in-force", "0"))},
@@ -317,6 +327,9 @@ static const struct call calls[] = {
 	{fine, "adjust camera cpu.runtime=6ms --for 0", 64, NULL, "no time at all"},
 	{fine, "events --since soon", 64, NULL, "--since: soon is no time"},
 	{fine, "events --since 0", 64, NULL, "is no time"},
+	{fine, "report --since soon", 64, NULL, "--since: soon is no time"},
+	{fine, "report --html", 64, NULL, "--html needs a value"},
+	{fine, "show camera --html x", 64, NULL, "--html belongs to `qosctl report`"},
 	{fine, "list --follow", 64, NULL, "--follow belongs to `qosctl events`"},
 	{fine, "doctor --errors --dump-host", 64, NULL, "exclude"},
 	/* 0 */
@@ -326,6 +339,10 @@ static const struct call calls[] = {
 	{fine, "list --quiet", 0, "camera\n", NULL},
 	{fine, "list --json", 0, "\"contracts\": [", NULL},
 	{fine, "show camera", 0, "stream", NULL},
+	{reporting, "report", 0, "\ncamera: in force\n\nevents: drift 1\n", NULL},
+	{reporting, "report camera --json --since 8h", 0, "\"contracts\": [", NULL},
+	{reporting, "--quiet report camera --html page.html", 0, NULL, NULL},
+	{vanished, "report", 0, "no contracts\n", NULL},
 	{eventful, "events", 0, "camera: event 1\n", NULL},
 	{eventful, "events camera --since 10m --json", 0, "\"seq\": 2", NULL},
 	{fine, "reload", 0, "reloaded: 1 in force, 1 of them unchanged", NULL},
@@ -389,9 +406,12 @@ static const struct call calls[] = {
 	/* 3, 4 */
 	{eventful, "events --follow", 3, "event 4\n", "qosd went away"},
 	{NULL, "events", 3, NULL, "qosd is not running"},
+	{NULL, "report camera", 3, NULL, "qosd is not running"},
 	{NULL, "", 3, NULL, "qosd is not running"},
 	{NULL, "adjust camera cpu.runtime=1ms", 3, NULL, "systemctl start qosd"},
 	{unknowing, "events camra", 4, NULL, "did you mean camera?"},
+	{vanished, "report camra", 4, NULL, "did you mean camera?"},
+	{reporting, "report --html no/such/page.html", 1, NULL, "no/such/page.html: No such file"},
 	{unknowing, "show camra", 4, NULL, "did you mean camera?"},
 	{NULL, "enable nothing --policies .", 4, NULL, "no contract nothing"},
 	{NULL, "disable nothing", 4, NULL, "no contract nothing"},

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the printers of `report` share; nobody else includes it. Missing keys are 0, quantiles of nothing -1. */
+#pragma once
+
+#include "out.h"
+
+/* One point of a series, or several. from, to: seconds since 1970; to is 0 in a sum of none. */
+struct qos_report_point {
+	int64_t from;
+	int64_t to;
+	int64_t jobs;
+	int64_t late;
+	int64_t requests;
+	int64_t lost;
+	int64_t windows;
+	int64_t violations;
+	int64_t granted_lo_ns;
+	int64_t granted_hi_ns;
+	int64_t used_p50_ns;
+	int64_t used_p99_ns;
+	int64_t used_max_ns;
+	int64_t latency_p50_ns;
+	int64_t latency_p99_ns;
+	int64_t latency_max_ns;
+};
+
+struct qos_report_point qos_report_point(const json_t *point);
+
+/* `more` follows `sum`: counts are added, of the rest the least or the largest stays. */
+void qos_report_add(struct qos_report_point *sum, const struct qos_report_point *more);
+struct qos_report_point qos_report_sum(const json_t *points);
+
+/* Values in a histogram. */
+int64_t qos_report_count(const json_t *buckets);
+
+/* "14:44:22" of what qos_out_moment() says. Borrowed. */
+const char *qos_report_hour(const char *moment);
+
+bool qos_report_is_adaptation(const json_t *event);
