@@ -44,6 +44,7 @@ struct qos_cli {
 	bool all_orderings;
 	bool watch;
 	bool follow;
+	bool openmetrics;
 	uint64_t watch_ns;
 	const char *socket;
 	const char *config; /* NULL: the default one, if it is there */
@@ -94,6 +95,7 @@ int qos_cmd_list(struct qos_cli *cli);
 int qos_cmd_show(struct qos_cli *cli);
 int qos_cmd_events(struct qos_cli *cli);
 int qos_cmd_report(struct qos_cli *cli);
+int qos_cmd_metrics(struct qos_cli *cli);
 int qos_cmd_check(struct qos_cli *cli);
 int qos_cmd_compile(struct qos_cli *cli);
 int qos_cmd_apply(struct qos_cli *cli);

@@ -30,6 +30,8 @@ static const struct qos_verb verbs[] = {
 	{"report", "[--since TIME] [--html FILE] [CONTRACT...]",
 	 "the last hours: misses, latency, grants, and every adaptation with its reason",
 	 qos_cmd_report, 0, ANY, true},
+	{"metrics", "[--openmetrics]", "counters and the daemon's own cost, for Prometheus",
+	 qos_cmd_metrics, 0, 0, true},
 	{"check", "[--strict] [--host FILE] [PATH...]", "judge contract files; needs no daemon",
 	 qos_cmd_check, 0, ANY, false},
 	{"compile", "[--stage STAGE] CONTRACT|FILE",

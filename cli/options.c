@@ -38,6 +38,7 @@ static const struct option options[] = {
 	{"--follow", FLAG, FIELD(follow), {"events"}},
 	{"--since", TEXT, FIELD(since), {"events", "report"}},
 	{"--html", TEXT, FIELD(html), {"report"}},
+	{"--openmetrics", FLAG, FIELD(openmetrics), {"metrics"}},
 	{"--check", FLAG, FIELD(check), {"status"}},
 	{"--strict", FLAG, FIELD(strict), {"check", "apply"}},
 	{"--host", TEXT, FIELD(host), {"check", "simulate"}},

@@ -216,6 +216,23 @@ static void read_monitor(struct reader *in, const struct setting *setting,
 		refuse(in, setting, node, "no such monitor");
 }
 
+/* node_exporter reads only files of that name. */
+static void read_textfile(struct reader *in, const struct setting *setting,
+			  const struct qos_node *node)
+{
+	const char *text = text_of(in, setting, node);
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text)
+		return;
+	if (*text != '/' || len <= 6 || strcmp(text + len - 5, ".prom") != 0)
+		refuse(in, setting, node, "not a file of this form");
+	else if (len >= QOS_CONFIG_PATH_MAX)
+		refuse(in, setting, node, "too long");
+	else
+		memcpy(in->config->textfile, text, len + 1);
+}
+
 static void read_section(struct reader *in, const struct setting *settings, size_t n,
 			 const struct qos_node *map);
 static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node);
@@ -225,6 +242,8 @@ static void read_network(struct reader *in, const struct setting *setting,
 			 const struct qos_node *node);
 static void read_interfaces(struct reader *in, const struct setting *setting,
 			    const struct qos_node *node);
+static void read_metrics(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node);
 
 #define LINK(member) offsetof(struct qos_config_link, member)
 #define AT(member)   offsetof(struct qos_config, member)
@@ -235,6 +254,7 @@ static const struct setting root_settings[] = {
 	{"managers", read_managers, .hint = "a map such as `{cpu: auto, network: auto}`"},
 	{"network", read_network, .hint = "a map of share, blocking, interfaces"},
 	{"monitor", read_monitor, .hint = "bpf or none"},
+	{"metrics", read_metrics, .hint = "a map such as `{textfile: /DIR/qosd.prom}`"},
 	{"lease", read_duration, AT(lease_ns), 1 * S, 3600 * S, "a duration from 1s to 1h"},
 	{"slow-loop", read_duration, AT(slow_loop_ns), 500 * MS, 60 * S,
 	 "a duration from 500ms to 60s"},
@@ -258,6 +278,10 @@ static const struct setting network_settings[] = {
 	{"blocking", read_duration, AT(link_blocking_ns), 0, 100 * MS, "a duration up to 100ms"},
 	{"interfaces", read_interfaces,
 	 .hint = "a map of names, such as `{wlan0: {capacity: 20mbit}}`"},
+};
+
+static const struct setting metrics_settings[] = {
+	{"textfile", read_textfile, .hint = "an absolute path that ends with .prom"},
 };
 
 static const struct setting link_settings[] = {
@@ -290,6 +314,15 @@ static void read_network(struct reader *in, const struct setting *setting,
 		refuse(in, setting, node, "a map is expected here");
 	else
 		read_section(in, network_settings, QOS_ARRAY_SIZE(network_settings), node);
+}
+
+static void read_metrics(struct reader *in, const struct setting *setting,
+			 const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_MAP)
+		refuse(in, setting, node, "a map is expected here");
+	else
+		read_section(in, metrics_settings, QOS_ARRAY_SIZE(metrics_settings), node);
 }
 
 static void read_link(struct reader *in, const struct setting *setting, const struct qos_node *node)

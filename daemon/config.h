@@ -14,6 +14,7 @@ enum qos_manager { QOS_MANAGER_AUTO, QOS_MANAGER_NATIVE, QOS_MANAGER_MODULE };
 extern const char *const qos_manager_names[];
 
 #define QOS_CONFIG_LINKS_MAX 32
+#define QOS_CONFIG_PATH_MAX  256
 
 /* network.interfaces.NAME */
 struct qos_config_link {
@@ -37,8 +38,9 @@ struct qos_config {
 		link_blocking_ns; /* network.blocking: how long a driver may hold a packet; 100us */
 	struct qos_config_link links[QOS_CONFIG_LINKS_MAX];
 	size_t n_links;
-	uint64_t lease_ns;     /* lease: 30s, the module's */
-	uint64_t slow_loop_ns; /* slow-loop: 500ms..60s, default 1s */
+	uint64_t lease_ns;		    /* lease: 30s, the module's */
+	uint64_t slow_loop_ns;		    /* slow-loop: 500ms..60s, default 1s */
+	char textfile[QOS_CONFIG_PATH_MAX]; /* metrics.textfile; "": none */
 };
 
 /* All defaults. */

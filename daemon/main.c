@@ -21,6 +21,7 @@
 #include "bus.h"
 #include "extend.h"
 #include "kern/sched.h"
+#include "metrics_socket.h"
 #include "module.h"
 #include "network.h"
 #include "state/store.h"
@@ -39,6 +40,7 @@ struct daemon {
 	bool check_config;
 	struct qos_supervisor *supervisor;
 	struct qos_bus *bus;
+	struct qos_metrics_socket *metrics;
 	sd_event *event;
 };
 
@@ -259,6 +261,22 @@ static int listen_bus(struct daemon *daemon)
 	return qos_bus_new(daemon->event, path, daemon->supervisor, &daemon->bus);
 }
 
+/* Without it all else works. */
+static void listen_metrics(struct daemon *daemon)
+{
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/metrics", daemon->options.run_dir) < 0) {
+		path = NULL;
+		return;
+	}
+	r = qos_metrics_socket_new(daemon->event, path, daemon->supervisor, &daemon->metrics);
+	if (r < 0)
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL, "no metrics on %s: %s", path,
+			strerror(-r));
+}
+
 /* What this machine lacks: `status` shows it, and the journal should too. */
 static void tell_lacks(const struct qos_diag *diag)
 {
@@ -289,6 +307,7 @@ static int start(struct daemon *daemon)
 		r = sd_event_set_watchdog(daemon->event, 1);
 	if (r < 0)
 		return r;
+	listen_metrics(daemon);
 	qos_log(LOG_INFO, NULL, NULL, NULL,
 		"qosd " QOS_VERSION ": %zu contracts in force, %zu refused, %zu invalid",
 		summary.n_changed, summary.n_refused, summary.n_invalid);
@@ -320,6 +339,7 @@ static int run(struct daemon *daemon)
 	if (r < 0)
 		qos_log(LOG_ERR, NULL, NULL, NULL, "cannot go on: %s", strerror(-r));
 	qos_bus_free(daemon->bus);
+	qos_metrics_socket_free(daemon->metrics);
 	qos_supervisor_free(daemon->supervisor);
 	sd_event_unref(daemon->event);
 	return r < 0;

@@ -15,6 +15,7 @@
 #include "claims.h"
 #include "contract/print.h"
 #include "extend.h"
+#include "metrics_collect.h"
 #include "module.h"
 #include "network.h"
 #include "report_stream.h"
@@ -219,6 +220,17 @@ static const char *state_word(const struct qos_supervisor *supervisor, json_t *p
 	return json_array_size(problems) || fresh ? "degraded" : "ok";
 }
 
+const char *qos_report_overall(struct qos_supervisor *supervisor)
+{
+	json_t *problems = report_problems(supervisor);
+	const char *word;
+
+	add_drift(supervisor, problems);
+	word = state_word(supervisor, problems);
+	json_decref(problems);
+	return word;
+}
+
 static json_t *report_capacity(const struct qos_supervisor *supervisor)
 {
 	_cleanup_free_ struct qos_capacity *capacity = calloc(1, sizeof(*capacity));
@@ -357,6 +369,16 @@ int qos_supervisor_events_json(struct qos_supervisor *supervisor, const char *co
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* Not JSON, but one answer for all that is asked over the bus. */
+static json_t *report_metrics(struct qos_supervisor *supervisor, bool open)
+{
+	const struct qos_buf *text;
+
+	if (qos_metrics_text(supervisor, open ? QOS_METRICS_OPEN : QOS_METRICS_TEXT, &text) < 0)
+		return NULL;
+	return json_pack("{si ss}", "schema", 1, "text", text->text);
+}
+
 int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
 			  json_t **ret)
 {
@@ -372,6 +394,8 @@ int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, c
 		if (!live)
 			return QOS_SUPERVISOR_E_NO_CONTRACT;
 		report = report_show(supervisor, live);
+	} else if (!strcmp(what, "metrics")) {
+		report = report_metrics(supervisor, !strcmp(name, "open"));
 	} else {
 		return -EINVAL;
 	}

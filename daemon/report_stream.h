@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One stream of `show`. */
+/* What others than the documents themselves take of report*.c. */
 #pragma once
 
 #include "supervisor.h"
 
-/* A new reference, or NULL without memory. */
+/* The state that `status` shows: a static word. */
+const char *qos_report_overall(struct qos_supervisor *supervisor);
+
+/* One stream of `show`. A new reference, or NULL without memory. */
 json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_live_stream *stream);

@@ -15,6 +15,7 @@
 #include "claims.h"
 #include "extend.h"
 #include "kern/probe.h"
+#include "metrics_collect.h"
 #include "module.h"
 #include "network.h"
 #include "service/enforcer.h"
@@ -179,6 +180,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 {
 	if (!supervisor)
 		return;
+	qos_metrics_close(supervisor);
 	qos_extend_close(supervisor);
 	qos_network_close(supervisor);
 	qos_threads_release_all(supervisor);

@@ -12,6 +12,7 @@
  *     extend*.c  rules -> programs in the kernel, or processes, and what they set
  *     network*.c links: network streams -> queues, classes, flows
  *     report*.c  all of it as JSON
+ *     metrics*.c figures as text, for Prometheus
  *     tell.c     what happened: journal, history, bus
  *
  * What is decided depends on no clock: time that matters is a parameter. Clocks are read only to
@@ -33,6 +34,7 @@
 #include "state/originals.h"
 #include "state/overrides.h"
 #include "util/table.h"
+#include "util/text.h"
 
 struct qos_options {
 	const char *config_path;
@@ -93,6 +95,8 @@ struct qos_supervisor {
 	uint64_t violated_turn; /* `turns` at the last violation */
 	uint64_t started_us;	/* CLOCK_REALTIME */
 	uint64_t turns;
+	uint64_t turn_ns; /* that they took, in all and the longest */
+	uint64_t turn_longest_ns;
 	bool panicked;
 	bool claims_due; /* claims.c */
 	/* threads.c */
@@ -106,6 +110,11 @@ struct qos_supervisor {
 	const struct qos_adapt_request *request; /* being carried out, else NULL */
 	struct qos_history history;
 	struct qos_series_set series;
+	/* metrics_collect.c */
+	struct qos_buf metrics[2]; /* by form, as last asked for */
+	uint64_t metrics_ns[2];	   /* CLOCK_BOOTTIME, like the next */
+	uint64_t metrics_file_ns;
+	bool metrics_file_failed; /* told */
 	qos_notify_fn notify;
 	void *notify_data;
 };
@@ -216,7 +225,7 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 			    const struct qos_adapt_request *request, uint64_t old_ns,
 			    uint64_t new_ns);
 
-/* "status", "list", "show" (of contract `name`) as in qosctl(1). 0 and a new reference, -ENOMEM,
+/* "status", "list", "show" (of contract `name`), "metrics" (`name`: "open", or "") as in qosctl(1). 0 and a new reference, -ENOMEM,
  * -EINVAL (no such report), QOS_SUPERVISOR_E_NO_CONTRACT. */
 int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
 			  json_t **ret);

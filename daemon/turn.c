@@ -8,14 +8,17 @@
 #include "supervisor.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "adapt/hist.h"
 #include "extend.h"
 #include "kern/probe.h"
+#include "metrics_collect.h"
 #include "module.h"
 #include "network.h"
 #include "stats.h"
 #include "tell.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static bool is_adaptive(const struct qos_supervisor *supervisor,
@@ -226,7 +229,7 @@ static void follow_supply(struct qos_supervisor *supervisor)
 	qos_supervisor_reload(supervisor, &summary);
 }
 
-void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns)
+static void turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns)
 {
 	supervisor->turns++;
 	qos_supervisor_expire_overrides(supervisor, now_boot_ns);
@@ -249,4 +252,16 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 				    (uint32_t)(now_boot_ns / 1000000000));
 		}
 	}
+}
+
+void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns)
+{
+	uint64_t began_ns = qos_clock_ns(CLOCK_MONOTONIC), took_ns;
+
+	turn(supervisor, now_boot_ns);
+	qos_metrics_file(supervisor);
+	took_ns = qos_clock_ns(CLOCK_MONOTONIC) - began_ns;
+	supervisor->turn_ns += took_ns;
+	if (took_ns > supervisor->turn_longest_ns)
+		supervisor->turn_longest_ns = took_ns;
 }

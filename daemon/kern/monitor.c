@@ -13,6 +13,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "kern/probe.h"
 #include "kern/proc.h"
 #include "monitor_task.skel.h"
+#include "util/file.h"
 
 #define PERIOD_MIN_NS	  1000ULL
 #define PERIOD_MAX_NS	  (1ULL << 60)
@@ -377,6 +379,27 @@ void qos_monitor_chain_parts(const struct qos_monitor *monitor, struct qos_chain
 void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret)
 {
 	*ret = monitor->skeleton->bss->counters;
+}
+
+uint64_t qos_monitor_memory(const struct qos_monitor *monitor)
+{
+	uint64_t bytes = 0;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, monitor->skeleton->obj)
+	{
+		_cleanup_free_ char *text = NULL;
+		const char *line;
+		char path[48];
+		size_t len;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
+		if (qos_file_read(AT_FDCWD, path, 4096, &text, &len) < 0)
+			continue;
+		line = strstr(text, "memlock:");
+		bytes += line ? strtoull(line + strlen("memlock:"), NULL, 10) : 0;
+	}
+	return bytes;
 }
 
 void qos_monitor_cost(struct qos_monitor *monitor, uint64_t *ret_runs, uint64_t *ret_ns)

@@ -73,6 +73,9 @@ int qos_monitor_dispatch(struct qos_monitor *monitor,
 			 void (*handle)(void *data, const struct qos_event *event), void *data,
 			 uint64_t *lost);
 
+/* Bytes that its maps take, by the kernel's word. */
+uint64_t qos_monitor_memory(const struct qos_monitor *monitor);
+
 void qos_monitor_counters(const struct qos_monitor *monitor, struct qos_monitor_counters *ret);
 
 /* Takes the hooks out of the scheduler if no thread is attached: contracts without a thread cost the

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ static int sync_directory(const char *dir)
 	return 0;
 }
 
-static int fill(int fd, const char *bytes, size_t len, mode_t mode)
+static int fill(int fd, const char *bytes, size_t len, mode_t mode, bool sync)
 {
 	int r;
 
@@ -128,12 +129,12 @@ static int fill(int fd, const char *bytes, size_t len, mode_t mode)
 		return r;
 	if (fchmod(fd, mode) < 0)
 		return -errno;
-	if (fsync(fd) < 0)
+	if (sync && fsync(fd) < 0)
 		return -errno;
 	return 0;
 }
 
-int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_t mode)
+static int replace(const char *path, const char *bytes, size_t len, mode_t mode, bool sync)
 {
 	_cleanup_free_ char *dir = directory_of(path), *temporary = NULL;
 	_cleanup_close_ int fd = -1;
@@ -149,14 +150,24 @@ int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = fill(fd, bytes, len, mode);
+	r = fill(fd, bytes, len, mode, sync);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r < 0) {
 		unlink(temporary);
 		return r;
 	}
-	return sync_directory(dir);
+	return sync ? sync_directory(dir) : 0;
+}
+
+int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_t mode)
+{
+	return replace(path, bytes, len, mode, true);
+}
+
+int qos_file_replace(const char *path, const char *bytes, size_t len, mode_t mode)
+{
+	return replace(path, bytes, len, mode, false);
 }
 
 static int make_directory(const char *path, mode_t mode)

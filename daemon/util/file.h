@@ -14,5 +14,8 @@ int qos_file_read(int dirfd, const char *path, size_t max, char **ret, size_t *r
 /* Replaces `path` atomically: written to a temporary file beside it, fsynced, renamed. */
 int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_t mode);
 
+/* The same without the sync, for what is worth nothing once the machine went down. */
+int qos_file_replace(const char *path, const char *bytes, size_t len, mode_t mode);
+
 /* Creates a directory and its parents with `mode`; one that exists is fine. */
 int qos_file_mkdirs(const char *path, mode_t mode);

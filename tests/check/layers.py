@@ -11,7 +11,7 @@ RANKS = {
 # documents of contract/, which knows nothing of it.
 KMOD = {"kmod/dwcs.h": 1, "kmod/dwcs_bundle.h": 1, "kmod/dwcs_link.h": 1, "kmod/dwcs_check.h": 1,
         "kmod/uapi/qos_dwcs.h": 1, "kmod/uapi/qos_sch_dwcs.h": 1}  # shared with the module; the rest is the kernel's
-TOP = {"config": 2.5, "bus": 8, "bus_methods": 8, "bus_parts": 8, "main": 8}
+TOP = {"config": 2.5, "metrics": 3.5, "metrics_socket": 8, "bus": 8, "bus_methods": 8, "bus_parts": 8, "main": 8}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 GENERATED = (".skel.h", "vmlinux.h")
 

@@ -56,7 +56,7 @@ def objects(build):
     """(path, stem) of the pure objects of libqos."""
     for path in sorted(glob.glob(os.path.join(build, "daemon/libqos.a.p/*.o"))):
         stem = os.path.basename(path).split(".c.o")[0]
-        if stem not in EXEMPT and (stem == "config" or stem.split("_")[0] in IMPURE_DIRS):
+        if stem not in EXEMPT and (stem in ("config", "metrics") or stem.split("_")[0] in IMPURE_DIRS):
             yield path, stem
 
 

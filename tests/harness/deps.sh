@@ -19,9 +19,21 @@ packages_of() {
   bench) echo "$build $demo linux-perf libbpf-tools strace ffmpeg iperf3 iputils-ping ethtool" ;;
   package) echo "$build debhelper dpkg-dev lintian" ;;
   vm | kmod) echo "$lab" ;;
-  test) echo "$build $demo $lint $fuzz $lab jq iproute2 ethtool" ;;
+  test) echo "$build $demo $lint $fuzz $lab jq iproute2 ethtool curl python3-prometheus-client" ;;
   *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench vm kmod package" ;;
   esac
+}
+
+# Its package starts a service where it is installed, so the program is kept alone.
+promtool_fill() { # DIR
+  apt_download "$1/debs" prometheus && dpkg-deb --fsys-tarfile "$1"/debs/*.deb | tar -x -C "$1" --strip-components=3 ./usr/bin/promtool &&
+    rm -r "${1:?}/debs"
+}
+
+promtool_path() {
+  local dir
+  command -v promtool && return
+  dir=$(cached "promtool_$(hash_of "$(declare -f promtool_fill)")" promtool_fill) && echo "$dir/promtool"
 }
 
 is_installed() {

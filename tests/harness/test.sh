@@ -197,6 +197,8 @@ test_all() {
   as_user rm -rf "$test_logs"
   as_user mkdir -p "$test_logs" || die "cannot make $test_logs"
   export QOS_BUILD="$PWD/build"
+  QOS_PROMTOOL=$(promtool_path) || say "promtool is not to be had: nobody judges the metrics"
+  export QOS_PROMTOOL
   trap stop_suites INT TERM
   say "suites that run side by side (logs in $test_logs)"
   set -m

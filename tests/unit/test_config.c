@@ -109,6 +109,22 @@ static void test_network(void **state)
 	assert_null(qos_config_link(&config, "eth2"));
 }
 
+static void test_textfile(void **state)
+{
+	struct qos_config config;
+	char text[QOS_CONFIG_PATH_MAX + 64];
+
+	qos_config_default(&config);
+	assert_string_equal(config.textfile, "");
+	assert_int_equal(parse("metrics: {textfile: /a.prom}", NULL, &config), 0);
+	assert_string_equal(config.textfile, "/a.prom");
+	for (int len = QOS_CONFIG_PATH_MAX - 1; len <= QOS_CONFIG_PATH_MAX; len++) {
+		snprintf(text, sizeof(text), "metrics: {textfile: /%0*d.prom}", len - 6, 0);
+		assert_int_equal(parse(text, NULL, &config),
+				 len < QOS_CONFIG_PATH_MAX ? 0 : -EINVAL);
+	}
+}
+
 static void test_bounds(void **state)
 {
 	static const struct {
@@ -187,6 +203,17 @@ static void test_refusals(void **state)
 		 "  hint: a duration up to 10ms\n"
 		 "q.yaml:5:13: error: blocking: out of bounds\n"
 		 "  hint: a duration up to 10ms\n"},
+		{"metrics:\n  textfile: qosd.prom\n",
+		 "q.yaml:2:13: error: textfile: not a file of this form\n"
+		 "  hint: an absolute path that ends with .prom\n"},
+		{"metrics: {textfile: /.prom}\n",
+		 "q.yaml:1:21: error: textfile: not a file of this form\n"
+		 "  hint: an absolute path that ends with .prom\n"},
+		{"metrics: {textfile: /x/y.txt}\n",
+		 "q.yaml:1:21: error: textfile: not a file of this form\n"
+		 "  hint: an absolute path that ends with .prom\n"},
+		{"metrics: yes\n", "q.yaml:1:10: error: metrics: a map is expected here\n"
+				   "  hint: a map such as `{textfile: /DIR/qosd.prom}`\n"},
 		{"managers: auto\n", "q.yaml:1:11: error: managers: a map is expected here\n"
 				     "  hint: a map such as `{cpu: auto, network: auto}`\n"},
 		{"network:\n  interfaces: {eth0: 1gbit}\n",
@@ -234,8 +261,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),	 cmocka_unit_test(test_all_keys),
-		cmocka_unit_test(test_managers), cmocka_unit_test(test_network),
-		cmocka_unit_test(test_bounds),	 cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_textfile), cmocka_unit_test(test_managers),
+		cmocka_unit_test(test_network),	 cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,20 @@ static void test_write_mode(void **state)
 	assert_int_equal(st.st_mode & 07777, 0644);
 }
 
+static void test_replace(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *bytes = NULL;
+	size_t len;
+
+	assert_int_equal(qos_file_replace(in(place, "file"), "old", 3, 0600), 0);
+	assert_int_equal(qos_file_replace(in(place, "file"), "new", 3, 0644), 0);
+	assert_int_equal(qos_file_read(AT_FDCWD, in(place, "file"), 10, &bytes, &len), 0);
+	assert_string_equal(bytes, "new");
+	assert_int_equal(qos_file_replace(in(place, "none/file"), "x", 1, 0600), -ENOENT);
+	assert_int_equal(count_entries(place->dir), 1);
+}
+
 /* A link is replaced, what it points to stays. */
 static void test_write_link(void **state)
 {
@@ -189,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_mode, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_errors, setup, teardown),
