@@ -8,19 +8,22 @@
 
 #include <syslog.h>
 
-/* Message ids, 128 bit hex as sd-journal wants them. Documented in qosd.8. */
-#define QOS_MSG_ADMITTED  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b601"
-#define QOS_MSG_REFUSED	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b602"
-#define QOS_MSG_REMOVED	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b603"
-#define QOS_MSG_INVALID	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b604"
-#define QOS_MSG_ADAPTED	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b605"
-#define QOS_MSG_VIOLATION "5c2f0e9d7b1a4c5e9f34a1d0c7e8b606"
-#define QOS_MSG_DRIFT	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b607"
-#define QOS_MSG_OVERRUN	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b608"
-#define QOS_MSG_KERNEL	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b609"
-#define QOS_MSG_UNPROVEN  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60a"
-#define QOS_MSG_LEASE	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60b"
-#define QOS_MSG_MANAGER	  "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60c"
+/* Message ids, 128 bit hex as sd-journal wants them. Documented in qosd.8; explained in
+ * packaging/systemd/qosd.catalog. */
+#define QOS_MSG_ADMITTED    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b601"
+#define QOS_MSG_REFUSED	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b602"
+#define QOS_MSG_REMOVED	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b603"
+#define QOS_MSG_INVALID	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b604"
+#define QOS_MSG_ADAPTED	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b605"
+#define QOS_MSG_VIOLATION   "5c2f0e9d7b1a4c5e9f34a1d0c7e8b606"
+#define QOS_MSG_DRIFT	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b607"
+#define QOS_MSG_OVERRUN	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b608"
+#define QOS_MSG_KERNEL	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b609"
+#define QOS_MSG_UNPROVEN    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60a"
+#define QOS_MSG_LEASE	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60b"
+#define QOS_MSG_MANAGER	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60c"
+#define QOS_MSG_SIGNAL	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60d"
+#define QOS_MSG_QUARANTINED "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60e"
 
 /* Chooses journal or stderr once, at start. `level`: highest syslog level that is written. */
 void qos_log_open(int level);

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 
+import catalogue
 import layers
 import pure
 import style
@@ -29,7 +30,8 @@ def caught_object(text):
 
 def self_tests():
     """(name, passed): a clean tree passes each check, a broken one does not."""
-    cases = {layers.check: (layers.GOOD, layers.BAD), **style.CASES}
+    cases = {layers.check: (layers.GOOD, layers.BAD), catalogue.catalogue: (catalogue.GOOD, catalogue.BAD),
+             **style.CASES}
     for check, (good, bad) in cases.items():
         name = "layers" if check is layers.check else check.__name__
         yield name + " passes a clean tree", not caught(check, good)
@@ -43,7 +45,7 @@ def self_tests():
 def tree_checks(tree, build):
     """(name, passed) for each check of the real tree; its findings are printed."""
     named = {"layers": layers.check, "pure": pure.check, "licence": style.licence,
-             "words": style.words, "sizes": style.sizes, "mirrors": style.mirrors}
+             "words": style.words, "sizes": style.sizes, "mirrors": style.mirrors, "catalogue": catalogue.catalogue}
     for name, check in named.items():
         problems = list(check(tree, build))
         for problem in problems:

@@ -56,6 +56,18 @@ run_py_compile() {
   return "$status"
 }
 
+# What journald makes of it, in a place of its own: an entry that it cannot read is an error, or missing.
+run_catalogue() {
+  local root status=0 file=packaging/systemd/qosd.catalog
+  command -v journalctl >/dev/null || return 77
+  root=$(mktemp -d) || return 1
+  mkdir -p "$root/usr/lib/systemd/catalog" "$root/var/lib/systemd/catalog" &&
+    cp "$file" "$root/usr/lib/systemd/catalog" && journalctl --root="$root" --update-catalog &&
+    [ "$(journalctl --root="$root" --list-catalog | grep -c ' qosd: ')" -eq "$(grep -c '^-- ' "$file")" ] || status=1
+  rm -r "$root"
+  return "$status"
+}
+
 run_shellcheck() {
   local files
   mapfile -t files < <({ tree_files '*.sh' && tree_files | while IFS= read -r file; do
@@ -70,6 +82,7 @@ lint() {
   linter clang-tidy run_clang_tidy
   linter shellcheck run_shellcheck
   linter mandoc over 'man/*.[1-8]' mandoc -Tlint -Wwarning
+  linter catalogue run_catalogue
   linter yamllint over 'policies/*.yaml packaging/*.yaml .clang-format .clang-tidy' yamllint --strict
   linter python run_py_compile
   linter checkpatch kmod_checkpatch

@@ -44,6 +44,31 @@ static const struct qos_history_event *latest(void)
 	return history->events[history->n - 1];
 }
 
+/* A kind without a row would be an emergency, told to everybody at a terminal. */
+static void test_levels(void **state)
+{
+	_cleanup_fclose_ FILE *file = tmpfile();
+	int stderr_fd = dup(STDERR_FILENO);
+	char line[256];
+	size_t n = 0;
+
+	assert_non_null(file);
+	fflush(stderr);
+	dup2(fileno(file), STDERR_FILENO);
+	for (int kind = 0; kind < QOS_HISTORY_KINDS; kind++)
+		qos_tell(test.supervisor, (enum qos_history_kind)kind, "x", NULL, NULL, "words");
+	fflush(stderr);
+	dup2(stderr_fd, STDERR_FILENO);
+	close(stderr_fd);
+	rewind(file);
+	while (fgets(line, sizeof(line), file)) {
+		assert_string_equal(line + 3, "x: words\n");
+		assert_in_range(line[1], '4', '6');
+		n++;
+	}
+	assert_int_equal(n, QOS_HISTORY_KINDS);
+}
+
 static void test_a_contracts_life(void **state)
 {
 	json_t *json = NULL;
@@ -102,6 +127,7 @@ static void test_evidence_is_copied(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_contracts_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_evidence_is_copied, setup, teardown),
 	};
