@@ -95,6 +95,7 @@ int qos_cmd_list(struct qos_cli *cli);
 int qos_cmd_show(struct qos_cli *cli);
 int qos_cmd_events(struct qos_cli *cli);
 int qos_cmd_report(struct qos_cli *cli);
+int qos_cmd_top(struct qos_cli *cli);
 int qos_cmd_metrics(struct qos_cli *cli);
 int qos_cmd_check(struct qos_cli *cli);
 int qos_cmd_compile(struct qos_cli *cli);

@@ -30,6 +30,8 @@ static const struct qos_verb verbs[] = {
 	{"report", "[--since TIME] [--html FILE] [CONTRACT...]",
 	 "the last hours: misses, latency, grants, and every adaptation with its reason",
 	 qos_cmd_report, 0, ANY, true},
+	{"top", "[--watch=SECONDS]", "all streams, live: late jobs, violations, latency",
+	 qos_cmd_top, 0, 0, false},
 	{"metrics", "[--openmetrics]", "counters and the daemon's own cost, for Prometheus",
 	 qos_cmd_metrics, 0, 0, true},
 	{"check", "[--strict] [--host FILE] [PATH...]", "judge contract files; needs no daemon",
@@ -63,7 +65,7 @@ static const char option_help[] =
 	"  --json              the result as JSON; qosctl(1) documents it\n"
 	"  --quiet             errors only; list: names only\n"
 	"  --no-pager          do not start $PAGER\n"
-	"  --watch[=SECONDS]   status, list, show: again and again until ^C\n"
+	"  --watch[=SECONDS]   status, list, show, top: again and again until ^C\n"
 	"  --socket PATH       of the daemon, default " QOS_DEFAULT_SOCKET "\n"
 	"  --contracts DIR     instead of the search path; may be repeated, the last wins\n"
 	"  --config FILE       settings, default " QOS_DEFAULT_CONFIG "\n"

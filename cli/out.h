@@ -55,6 +55,10 @@ const char *qos_out_age(char *buf, size_t size, int64_t seconds);
 /* "12.3" of a JSON number. */
 const char *qos_out_tenths(char *buf, size_t size, const json_t *number);
 
+/* The words for a state of the daemon ("ok"), or of a contract ("in-force"), and their paint. Static. */
+const char *qos_out_overall(const char *state, enum qos_paint *paint);
+const char *qos_out_state(const char *state, enum qos_paint *paint);
+
 /* The document itself. `line`: on one line, for streams of documents. */
 void qos_out_json(const struct qos_out *out, const json_t *document, bool line);
 

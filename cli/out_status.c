@@ -39,6 +39,22 @@ static const struct word *find_word(const struct word *words, const char *word)
 	return words;
 }
 
+const char *qos_out_overall(const char *state, enum qos_paint *paint)
+{
+	const struct word *word = find_word(overall, state);
+
+	*paint = word->paint;
+	return word->text;
+}
+
+const char *qos_out_state(const char *state, enum qos_paint *paint)
+{
+	const struct word *word = find_word(states, state);
+
+	*paint = word->paint;
+	return word->text;
+}
+
 static void print_verdict(const struct qos_out *out, const json_t *status)
 {
 	const struct word *state = find_word(overall, qos_json_text(status, "state", ""));

@@ -52,8 +52,9 @@ struct qos_net_counts {
 bool qos_network_counts(const struct qos_supervisor *supervisor, const char *contract,
 			const char *stream, struct qos_net_counts *ret);
 
-/* For `show`: the network streams of a contract. */
-json_t *qos_network_json(const struct qos_supervisor *supervisor, const struct qos_live *live);
+/* The network streams of a contract: for `show`, or without their sockets for `top`. */
+json_t *qos_network_json(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 bool with_sockets);
 /* For `status`: who serves links, and problems. */
 json_t *qos_network_status(const struct qos_supervisor *supervisor);
 void qos_network_problems(const struct qos_supervisor *supervisor,

@@ -119,7 +119,7 @@ static const char *state_of(const struct qos_supervisor *supervisor, const struc
 }
 
 static json_t *stream_json(const struct qos_supervisor *supervisor, const struct qos_live *live,
-			   size_t i, const struct qos_net_grant *grant)
+			   size_t i, const struct qos_net_grant *grant, bool with_sockets)
 {
 	const struct qos_net_stream *wish = &live->contract->net[i];
 	const struct qos_network *network = supervisor->network;
@@ -143,11 +143,14 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 					    : json_null());
 	json_object_set_new(json, "stats",
 			    counts_json(supervisor, live->contract->name, wish->name));
-	json_object_set_new(json, "sockets", sockets_json(network, live->contract->name, wish));
+	if (with_sockets)
+		json_object_set_new(json, "sockets",
+				    sockets_json(network, live->contract->name, wish));
 	return json;
 }
 
-json_t *qos_network_json(const struct qos_supervisor *supervisor, const struct qos_live *live)
+json_t *qos_network_json(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			 bool with_sockets)
 {
 	const struct qos_grant *grant = NULL;
 	json_t *list = json_array();
@@ -155,9 +158,10 @@ json_t *qos_network_json(const struct qos_supervisor *supervisor, const struct q
 	if (live->state == QOS_LIVE_IN_FORCE)
 		grant = qos_ledger_grant(supervisor->ledger, live->contract->name);
 	for (size_t i = 0; i < live->contract->n_net; i++)
-		json_array_append_new(
-			list, stream_json(supervisor, live, i,
-					  grant && i < grant->n_net ? &grant->net[i] : NULL));
+		json_array_append_new(list,
+				      stream_json(supervisor, live, i,
+						  grant && i < grant->n_net ? &grant->net[i] : NULL,
+						  with_sockets));
 	return list;
 }
 

@@ -350,7 +350,7 @@ static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *l
 	json_object_set_new(show, "description", text_or_null(contract->description));
 	json_object_set_new(show, "accept", json_string(qos_guarantee_names[contract->accept]));
 	json_object_set_new(show, "yaml", text_or_null(yaml.text));
-	json_object_set_new(show, "network", qos_network_json(supervisor, live));
+	json_object_set_new(show, "network", qos_network_json(supervisor, live, true));
 	json_object_set_new(show, "adaptations", report_adaptations(live));
 	qos_buf_reset(&yaml);
 	return show;
@@ -367,6 +367,33 @@ int qos_supervisor_events_json(struct qos_supervisor *supervisor, const char *co
 	*ret = qos_history_json(&supervisor->history, contract,
 				since_ns && since_ns < now_ns ? now_ns - since_ns : 0);
 	return *ret ? 0 : -ENOMEM;
+}
+
+/* --- top --- */
+
+static json_t *report_top_of(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	json_t *streams = json_array();
+
+	for (size_t i = 0; i < live->n_streams; i++)
+		json_array_append_new(streams,
+				      qos_report_stream_brief(supervisor, &live->streams[i]));
+	return json_pack("{ss ss so so}", "contract",
+			 live->contract ? live->contract->name : live->file, "state",
+			 qos_live_state_names[live->state], "streams", streams, "network",
+			 live->contract ? qos_network_json(supervisor, live, false) : json_array());
+}
+
+static json_t *report_top(struct qos_supervisor *supervisor)
+{
+	json_t *contracts = json_array();
+
+	for (size_t i = 0; i < supervisor->n_lives; i++)
+		json_array_append_new(contracts, report_top_of(supervisor, supervisor->lives[i]));
+	return json_pack("{si ss ss sI sf so}", "schema", 1, "version", QOS_VERSION, "state",
+			 qos_report_overall(supervisor), "uptime_s",
+			 (json_int_t)uptime_s(supervisor), "at_s",
+			 (double)qos_clock_ns(CLOCK_BOOTTIME) / 1e9, "contracts", contracts);
 }
 
 /* Not JSON, but one answer for all that is asked over the bus. */
@@ -394,6 +421,8 @@ int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, c
 		if (!live)
 			return QOS_SUPERVISOR_E_NO_CONTRACT;
 		report = report_show(supervisor, live);
+	} else if (!strcmp(what, "top")) {
+		report = report_top(supervisor);
 	} else if (!strcmp(what, "metrics")) {
 		report = report_metrics(supervisor, !strcmp(name, "open"));
 	} else {

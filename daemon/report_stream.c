@@ -134,6 +134,18 @@ static json_t *report_runtime(const struct qos_cpu_stream *wish,
 			 "range_ns", range);
 }
 
+json_t *qos_report_stream_brief(struct qos_supervisor *supervisor,
+				const struct qos_live_stream *stream)
+{
+	const struct qos_cpu_stream *wish = qos_live_wish(stream);
+	enum qos_guarantee guarantee = qos_claims_guarantee(supervisor, stream, &stream->applied);
+
+	return json_pack("{ss ss so so}", "stream", wish->name, "guarantee",
+			 qos_guarantee_names[guarantee], "runtime",
+			 report_runtime(wish, &stream->applied), "stats",
+			 report_stats(supervisor, stream));
+}
+
 json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_live_stream *stream)
 {
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);

@@ -9,3 +9,6 @@ const char *qos_report_overall(struct qos_supervisor *supervisor);
 
 /* One stream of `show`. A new reference, or NULL without memory. */
 json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_live_stream *stream);
+/* One of `top`: without what costs more than reading counters. */
+json_t *qos_report_stream_brief(struct qos_supervisor *supervisor,
+				const struct qos_live_stream *stream);

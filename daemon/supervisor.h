@@ -225,7 +225,8 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 			    const struct qos_adapt_request *request, uint64_t old_ns,
 			    uint64_t new_ns);
 
-/* "status", "list", "show" (of contract `name`), "metrics" (`name`: "open", or "") as in qosctl(1). 0 and a new reference, -ENOMEM,
+/* "status", "list", "show" (of contract `name`), "top", "metrics" (`name`: "open", or "") as in
+ * qosctl(1). 0 and a new reference, -ENOMEM,
  * -EINVAL (no such report), QOS_SUPERVISOR_E_NO_CONTRACT. */
 int qos_supervisor_report(struct qos_supervisor *supervisor, const char *what, const char *name,
 			  json_t **ret);

@@ -60,7 +60,7 @@ _qosctl_options() {
 	'' | status) echo "$common --check --watch" ;;
 	events) echo "$common --follow --since" ;;
 	report) echo "$common --since --html" ;;
-	list | show) echo "$common --watch" ;;
+	list | show | top) echo "$common --watch" ;;
 	metrics) echo "$common --openmetrics" ;;
 	check) echo "$common --strict --host --pin-dir" ;;
 	compile) echo "$common --stage" ;;
@@ -76,7 +76,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events report metrics check compile simulate apply enable disable reload adjust revert readmit doctor panic help'
+	local verbs='status list show events report top metrics check compile simulate apply enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 

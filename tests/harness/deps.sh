@@ -4,7 +4,7 @@
 
 packages_of() {
   local build="git gcc libc6-dev meson ninja-build pkg-config clang bpftool libbpf-dev libnl-3-dev
-    libnl-genl-3-dev libyaml-dev libsystemd-dev libjansson-dev libcmocka-dev libseccomp-dev"
+    libnl-genl-3-dev libyaml-dev libsystemd-dev libjansson-dev libncurses-dev libcmocka-dev libseccomp-dev"
   local demo="rt-app rt-tests stress-ng procps python3"
   local lint="clang-format clang-tidy cppcheck shellcheck mandoc yamllint python3 binutils
     sparse make perl xz-utils"
