@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Metrics on the socket, by qosctl and as a file: judged by promtool, against clients that do not behave."""
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -148,6 +150,26 @@ class Metrics(unittest.TestCase):
             _, text = scrape(qosd)
             self.assertEqual(text.count('state="invalid"} 1'), ROWS_MAX)
             self.assertEqual(value(text, "qosd_left_out"), 5)
+
+
+class Dashboard(unittest.TestCase):
+    """What Grafana would ask, judged by promtool; the names are tests/unit/test_metrics.c's affair."""
+
+    @unittest.skipUnless(PROMTOOL, "promtool is not there (QOS_PROMTOOL)")
+    def test_queries_are_promql(self):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging/grafana/qosd.json")
+        with open(path, encoding="utf-8") as dashboard:
+            queries = [target["expr"] for panel in json.load(dashboard)["panels"]
+                       for target in panel.get("targets", [])]
+        rules = [{"record": f"query:{i}", "expr": re.sub(r"\$__\w+", "5m", query)}
+                 for i, query in enumerate(queries)]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as out:
+            json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, out)
+            out.flush()
+            done = subprocess.run([PROMTOOL, "check", "rules", out.name], capture_output=True,
+                                  text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertIn(f"SUCCESS: {len(queries)} rules found", done.stdout)
 
 
 class Clients(unittest.TestCase):

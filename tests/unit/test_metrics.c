@@ -4,13 +4,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include <inttypes.h>
+#include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "adapt/hist.h"
 #include "metrics.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 static const char *const overall[] = {"ok", "bad", NULL};
 static const char *const states[] = {"in-force", "refused", NULL};
@@ -142,6 +144,84 @@ static void test_edges_are_written(void **state)
 	assert_has("stream=\"main\",le=\"+Inf\"} 7\n");
 }
 
+/* Does the text have samples of that name? */
+static bool is_emitted(const char *name, size_t len)
+{
+	for (const char *at = text.text; (at = strstr(at, "\nqosd_")); at++) {
+		if (!strncmp(at + 1, name, len) && strchr("{ ", at[1 + len]))
+			return true;
+	}
+	return false;
+}
+
+/* The number of names in an expression. */
+static size_t check_names(const char *expression)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t n = 0;
+
+	for (const char *at = expression; (at = strstr(at, "qosd_")); n++) {
+		size_t len = strspn(at, letters);
+
+		if (!is_emitted(at, len))
+			fail_msg("there is no metric %.*s: %s", (int)len, at, expression);
+		at += len;
+	}
+	return n;
+}
+
+/* Every name in a query is one that is printed, and no query is without one. Returns the queries. */
+static size_t check_queries(const json_t *value, const char *key)
+{
+	size_t i, n = 0;
+	const json_t *item;
+	const char *name;
+
+	if (json_is_string(value) && (!strcmp(key, "expr") || !strcmp(key, "definition"))) {
+		assert_true(check_names(json_string_value(value)) > 0);
+		return 1;
+	}
+	json_array_foreach(value, i, item)
+		n += check_queries(item, "");
+	json_object_foreach((json_t *)value, name, item)
+		n += check_queries(item, name);
+	return n;
+}
+
+static void test_dashboard(void **state)
+{
+	json_error_t error;
+	json_t *dashboard = json_load_file(QOS_SOURCE_DIR "/packaging/grafana/qosd.json",
+					   JSON_REJECT_DUPLICATES, &error);
+
+	if (!dashboard)
+		fail_msg("line %d: %s", error.line, error.text);
+	print(QOS_METRICS_TEXT);
+	assert_false(is_emitted("qosd_jobs", strlen("qosd_jobs")));
+	assert_true(check_queries(dashboard, "") > 20);
+	json_decref(dashboard);
+}
+
+/* Each name stands in the manual page. */
+static void test_page(void **state)
+{
+	_cleanup_free_ char *page = NULL;
+	size_t len, n = 0;
+
+	assert_int_equal(
+		qos_file_read(AT_FDCWD, QOS_SOURCE_DIR "/man/qosd.8", 1 << 20, &page, &len), 0);
+	print(QOS_METRICS_TEXT);
+	for (const char *at = text.text; (at = strstr(at, "# TYPE ")); n++) {
+		char name[64];
+
+		at += strlen("# TYPE ");
+		snprintf(name, sizeof(name), " %.*s", (int)strcspn(at, " "), at);
+		if (!strstr(page, name))
+			fail_msg("qosd.8 does not list%s", name);
+	}
+	assert_true(n > 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +231,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_not_counted, teardown),
 		cmocka_unit_test_teardown(test_buckets, teardown),
 		cmocka_unit_test_teardown(test_edges_are_written, teardown),
+		cmocka_unit_test_teardown(test_dashboard, teardown),
+		cmocka_unit_test_teardown(test_page, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
