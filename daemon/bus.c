@@ -13,15 +13,13 @@
 #include "bus_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 
+#include "listen.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -227,21 +225,6 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 	return 0;
 }
 
-/* Without a descriptor a connection can be neither taken nor refused, and would be announced for
- * ever. */
-static void turn_away(struct qos_bus *bus)
-{
-	int fd;
-
-	if (bus->spare_fd < 0)
-		return;
-	close(bus->spare_fd);
-	fd = accept4(bus->fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	bus->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	_cleanup_close_ int peer_fd = -1;
@@ -251,7 +234,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 
 	peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer_fd < 0 && (errno == EMFILE || errno == ENFILE))
-		turn_away(bus);
+		qos_listen_turn_away(fd, &bus->spare_fd);
 	if (peer_fd < 0)
 		return 0;
 	rights = rights_of(peer_fd);
@@ -266,26 +249,6 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 	return 0;
 }
 
-static int listen_on(const char *path)
-{
-	_cleanup_close_ int fd = -1;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct group *qos = getgrnam("qos");
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chown(path, 0, qos ? qos->gr_gid : 0) < 0 || chmod(path, 0660) < 0 ||
-	    listen(fd, QOS_BUS_CLIENTS_MAX) < 0)
-		return -errno;
-	return TAKE_FD(fd);
-}
-
 int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *supervisor,
 		struct qos_bus **ret)
 {
@@ -295,10 +258,10 @@ int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *superv
 	if (!bus)
 		return -ENOMEM;
 	*bus = (struct qos_bus){.supervisor = supervisor, .event = event, .fd = -1, .spare_fd = -1};
-	r = bus->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r = bus->spare_fd = qos_listen_spare();
 	if (r < 0)
-		return -errno;
-	r = bus->fd = listen_on(path);
+		return r;
+	r = bus->fd = qos_listen(path, QOS_BUS_CLIENTS_MAX);
 	if (r < 0)
 		return r;
 	bus->path = strdup(path);
