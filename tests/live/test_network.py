@@ -110,6 +110,11 @@ class Network(unittest.TestCase):
         self.ns.send(5004, 10, "fd00:9::2")
         until("40 packets are counted", lambda: self.stream()["stats"]["sent_packets"] == 40)
         self.assertEqual(self.stream()["stats"]["dropped"], 0)
+        sent = '\nqosd_network_sent_packets_total{contract="rtp",stream="main"} 40\n'
+        until("the metrics have them too", lambda: sent in self.qosd.ctl("metrics").stdout)
+        rate = '\nqosd_network_granted_bytes_per_second{contract="rtp",stream="main"} 1500000\n'
+        self.assertIn(rate, self.qosd.ctl("metrics").stdout)
+        self.assertEqual(self.qosd.json("top")["contracts"][0]["network"][0]["granted_bps"], 12000000)
         status = self.qosd.json("status")
         self.assertEqual(status["network"],
                          {"manager": "native", "interfaces": 1, "windows_enforced": False})
