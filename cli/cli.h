@@ -59,6 +59,8 @@ struct qos_cli {
 	const char *since;
 	const char *html;
 	const char *stage;
+	const char *output; /* -o */
+	const char *name;
 	const char *contracts[QOS_CLI_DIRS_MAX + 1]; /* NULL-terminated; empty: the default path */
 	size_t n_contracts;
 	const char **args; /* the verb first; NULL-terminated */
@@ -109,3 +111,4 @@ int qos_cmd_readmit(struct qos_cli *cli);
 int qos_cmd_simulate(struct qos_cli *cli);
 int qos_cmd_doctor(struct qos_cli *cli);
 int qos_cmd_panic(struct qos_cli *cli);
+int qos_cmd_record(struct qos_cli *cli);

@@ -44,13 +44,15 @@ static const struct option options[] = {
 	{"--host", TEXT, FIELD(host), {"check", "simulate"}},
 	{"--runtime", FLAG, FIELD(runtime), {"apply", "enable"}},
 	{"--policies", TEXT, FIELD(policies), {"enable"}},
-	{"--for", TEXT, FIELD(duration), {"adjust", "simulate"}},
+	{"--for", TEXT, FIELD(duration), {"adjust", "simulate", "record"}},
 	{"--set", TEXT, FIELD(set), {"simulate"}},
 	{"--ordering", TEXT, FIELD(ordering), {"simulate"}},
 	{"--all-orderings", FLAG, FIELD(all_orderings), {"simulate"}},
 	{"--seed", TEXT, FIELD(seed), {"simulate"}},
 	{"--svg", TEXT, FIELD(svg), {"simulate"}},
 	{"--stage", TEXT, FIELD(stage), {"compile"}},
+	{"--output", TEXT, FIELD(output), {"record"}},
+	{"--name", TEXT, FIELD(name), {"record"}},
 	{"--dump-host", FLAG, FIELD(dump_host), {"doctor"}},
 	{"--errors", FLAG, FIELD(errors), {"doctor"}},
 	{"--pin-dir", TEXT, FIELD(pin_dir), {"panic", "check", "apply", "enable", "doctor"}},
@@ -132,6 +134,8 @@ static int take(struct qos_cli *cli, char **argv, int *at, uint32_t *given)
 
 	if (!strcmp(name, "-h"))
 		name = (char *)"--help";
+	if (!strcmp(name, "-o"))
+		name = (char *)"--output";
 	if (value)
 		*value++ = '\0';
 	option = find(name);

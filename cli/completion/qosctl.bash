@@ -32,6 +32,11 @@ _qosctl_enabled() {
 	done
 }
 
+_qosctl_services() {
+	systemctl list-units --type=service --state=running --plain --no-legend 2>/dev/null |
+		cut -d' ' -f1
+}
+
 # Sets verb and first (its first argument); options and their values do not count.
 _qosctl_scan() {
 	local i
@@ -40,7 +45,8 @@ _qosctl_scan() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since | \
-			--set | --ordering | --seed | --svg | --stage | --html) ((i++)) ;;
+			--set | --ordering | --seed | --svg | --stage | --html | -o | \
+			--output | --name) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $verb ]]; then
@@ -68,6 +74,7 @@ _qosctl_options() {
 	apply) echo "$common --strict --runtime --pin-dir" ;;
 	enable) echo "$common --runtime --policies --pin-dir" ;;
 	adjust) echo "$common --for" ;;
+	record) echo "$common --for --output --name" ;;
 	doctor) echo "$common --dump-host --errors --pin-dir" ;;
 	panic) echo "$common --pin-dir" ;;
 	*) echo "$common" ;;
@@ -76,14 +83,14 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events report top metrics check compile simulate apply enable disable reload adjust revert readmit doctor panic help'
+	local verbs='status list show events report top metrics check compile simulate record apply enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
 	COMPREPLY=()
 	_qosctl_scan
 	case $prev in
-	--socket | --config | --host | --svg | --html)
+	--socket | --config | --host | --svg | --html | -o | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -99,7 +106,7 @@ _qosctl() {
 		mapfile -t COMPREPLY < <(compgen -W "tokens tree types ir insns verifier" -- "$cur")
 		return
 		;;
-	--for | --since | --set | --seed) return ;;
+	--for | --since | --set | --seed | --name) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_options "$verb")" -- "$cur")
@@ -120,6 +127,9 @@ _qosctl() {
 		;;
 	enable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_policies)" -- "$cur") ;;
 	disable:) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_enabled)" -- "$cur") ;;
+	record:)
+		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_services)" -- "$cur")
+		;;
 	compile:)
 		mapfile -t COMPREPLY < <(compgen -f -W "$(_qosctl_contracts)" -- "$cur")
 		;;

@@ -19,7 +19,7 @@ packages_of() {
   bench) echo "$build $demo linux-perf libbpf-tools strace ffmpeg iperf3 iputils-ping ethtool" ;;
   package) echo "$build debhelper dpkg-dev lintian" ;;
   vm | kmod) echo "$lab" ;;
-  test) echo "$build $demo $lint $fuzz $lab jq iproute2 ethtool curl python3-prometheus-client" ;;
+  test) echo "$build $demo $lint $fuzz $lab ffmpeg jq iproute2 ethtool curl python3-prometheus-client" ;;
   *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench vm kmod package" ;;
   esac
 }
