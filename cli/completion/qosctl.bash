@@ -2,17 +2,22 @@
 # bash completion for qosctl(1). Names of contracts come from the running daemon; without one
 # nothing is offered for them.
 
-_qosctl_contracts() {
+# qosctl at the socket that stands on the line, if one does.
+_qosctl_ask() {
 	local words=("${COMP_WORDS[@]}") socket=() i
 
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		[[ ${words[i]} == --socket ]] && socket=(--socket "${words[i + 1]}")
 	done
-	qosctl --quiet "${socket[@]}" list 2>/dev/null
+	qosctl "${socket[@]}" "$@" 2>/dev/null
+}
+
+_qosctl_contracts() {
+	_qosctl_ask --quiet list
 }
 
 _qosctl_streams() {
-	qosctl --json show "$1" 2>/dev/null |
+	_qosctl_ask --json show "$1" |
 		sed -n 's/^ *"stream": "\([a-z0-9_]*\)",\{0,1\}$/cpu.\1.runtime/p' | sort -u
 }
 

@@ -11,15 +11,16 @@ packages_of() {
   local fuzz="libclang-rt-dev llvm"
   local lab="python3 qemu-system-x86 busybox-static cpio kmod xz-utils make gcc dwarves
     flex bison bc perl libssl-dev libelf-dev"
+  local package="debhelper dpkg-dev lintian dh-apparmor dh-dkms dkms rpm rpmlint apparmor systemd"
   case $1 in
   build) echo "$build" ;;
   demo) echo "$build $demo" ;;
   lint) echo "$build $lint" ;;
   fuzz) echo "$build $fuzz" ;;
   bench) echo "$build $demo linux-perf libbpf-tools strace ffmpeg iperf3 iputils-ping ethtool" ;;
-  package) echo "$build debhelper dpkg-dev lintian" ;;
+  package) echo "$build $package" ;;
   vm | kmod) echo "$lab" ;;
-  test) echo "$build $demo $lint $fuzz $lab ffmpeg jq iproute2 ethtool curl python3-prometheus-client" ;;
+  test) echo "$build $demo $lint $fuzz $lab ffmpeg $package jq iproute2 ethtool curl python3-prometheus-client zsh fish" ;;
   *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench vm kmod package" ;;
   esac
 }
