@@ -41,4 +41,5 @@ package() {
   as_user mkdir -p "$1" || die "cannot make $1"
   say "packaging into $1"
   as_user packaging/build-deb.sh "$1" || die "packaging/build-deb.sh failed"
+  as_user packaging/build-rpm.sh "$1" || die "packaging/build-rpm.sh failed"
 }

@@ -81,6 +81,11 @@ lab_kernel_suite() {
   kernel_dir lab
 }
 
+# Builds, with lintian and rpmlint as judges, and what comes of it.
+package_suite() {
+  package build/package && tests/package/run.sh build/package
+}
+
 # What a user without any right sees in a clone of his own.
 clone_suite() {
   local clone status=0
@@ -124,6 +129,7 @@ suites_together() {
   in_parallel run_suite unit meson_suite as_user build unit
   in_parallel run_suite property meson_suite as_user build property
   in_parallel run_suite golden script_suite as_user tests/golden/run.sh build/cli/qosctl
+  in_parallel run_suite package package_suite
   in_parallel run_suite man script_suite as_user tests/man/run.sh build/cli/qosctl
   in_parallel run_suite policies as_user build/cli/qosctl check policies/
   in_parallel run_suite policies-nobody clone_suite
