@@ -23,7 +23,7 @@ rpmbuild -bb --define "_topdir $work" "${nodeps[@]}" packaging/rpm/qosd.spec
 
 mapfile -t packages < <(find "$work/RPMS" -name '*.rpm')
 if command -v rpmlint >/dev/null; then
-  rpmlint --config packaging/rpm/rpmlint.toml packaging/rpm/qosd.spec "${packages[@]}"
+  rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/qosd.spec "${packages[@]}"
 fi
 for package in "${packages[@]}"; do
   mv "$package" "$out/"
