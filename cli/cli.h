@@ -89,6 +89,9 @@ int qos_cli_no_memory(const struct qos_cli *cli);
 void qos_cli_print(const struct qos_cli *cli, const json_t *document,
 		   void (*print)(const struct qos_out *out, const json_t *document));
 
+/* Of a document with `invalid` and `refused`: 2, 11 or 0. */
+int qos_reload_status(const json_t *reload);
+
 /* A document's diagnostics: with --json they stay in it, else they go to stderr. */
 void qos_cli_diagnostics(const struct qos_cli *cli, const json_t *diagnostics);
 
@@ -104,6 +107,7 @@ int qos_cmd_compile(struct qos_cli *cli);
 int qos_cmd_apply(struct qos_cli *cli);
 int qos_cmd_enable(struct qos_cli *cli);
 int qos_cmd_disable(struct qos_cli *cli);
+int qos_cmd_plan(struct qos_cli *cli);
 int qos_cmd_reload(struct qos_cli *cli);
 int qos_cmd_adjust(struct qos_cli *cli);
 int qos_cmd_revert(struct qos_cli *cli);

@@ -135,23 +135,34 @@ static int read_reply(struct qos_answer *answer, sd_bus_message *reply)
 	return answer->status = QOS_EXIT_OK;
 }
 
-static int call(sd_bus *bus, struct qos_answer *answer, const char *method, const char *types,
-		va_list args)
+static int new_message(sd_bus *bus, const char *method, sd_bus_message **ret)
 {
-	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+	return sd_bus_message_new_method_call(bus, ret, NULL, "/org/qosd1", "org.qosd1.Manager",
+					      method);
+}
+
+/* r: what came of making the message. */
+static int exchange(sd_bus *bus, struct qos_answer *answer, sd_bus_message *message, int r)
+{
 	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	QOS_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r;
 
-	r = sd_bus_message_new_method_call(bus, &message, NULL, "/org/qosd1", "org.qosd1.Manager",
-					   method);
-	if (r >= 0 && *types)
-		r = sd_bus_message_appendv(message, types, args);
 	if (r >= 0)
 		r = sd_bus_call(bus, message, CALL_TIMEOUT_S * 1000000ULL, &error, &reply);
 	if (r < 0)
 		return remote_error(answer, &error, r);
 	return read_reply(answer, reply);
+}
+
+static int call(sd_bus *bus, struct qos_answer *answer, const char *method, const char *types,
+		va_list args)
+{
+	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+	int r = new_message(bus, method, &message);
+
+	if (r >= 0 && *types)
+		r = sd_bus_message_appendv(message, types, args);
+	return exchange(bus, answer, message, r);
 }
 
 int qos_client_open(const char *socket, struct qos_answer *answer, sd_bus **ret)
@@ -180,6 +191,31 @@ int qos_client_call(const char *socket, struct qos_answer *answer, const char *m
 	r = call(bus, answer, method, types, args);
 	va_end(args);
 	return r;
+}
+
+static int append_files(sd_bus_message *message, const struct qos_client_file *files, size_t n)
+{
+	int r = sd_bus_message_open_container(message, 'a', "(sss)");
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = sd_bus_message_append(message, "(sss)", files[i].name, files[i].path,
+					  files[i].text);
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+int qos_client_plan(const char *socket, struct qos_answer *answer,
+		    const struct qos_client_file *files, size_t n)
+{
+	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+	int r = qos_client_open(socket, answer, &bus);
+
+	if (r)
+		return r;
+	r = new_message(bus, "Plan", &message);
+	if (r >= 0)
+		r = append_files(message, files, n);
+	return exchange(bus, answer, message, r);
 }
 
 int qos_client_call_on(sd_bus *bus, struct qos_answer *answer, const char *method,

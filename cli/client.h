@@ -18,6 +18,15 @@ struct qos_answer {
 int qos_client_call(const char *socket, struct qos_answer *answer, const char *method,
 		    const char *types, ...);
 
+/* Calls Plan(a(sss)), likewise: texts as if they stood on the search path. */
+struct qos_client_file {
+	const char *name; /* NAME.yaml */
+	const char *path; /* for diagnostics */
+	const char *text;
+};
+int qos_client_plan(const char *socket, struct qos_answer *answer,
+		    const struct qos_client_file *files, size_t n);
+
 /* One connection for several calls. open: as above, *ret on QOS_EXIT_OK. next: waits for a signal
  * MEMBER(s json) and parses it into answer->json; without end, until the daemon goes. */
 typedef struct sd_bus sd_bus;

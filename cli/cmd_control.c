@@ -10,7 +10,7 @@
 #include "util/units.h"
 
 /* A file that is bad, or a contract that is refused, is the answer's outcome, not the call's. */
-static int reload_status(const json_t *reload)
+int qos_reload_status(const json_t *reload)
 {
 	if (json_array_size(json_object_get(reload, "invalid")))
 		return QOS_EXIT_INVALID;
@@ -25,7 +25,7 @@ int qos_cmd_reload(struct qos_cli *cli)
 		return qos_client_complain(cli, &answer);
 	qos_cli_print(cli, answer.json, qos_out_reload);
 	qos_cli_diagnostics(cli, json_object_get(answer.json, "diagnostics"));
-	return reload_status(answer.json);
+	return qos_reload_status(answer.json);
 }
 
 static int parse_duration(const struct qos_cli *cli, const char *what, const char *text,

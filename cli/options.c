@@ -40,7 +40,7 @@ static const struct option options[] = {
 	{"--html", TEXT, FIELD(html), {"report"}},
 	{"--openmetrics", FLAG, FIELD(openmetrics), {"metrics"}},
 	{"--check", FLAG, FIELD(check), {"status"}},
-	{"--strict", FLAG, FIELD(strict), {"check", "apply"}},
+	{"--strict", FLAG, FIELD(strict), {"check", "apply", "plan"}},
 	{"--host", TEXT, FIELD(host), {"check", "simulate"}},
 	{"--runtime", FLAG, FIELD(runtime), {"apply", "enable"}},
 	{"--policies", TEXT, FIELD(policies), {"enable"}},
@@ -55,7 +55,10 @@ static const struct option options[] = {
 	{"--name", TEXT, FIELD(name), {"record"}},
 	{"--dump-host", FLAG, FIELD(dump_host), {"doctor"}},
 	{"--errors", FLAG, FIELD(errors), {"doctor"}},
-	{"--pin-dir", TEXT, FIELD(pin_dir), {"panic", "check", "apply", "enable", "doctor"}},
+	{"--pin-dir",
+	 TEXT,
+	 FIELD(pin_dir),
+	 {"panic", "check", "apply", "enable", "doctor", "plan"}},
 };
 
 _Static_assert(QOS_ARRAY_SIZE(options) <= 32, "`given` is a mask of 32 bits");

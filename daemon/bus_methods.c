@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dry_run.h"
 #include "extend.h"
 #include "util/clock.h"
 
@@ -141,6 +142,47 @@ static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer(call, qos_report_reload(supervisor, &summary));
 }
 
+#define PLAN_FILES_MAX 64
+
+/* Strings stay the message's. -E2BIG: more than PLAN_FILES_MAX. */
+static int read_extras(sd_bus_message *call, struct qos_store_extra *items, size_t *ret_n)
+{
+	const char *name, *path, *text;
+	size_t n = 0;
+	int r = sd_bus_message_enter_container(call, 'a', "(sss)");
+
+	while (r >= 0 && (r = sd_bus_message_read(call, "(sss)", &name, &path, &text)) > 0) {
+		if (n == PLAN_FILES_MAX)
+			return -E2BIG;
+		items[n++] = (struct qos_store_extra){
+			.name = name, .path = path, .bytes = text, .len = strlen(text)};
+	}
+	*ret_n = n;
+	return r < 0 ? r : 0;
+}
+
+/* Costs what a reload costs, and parses what it is given: not for those who only read. */
+static int on_plan(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct qos_store_extra items[PLAN_FILES_MAX];
+	struct qos_store_extras extras = {.items = items};
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	json_t *json = NULL;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = read_extras(call, items, &extras.n);
+	if (r == -E2BIG)
+		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
+						  "more than %d files", PLAN_FILES_MAX);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_plan(client->bus->supervisor, &extras, &diag, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
 static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -219,6 +261,7 @@ const sd_bus_vtable qos_bus_vtable[] = {
 	SD_BUS_METHOD("Events", "st", "s", on_events, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Series", "st", "s", on_series, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Plan", "a(sss)", "s", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Readmit", "s", "s", on_readmit, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -101,12 +101,12 @@ static void hand_out(struct qos_loaded *loaded, struct qos_diag *diag)
 }
 
 /* What is not seen must not pass for gone: without the whole list there is no result. */
-static int read_store(const char *const *paths, struct qos_diag *said, struct qos_diag *diag,
-		      struct qos_store **ret)
+static int read_store(const char *const *paths, const struct qos_store_extras *extras,
+		      struct qos_diag *said, struct qos_diag *diag, struct qos_store **ret)
 {
 	int r;
 
-	r = qos_store_read(paths, said, ret);
+	r = qos_store_read_with(paths, extras, said, ret);
 	if (r < 0 && !said->n_errors)
 		qos_diag_error(said, NULL, "the contract files cannot be listed: %s", strerror(-r));
 	if (r < 0)
@@ -114,8 +114,9 @@ static int read_store(const char *const *paths, struct qos_diag *said, struct qo
 	return r;
 }
 
-int qos_load(const char *const *paths, const struct qos_host *host, bool trust,
-	     struct qos_diag *diag, struct qos_loaded **ret)
+int qos_load(const char *const *paths, const struct qos_store_extras *extras,
+	     const struct qos_host *host, bool trust, struct qos_diag *diag,
+	     struct qos_loaded **ret)
 {
 	_cleanup_loaded_ struct qos_loaded *loaded = calloc(1, sizeof(*loaded));
 	_cleanup_store_ struct qos_store *store = NULL;
@@ -124,7 +125,7 @@ int qos_load(const char *const *paths, const struct qos_host *host, bool trust,
 
 	if (!loaded)
 		return -ENOMEM;
-	r = read_store(paths, &said, diag, &store);
+	r = read_store(paths, extras, &said, diag, &store);
 	if (r < 0)
 		return r;
 	loaded->files = calloc(store->n_entries + 1, sizeof(*loaded->files));

@@ -20,10 +20,13 @@ struct qos_loaded {
 	struct qos_diag diag; /* what belongs to no file */
 };
 
-/* `trust`: refuse files that others than root can write. Bad files are results; -errno with words in
+/* What is on the search path, with `extras` (may be NULL) as if they stood there already.
+ * `trust`: refuse files that others than root can write. Bad files are results; -errno with words in
  * diag if it cannot be said which files there are. */
-int qos_load(const char *const *paths, const struct qos_host *host, bool trust,
-	     struct qos_diag *diag, struct qos_loaded **ret);
+struct qos_store_extras;
+int qos_load(const char *const *paths, const struct qos_store_extras *extras,
+	     const struct qos_host *host, bool trust, struct qos_diag *diag,
+	     struct qos_loaded **ret);
 void qos_loaded_free(struct qos_loaded *loaded);
 QOS_DEFINE_CLEANUP(struct qos_loaded *, qos_loaded_free)
 #define _cleanup_loaded_ QOS_CLEANUP(qos_loaded_freep)

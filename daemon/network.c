@@ -18,8 +18,7 @@
 
 /* --- open, close --- */
 
-/* NULL: what the settings name is not there. */
-static const struct qos_net_ops *choose(const struct qos_supervisor *supervisor)
+const struct qos_net_ops *qos_network_choose(const struct qos_supervisor *supervisor)
 {
 	enum qos_manager wanted = supervisor->config.network_manager;
 
@@ -376,7 +375,7 @@ static int set_link(struct qos_supervisor *supervisor, struct qos_net_if *interf
 		link.n += fill_class(supervisor, &interface->slots[k], &classes[link.n]);
 	if (!link.n || !link.bps)
 		return 0;
-	if (!choose(supervisor))
+	if (!qos_network_choose(supervisor))
 		return qos_diag_error(
 			diag, NULL,
 			"managers.network names the module qos_dwcs, which is not loaded");
@@ -447,7 +446,8 @@ void qos_network_settle(struct qos_supervisor *supervisor)
 
 	if (!qos_network_is_open(network))
 		return;
-	network->ops = choose(supervisor) ? choose(supervisor) : network->ops;
+	network->ops =
+		qos_network_choose(supervisor) ? qos_network_choose(supervisor) : network->ops;
 	want_all(supervisor);
 	look_at_links(network);
 	restore_orphans(network);

@@ -69,6 +69,9 @@ static inline bool qos_network_is_open(const struct qos_network *network)
 struct qos_net_slot *qos_network_slot(const struct qos_network *network, const char *contract,
 				      const char *stream, struct qos_net_if **ret_if);
 
+/* network.c: who sets links now; NULL: what the settings name is not there. */
+const struct qos_net_ops *qos_network_choose(const struct qos_supervisor *supervisor);
+
 /* network_events.c: of the contracts that have streams there. */
 enum qos_drift qos_network_drift_policy(const struct qos_supervisor *supervisor,
 					const struct qos_net_if *interface);

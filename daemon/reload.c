@@ -19,7 +19,7 @@
 #include "tell.h"
 #include "util/log.h"
 
-static void plan_reset(struct qos_plan *plan)
+void qos_plan_reset(struct qos_plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		qos_diag_reset(&plan->drafts[i].refusal);
@@ -58,12 +58,13 @@ static int by_importance(const void *a, const void *b)
 }
 
 static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *host,
-		     struct qos_diag *diag, struct qos_plan *plan)
+		     const struct qos_store_extras *extras, struct qos_diag *diag,
+		     struct qos_plan *plan)
 {
 	int r;
 
-	r = qos_load(supervisor->options.contract_paths, host, supervisor->options.trust, diag,
-		     &plan->loaded);
+	r = qos_load(supervisor->options.contract_paths, extras, host, supervisor->options.trust,
+		     diag, &plan->loaded);
 	if (r < 0)
 		return r;
 	plan->drafts = calloc(plan->loaded->n_files + 1, sizeof(*plan->drafts));
@@ -151,8 +152,8 @@ static bool may_return(const struct qos_live *live, const struct qos_draft *draf
 	       qos_contract_equal(old->contract, live->contract);
 }
 
-static void describe(const struct qos_supervisor *supervisor, struct qos_live *live,
-		     const struct qos_draft *draft)
+void qos_draft_describe(const struct qos_supervisor *supervisor, struct qos_live *live,
+			const struct qos_draft *draft)
 {
 	const struct qos_diag *refusal = &draft->refusal;
 	const char *why = refusal->n_entries ? refusal->entries[0].text : "out of memory";
@@ -343,7 +344,7 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct qos_
 	assert(live); /* a file without a new entry goes on with its old one */
 	if (next)
 		replace(supervisor, draft, next);
-	describe(supervisor, live, draft);
+	qos_draft_describe(supervisor, live, draft);
 	qos_diag_reset(&live->diag);
 	qos_diag_move(&live->diag, &draft->file->diag);
 	qos_diag_move(&live->diag, &draft->refusal);
@@ -394,9 +395,9 @@ static void commit(struct qos_supervisor *supervisor, struct qos_plan *plan,
 	qos_diag_move(&supervisor->reload_diag, &plan->loaded->diag);
 }
 
-/* Plans and decides; on failure nothing has changed, on success the ledger's transaction is open. */
-static int prepare(struct qos_supervisor *supervisor, const struct qos_host *host,
-		   struct qos_diag *diag, struct qos_plan *plan, struct qos_live ***ret)
+int qos_reload_prepare(struct qos_supervisor *supervisor, const struct qos_host *host,
+		       const struct qos_store_extras *extras, struct qos_diag *diag,
+		       struct qos_plan *plan, struct qos_live ***ret)
 {
 	_cleanup_free_ struct qos_capacity *capacity = calloc(1, sizeof(*capacity));
 	int r;
@@ -404,7 +405,7 @@ static int prepare(struct qos_supervisor *supervisor, const struct qos_host *hos
 	if (!capacity)
 		return -ENOMEM;
 	qos_capacity_of(host, &supervisor->config, capacity);
-	r = make_plan(supervisor, host, diag, plan);
+	r = make_plan(supervisor, host, extras, diag, plan);
 	if (r < 0)
 		return r;
 	r = qos_settle(supervisor, capacity, plan);
@@ -443,10 +444,10 @@ int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_s
 
 	r = qos_supervisor_probe(supervisor, &host);
 	if (r >= 0)
-		r = prepare(supervisor, host, &diag, &plan, &lives);
+		r = qos_reload_prepare(supervisor, host, NULL, &diag, &plan, &lives);
 	if (r < 0) {
 		qos_host_free(host);
-		plan_reset(&plan);
+		qos_plan_reset(&plan);
 		return fail(supervisor, &diag, r);
 	}
 	qos_host_free(supervisor->host);
@@ -457,7 +458,7 @@ int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_s
 	scan = summary.n_changed || summary.n_removed || summary.n_lost || supervisor->panicked ||
 	       !supervisor->monitor;
 	supervisor->panicked = false;
-	plan_reset(&plan);
+	qos_plan_reset(&plan);
 	qos_supervisor_reconcile(supervisor);
 	qos_network_settle(supervisor);
 	qos_supervisor_reapply_overrides(supervisor);

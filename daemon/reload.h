@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Internal to reload.c and settle.c: the new generation while it is being decided. */
+/* Internal to reload.c, settle.c and dry_run*.c: the new generation while it is being decided. */
 #pragma once
 
 #include "load.h"
@@ -31,6 +31,20 @@ static inline struct qos_contract *qos_in_force(const struct qos_live *live)
 {
 	return live && live->state == QOS_LIVE_IN_FORCE ? live->contract : NULL;
 }
+
+/* Loads (extras: see qos_load) and decides; on failure nothing has changed, on success the ledger's
+ * transaction is open, and (*ret)[i], the caller's like the array, is the next entry of drafts[i], still
+ * without its contract; NULL where the old one goes on. The plan is to be reset in any case.
+ * 0 or -errno, words in diag. */
+struct qos_store_extras;
+int qos_reload_prepare(struct qos_supervisor *supervisor, const struct qos_host *host,
+		       const struct qos_store_extras *extras, struct qos_diag *diag,
+		       struct qos_plan *plan, struct qos_live ***ret);
+void qos_plan_reset(struct qos_plan *plan);
+
+/* Sets state and reason of an entry as they are with this draft. */
+void qos_draft_describe(const struct qos_supervisor *supervisor, struct qos_live *live,
+			const struct qos_draft *draft);
 
 /* Has the file of this entry gone? */
 bool qos_plan_lacks(const struct qos_plan *plan, const struct qos_live *live);

@@ -18,6 +18,7 @@
 #include "metrics_collect.h"
 #include "module.h"
 #include "network.h"
+#include "report_diag.h"
 #include "report_stream.h"
 #include "stats.h"
 #include "util/clock.h"
@@ -27,10 +28,8 @@ static json_t *text_or_null(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
-static json_t *report_diag(const struct qos_diag *diag)
+void qos_report_diag_into(json_t *list, const struct qos_diag *diag)
 {
-	json_t *list = json_array();
-
 	for (size_t i = 0; i < diag->n_entries; i++) {
 		const struct qos_diag_entry *entry = &diag->entries[i];
 
@@ -41,6 +40,13 @@ static json_t *report_diag(const struct qos_diag *diag)
 						"col", (int)entry->col, "text", entry->text, "hint",
 						text_or_null(entry->hint)));
 	}
+}
+
+json_t *qos_report_diag(const struct qos_diag *diag)
+{
+	json_t *list = json_array();
+
+	qos_report_diag_into(list, diag);
 	return list;
 }
 
@@ -340,7 +346,7 @@ static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *l
 	json_t *show = report_brief(supervisor, live), *streams = json_array();
 
 	json_object_set_new(show, "schema", json_integer(1));
-	json_object_set_new(show, "diagnostics", report_diag(&live->diag));
+	json_object_set_new(show, "diagnostics", qos_report_diag(&live->diag));
 	json_object_set_new(show, "streams", streams);
 	if (!contract)
 		return show;
@@ -442,7 +448,6 @@ json_t *qos_report_reload(const struct qos_supervisor *supervisor,
 
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
-		json_t *diag = report_diag(&live->diag);
 
 		if (live->state == QOS_LIVE_IN_FORCE && !live->stale)
 			json_array_append_new(in_force, json_string(live->contract->name));
@@ -450,8 +455,7 @@ json_t *qos_report_reload(const struct qos_supervisor *supervisor,
 			json_array_append_new(refused, json_string(live->contract->name));
 		if (!live->file_valid)
 			json_array_append_new(invalid, json_string(live->path));
-		json_array_extend(diagnostics, diag);
-		json_decref(diag);
+		qos_report_diag_into(diagnostics, &live->diag);
 	}
 	return json_pack("{si so sI sI so so so}", "schema", 1, "in_force", in_force, "unchanged",
 			 (json_int_t)summary->n_unchanged, "removed",

@@ -41,8 +41,7 @@ static json_t *report_stats(struct qos_supervisor *supervisor, const struct qos_
 		us_of(s.latency, 990000, s.latency_max_ns), "max", (double)s.latency_max_ns / 1e3);
 }
 
-/* A program may give its threads any bytes for a name; JSON takes only text. */
-static void make_printable(char *comm)
+void qos_report_comm(char *comm)
 {
 	comm[strcspn(comm, "\n")] = '\0';
 	for (; *comm; comm++) {
@@ -61,7 +60,7 @@ static json_t *report_thread(struct qos_supervisor *supervisor, const struct qos
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", thread->tid);
 	if (qos_file_read(AT_FDCWD, path, 64, &comm, &len) == 0)
-		make_printable(comm);
+		qos_report_comm(comm);
 	return json_pack("{si ss sb sb}", "tid", (int)thread->tid, "comm", comm ? comm : "",
 			 "demoted", demoted, "drift", thread->drifted);
 }

@@ -12,3 +12,6 @@ json_t *qos_report_stream(struct qos_supervisor *supervisor, const struct qos_li
 /* One of `top`: without what costs more than reading counters. */
 json_t *qos_report_stream_brief(struct qos_supervisor *supervisor,
 				const struct qos_live_stream *stream);
+
+/* A program may give its threads any bytes for a name; JSON takes only text. In place. */
+void qos_report_comm(char *comm);

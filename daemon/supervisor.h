@@ -5,6 +5,7 @@
  *
  *     reload.c   files -> contracts -> grants -> streams     (the pipeline, read it first)
  *     settle.c   who is in force after a reload
+ *     dry_run*.c what a reload would change
  *     threads.c  threads of the machine -> streams
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic

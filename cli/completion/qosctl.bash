@@ -76,6 +76,7 @@ _qosctl_options() {
 	check) echo "$common --strict --host --pin-dir" ;;
 	compile) echo "$common --stage" ;;
 	simulate) echo "$common --host --for --set --ordering --all-orderings --seed --svg" ;;
+	plan) echo "$common --strict --pin-dir" ;;
 	apply) echo "$common --strict --runtime --pin-dir" ;;
 	enable) echo "$common --runtime --policies --pin-dir" ;;
 	adjust) echo "$common --for" ;;
@@ -88,7 +89,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events report top metrics check compile simulate record apply enable disable reload adjust revert readmit doctor panic help'
+	local verbs='status list show events report top metrics check compile simulate record plan apply enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
@@ -138,7 +139,7 @@ _qosctl() {
 	compile:)
 		mapfile -t COMPREPLY < <(compgen -f -W "$(_qosctl_contracts)" -- "$cur")
 		;;
-	check:* | simulate:* | apply:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	check:* | simulate:* | plan:* | apply:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac
 }
 

@@ -59,6 +59,11 @@ static void close_transaction(struct qos_ledger *ledger)
 	ledger->open = false;
 }
 
+void qos_ledger_preview(struct qos_ledger *ledger)
+{
+	qos_judge_links_settle(&ledger->book);
+}
+
 void qos_ledger_commit(struct qos_ledger *ledger)
 {
 	qos_book_commit(&ledger->book);

@@ -24,6 +24,9 @@ void qos_ledger_begin(struct qos_ledger *ledger);
 void qos_ledger_commit(struct qos_ledger *ledger);
 void qos_ledger_rollback(struct qos_ledger *ledger);
 
+/* Within a transaction: grants on links as a commit would leave them. */
+void qos_ledger_preview(struct qos_ledger *ledger);
+
 /* Outcomes of add and change. */
 #define QOS_LEDGER_E_REFUSED 1 /* it does not fit, or not with the guarantee it accepts */
 #define QOS_LEDGER_E_UNKNOWN 2 /* no such contract or stream */

@@ -46,7 +46,7 @@
 
 /* --- what a thread should be --- */
 
-static struct qos_sched_attr attr_of_grant(const struct qos_service_stream *stream)
+struct qos_sched_attr qos_cpu_native_attr(const struct qos_service_stream *stream)
 {
 	const struct qos_cpu_stream *wish = stream->wish;
 
@@ -68,7 +68,7 @@ static struct qos_sched_attr attr_of_grant(const struct qos_service_stream *stre
 
 static void take_wish(struct thread *thread, const struct qos_service_stream *stream)
 {
-	thread->want = attr_of_grant(stream);
+	thread->want = qos_cpu_native_attr(stream);
 	thread->pinned = stream->grant->policy == QOS_POLICY_FIFO;
 	thread->cpus = stream->grant->cpus;
 	thread->period_ns = stream->wish->period.ns;

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "admit/grant.h"
+#include "kern/sched.h"
 #include "qos_abi.h"
 #include "util/diag.h"
 
@@ -104,3 +105,7 @@ struct qos_service {
  * Borrows `originals`, which must outlive it. */
 struct qos_originals;
 int qos_cpu_native_new(struct qos_originals *originals, struct qos_service **ret);
+
+/* What the native manager makes of a thread that uses no more than its budget. The stream's policy is
+ * deadline or fifo; under fifo the thread is pinned to the grant's CPUs, else it keeps its own. */
+struct qos_sched_attr qos_cpu_native_attr(const struct qos_service_stream *stream);

@@ -38,7 +38,8 @@ const char *const qos_store_default_path[] = {
 struct reader {
 	struct qos_store *store;
 	struct qos_diag *diag;
-	size_t bytes; /* of all texts so far */
+	const struct qos_store_extras *extras; /* may be NULL */
+	size_t bytes;			       /* of all texts so far */
 };
 
 static void entry_reset(struct qos_store_entry *entry)
@@ -131,12 +132,36 @@ static int read_bytes(int fd, struct reader *reader, struct qos_store_text *text
 /* Outcomes of read_text beside 0, -EINVAL (said in diag) and -ENOMEM. */
 #define E_MASKED 1
 
+static const struct qos_store_extra *find_extra(const struct reader *reader, const char *path)
+{
+	for (size_t i = 0; reader->extras && i < reader->extras->n; i++) {
+		if (!strcmp(reader->extras->items[i].path, path))
+			return &reader->extras->items[i];
+	}
+	return NULL;
+}
+
+static int copy_extra(const struct qos_store_extra *extra, struct qos_store_text *text)
+{
+	text->bytes = malloc(extra->len + 1);
+	if (!text->bytes)
+		return -ENOMEM;
+	memcpy(text->bytes, extra->bytes, extra->len);
+	text->bytes[extra->len] = '\0';
+	text->len = extra->len;
+	return 0;
+}
+
 static int read_text(struct reader *reader, struct qos_store_text *text, bool *unsafe)
 {
-	_cleanup_close_ int fd = open(text->path, O_PATH | O_CLOEXEC);
+	const struct qos_store_extra *extra = find_extra(reader, text->path);
+	_cleanup_close_ int fd = -1;
 	struct stat st;
 	int r;
 
+	if (extra)
+		return copy_extra(extra, text);
+	fd = open(text->path, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return complain_errno(reader->diag, text->path, errno);
 	if (is_dev_null(&st))
@@ -260,16 +285,19 @@ static void warn_of_orphans(struct reader *reader, const struct qos_store_list *
 	}
 }
 
-static int list_all(const char *const *dirs, struct qos_store_list *files,
-		    struct qos_store_list *overlays, struct qos_diag *diag)
+static int list_all(const struct reader *reader, const char *const *dirs,
+		    struct qos_store_list *files, struct qos_store_list *overlays)
 {
+	const struct qos_store_extras *extras = reader->extras;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && dirs[i]; i++) {
-		r = qos_store_list_add(files, dirs[i], SUFFIX, diag);
+		r = qos_store_list_add(files, dirs[i], SUFFIX, reader->diag);
 		if (r == 0)
 			r = qos_store_list_add(overlays, dirs[i], OVERLAY_SUFFIX, NULL);
 	}
+	for (size_t i = 0; r == 0 && extras && i < extras->n; i++)
+		r = qos_store_list_put(files, extras->items[i].name, extras->items[i].path);
 	qos_store_list_settle(files);
 	qos_store_list_settle(overlays);
 	return r;
@@ -288,7 +316,7 @@ static int read_directories(struct reader *reader, const char *const *dirs)
 	_cleanup_store_list_ struct qos_store_list overlays = {.max = QOS_STORE_ENTRIES_MAX};
 	int r;
 
-	r = list_all(dirs, &files, &overlays, reader->diag);
+	r = list_all(reader, dirs, &files, &overlays);
 	if (r == -E2BIG || reader->store->n_entries + files.n > QOS_STORE_ENTRIES_MAX)
 		return too_many(reader->diag);
 	if (r < 0)
@@ -348,10 +376,11 @@ static int read_all(struct reader *reader, const char *const *paths)
 	return r;
 }
 
-int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_store **ret)
+int qos_store_read_with(const char *const *paths, const struct qos_store_extras *extras,
+			struct qos_diag *diag, struct qos_store **ret)
 {
 	_cleanup_store_ struct qos_store *store = calloc(1, sizeof(*store));
-	struct reader reader = {.store = store, .diag = diag};
+	struct reader reader = {.store = store, .diag = diag, .extras = extras};
 	struct qos_store_entry *fitted;
 	int r;
 
@@ -369,6 +398,11 @@ int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_s
 		store->entries = fitted;
 	*ret = TAKE_PTR(store);
 	return 0;
+}
+
+int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_store **ret)
+{
+	return qos_store_read_with(paths, NULL, diag, ret);
 }
 
 struct qos_text *qos_store_texts(const struct qos_store_entry *entry)

@@ -47,6 +47,22 @@ extern const char *const qos_store_default_path[]; /* /usr/lib, /run, /etc; NULL
  * the reason is an error in diag. A directory that is there and cannot be read fails the whole: what
  * is not seen must not pass for gone. 0, -EINVAL (more than QOS_STORE_ENTRIES_MAX files), -errno. */
 int qos_store_read(const char *const *paths, struct qos_diag *diag, struct qos_store **ret);
+
+/* A text that is to be, as if it stood under `name` in one more directory, the last; overlays are laid
+ * over it as over any. `path` is what people are shown, `bytes` are the caller's. */
+struct qos_store_extra {
+	const char *name;
+	const char *path;
+	const char *bytes;
+	size_t len;
+};
+struct qos_store_extras {
+	const struct qos_store_extra *items;
+	size_t n;
+};
+/* The same with extras, which may be NULL. */
+int qos_store_read_with(const char *const *paths, const struct qos_store_extras *extras,
+			struct qos_diag *diag, struct qos_store **ret);
 void qos_store_free(struct qos_store *store);
 
 /* The texts as the parser takes them, n_texts of them: an array that the caller frees, whose bytes stay

@@ -59,23 +59,25 @@ static int reserve(struct qos_store_list *list)
 	return 0;
 }
 
-static int add(struct qos_store_list *list, const char *dir, const char *name, bool unsafe)
+/* Takes the path over. */
+static int take(struct qos_store_list *list, const char *name, char *path, bool unsafe)
 {
-	struct qos_store_name item = {.unsafe = unsafe, .seq = list->n};
-	int r;
+	struct qos_store_name item = {
+		.name = strdup(name), .path = path, .unsafe = unsafe, .seq = list->n};
+	int r = item.name && path ? reserve(list) : -ENOMEM;
 
-	r = reserve(list);
-	if (r < 0)
-		return r;
-	item.name = strdup(name);
-	item.path = qos_store_join(dir, name);
-	if (!item.name || !item.path) {
+	if (r < 0) {
 		free(item.name);
 		free(item.path);
-		return -ENOMEM;
+		return r;
 	}
 	list->names[list->n++] = item;
 	return 0;
+}
+
+int qos_store_list_put(struct qos_store_list *list, const char *name, const char *path)
+{
+	return take(list, name, strdup(path), false);
 }
 
 static int refuse(struct qos_diag *diag, const char *dir, int error)
@@ -127,7 +129,7 @@ int qos_store_list_add(struct qos_store_list *list, const char *dir, const char 
 		if (entry->d_name[0] == '.')
 			continue;
 		if (qos_store_has_suffix(entry->d_name, suffix))
-			r = add(list, dir, entry->d_name, unsafe);
+			r = take(list, entry->d_name, qos_store_join(dir, entry->d_name), unsafe);
 		else if (qos_store_has_suffix(entry->d_name, ".yml"))
 			warn_of_yml(diag, dir, entry->d_name);
 	}

@@ -27,6 +27,9 @@ struct qos_store_list {
 int qos_store_list_add(struct qos_store_list *list, const char *dir, const char *suffix,
 		       struct qos_diag *diag);
 
+/* One more name, found after all others. 0, -E2BIG, -ENOMEM. */
+int qos_store_list_put(struct qos_store_list *list, const char *name, const char *path);
+
 /* Sorts by name; of several of one name the last that was found stays. */
 void qos_store_list_settle(struct qos_store_list *list);
 

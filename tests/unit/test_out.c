@@ -55,6 +55,9 @@ static const struct golden goldens[] = {
 	{"simulate", "simulate", qos_out_simulate, 80},
 	{"applied", "applied", qos_out_applied, 80},
 	{"applied-waiting", "applied-waiting", qos_out_applied, 80},
+	{"plan", "plan", qos_out_plan, 80},
+	{"plan", "plan-colour", qos_out_plan, 60, .colour = true},
+	{"plan-none", "plan-none", qos_out_plan, 80},
 	{"reload", "reload", qos_out_reload, 80},
 	{"adjust", "adjust", qos_out_adjust, 80},
 	{"revert", "revert", qos_out_revert, 80},
@@ -166,7 +169,7 @@ static void test_width(void **state)
 {
 	static const char *const names[] = {"status-ok",  "status-bad", "status-none",	"list",
 					    "show-quiet", "doctor",	"doctor-alone", "errors",
-					    "panic",	  "reload",	"report"};
+					    "panic",	  "reload",	"report",	"plan"};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(goldens); i++) {
 		for (size_t k = 0; k < QOS_ARRAY_SIZE(names); k++) {
@@ -195,7 +198,8 @@ static void test_odd_documents(void **state)
 		"\"latency\":[{},{\"below_ns\":-1,\"count\":-1},{\"count\":9}]}],\"events\":[{},"
 		"{\"kind\":\"adapted\"}]}],\"problems\":[{}],\"streams\":[{},3],"
 		"\"adaptations\":[{}],\"network\":[{}],\"diagnostics\":[{}],"
-		"\"reverted\":[{}],\"refused\":[1],\"features\":[{}],\"foreign\":[{}],"
+		"\"threads\":[{},7],\"links\":[{\"classes\":[{}]}],\"reverted\":[{}],\"refused\":["
+		"1],\"features\":[{}],\"foreign\":[{}],"
 		"\"errors\":[{}],\"daemon\":{\"running\":true,\"problems\":[{}]}}"};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(goldens); i++) {

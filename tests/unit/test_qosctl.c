@@ -59,6 +59,7 @@ static const struct reply fine[] = {
 	 "{\"schema\":1,\"contract\":\"camera\",\"stream\":\"main\",\"attribute\":\"runtime\","
 	 "\"old_ns\":8000000,\"new_ns\":6000000,\"until_s\":null}"},
 	{"Revert", NULL, "{\"schema\":1,\"contract\":\"camera\",\"reverted\":[]}"},
+	{"Plan", NULL, "{\"schema\":1,\"contracts\":[],\"unchanged\":1}"},
 	{"Panic", NULL, "{\"schema\":1,\"restored\":1,\"failed\":0}"},
 	{},
 };
@@ -86,7 +87,9 @@ static const struct reply drifted[] = {{"Report", "status", STATUS("ok", BRIEF("
 static const struct reply bad[] = {{"Report", "status", STATUS("bad", BRIEF("refused", "0"))}, {}};
 static const struct reply strange[] = {{"Report", NULL, "{"}, {}};
 static const struct reply half[] = {
-	{"Reload", NULL, "{\"schema\":1,\"in_force\":[],\"refused\":[\"camera\"]}"}, {}};
+	{"Plan", NULL, "{\"schema\":1,\"contracts\":[],\"refused\":[\"camera\"]}"},
+	{"Reload", NULL, "{\"schema\":1,\"in_force\":[],\"refused\":[\"camera\"]}"},
+	{}};
 static const struct reply broken[] = {
 	{"Reload", NULL,
 	 "{\"schema\":1,\"in_force\":[],\"invalid\":[\"/x/camera.yaml\"],\"diagnostics\":"
@@ -112,6 +115,7 @@ static const struct reply unknowing[] = {{"Report", "list", STATUS("ok", BRIEF("
 					 {"Adjust", NULL, NULL, "NoSuchAttribute", "no"},
 					 {"Revert", NULL, NULL, "Invalid", "no"},
 					 {"Reload", NULL, NULL, "AccessDenied", "no"},
+					 {"Plan", NULL, NULL, "AccessDenied", "no"},
 					 {}};
 
 struct fixture {
@@ -346,6 +350,7 @@ static const struct call calls[] = {
 	{eventful, "events", 0, "camera: event 1\n", NULL},
 	{eventful, "events camera --since 10m --json", 0, "\"seq\": 2", NULL},
 	{fine, "reload", 0, "reloaded: 1 in force, 1 of them unchanged", NULL},
+	{fine, "plan good.src", 0, "0 contracts, 0 threads and 0 interfaces would change", NULL},
 	{fine, "adjust camera cpu.runtime=6ms", 0, "8ms -> 6ms, until", NULL},
 	{fine, "revert camera", 0, "nothing was adjusted", NULL},
 	{fine, "panic", 0, "1 threads", NULL},
@@ -392,6 +397,8 @@ static const struct call calls[] = {
 	{unknowing, "adjust camera cpu.x.runtime=1ms", 1, NULL, "write cpu.STREAM.runtime"},
 	{drifted, "reload", 1, NULL, "not in the table"},
 	{NULL, "check none.src", 1, NULL, "No such file"},
+	{fine, "plan none.src", 1, NULL, "No such file"},
+	{unknowing, "plan", 1, NULL, "try sudo"},
 	{NULL, "apply none.src", 1, NULL, "No such file"},
 	{NULL, "check --host none.src", 1, NULL, "--dump-host"},
 	/* 2 */
@@ -399,6 +406,8 @@ static const struct call calls[] = {
 	{NULL, "check bad.src --json", 2, "\"ok\": false", NULL},
 	{NULL, "check --config bad.src good.src", 2, NULL, "error:"},
 	{NULL, "apply bad.src", 2, NULL, "bad.src:3:1: error:"},
+	{fine, "plan bad.src", 2, NULL, "bad.src:3:1: error:"},
+	{fine, "plan good.src good.src", 2, NULL, "the same contract"},
 	{elsewhere, "apply good.src", 2, NULL, "stands in /x/other.yaml already"},
 	{broken, "apply good.src", 2, NULL, "invalid"},
 	{broken, "reload", 2, "invalid", "camera.yaml:3:1: error: no"},
@@ -408,6 +417,8 @@ static const struct call calls[] = {
 	{NULL, "events", 3, NULL, "qosd is not running"},
 	{NULL, "report camera", 3, NULL, "qosd is not running"},
 	{NULL, "", 3, NULL, "qosd is not running"},
+	{NULL, "plan good.src", 3, NULL, "qosd is not running"},
+	{NULL, "plan", 3, NULL, "qosd is not running"},
 	{NULL, "adjust camera cpu.runtime=1ms", 3, NULL, "systemctl start qosd"},
 	{unknowing, "events camra", 4, NULL, "did you mean camera?"},
 	{vanished, "report camra", 4, NULL, "did you mean camera?"},
@@ -420,6 +431,7 @@ static const struct call calls[] = {
 	{drifted, "status --check", 12, "camera", "thread 7 (cam)"},
 	{refusing, "adjust camera cpu.runtime=9ms", 11, NULL, "16 % is free"},
 	{refusing, "apply good.src", 11, NULL, "refused: full"},
+	{half, "plan", 11, "would change", NULL},
 	{half, "reload", 11, "refused      camera", NULL},
 	{NULL, "apply huge.src", 11, NULL, "even alone"},
 };
