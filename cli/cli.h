@@ -98,6 +98,7 @@ void qos_cli_diagnostics(const struct qos_cli *cli, const json_t *diagnostics);
 int qos_cmd_status(struct qos_cli *cli);
 int qos_cmd_list(struct qos_cli *cli);
 int qos_cmd_show(struct qos_cli *cli);
+int qos_cmd_explain(struct qos_cli *cli);
 int qos_cmd_events(struct qos_cli *cli);
 int qos_cmd_report(struct qos_cli *cli);
 int qos_cmd_top(struct qos_cli *cli);

@@ -116,7 +116,8 @@ static int remote_error(struct qos_answer *answer, const sd_bus_error *error, in
 	if (r == -ETIMEDOUT)
 		return fail(answer, QOS_EXIT_FAILURE, "see `journalctl -u qosd`",
 			    "qosd did not answer within %d s", CALL_TIMEOUT_S);
-	return fail(answer, QOS_EXIT_FAILURE, "see `journalctl -u qosd`", "qosd: %s", text);
+	return fail(answer, QOS_EXIT_FAILURE,
+		    strstr(text, "\nhint: ") ? NULL : "see `journalctl -u qosd`", "qosd: %s", text);
 }
 
 static int read_reply(struct qos_answer *answer, sd_bus_message *reply)

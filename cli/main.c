@@ -24,6 +24,9 @@ static const struct qos_verb verbs[] = {
 	{"list", "", "contracts, their state, and why not", qos_cmd_list, 0, 0, true},
 	{"show", "CONTRACT", "one contract: grants, statistics, adaptations", qos_cmd_show, 1, 1,
 	 true},
+	{"explain", "PID|TID|CONTRACT|PROTO:ADDRESS:PORT|INTERFACE CLASS",
+	 "why it is as it is: which line matched, who lost, wanted and actual", qos_cmd_explain, 1,
+	 2, true},
 	{"events", "[--follow] [--since TIME] [CONTRACT]",
 	 "what happened: violations and who ran instead, adaptations, drift, ...", qos_cmd_events,
 	 0, 1, true},
@@ -71,7 +74,7 @@ static const char option_help[] =
 	"  --json              the result as JSON; qosctl(1) documents it\n"
 	"  --quiet             errors only; list: names only\n"
 	"  --no-pager          do not start $PAGER\n"
-	"  --watch[=SECONDS]   status, list, show, top: again and again until ^C\n"
+	"  --watch[=SECONDS]   status, list, show, explain, top: again and again until ^C\n"
 	"  --socket PATH       of the daemon, default " QOS_DEFAULT_SOCKET "\n"
 	"  --contracts DIR     instead of the search path; may be repeated, the last wins\n"
 	"  --config FILE       settings, default " QOS_DEFAULT_CONFIG "\n"

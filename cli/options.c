@@ -34,7 +34,7 @@ static const struct option options[] = {
 	{"--socket", TEXT, FIELD(socket)},
 	{"--contracts", LIST, FIELD(contracts)},
 	{"--config", TEXT, FIELD(config)},
-	{"--watch", WATCH, FIELD(watch), {"status", "list", "show", "top"}},
+	{"--watch", WATCH, FIELD(watch), {"status", "list", "show", "explain", "top"}},
 	{"--follow", FLAG, FIELD(follow), {"events"}},
 	{"--since", TEXT, FIELD(since), {"events", "report"}},
 	{"--html", TEXT, FIELD(html), {"report"}},

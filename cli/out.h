@@ -73,6 +73,7 @@ int qos_out_diag_json(const struct qos_diag *diag, json_t *array);
 void qos_out_status(const struct qos_out *out, const json_t *status);
 void qos_out_list(const struct qos_out *out, const json_t *list);
 void qos_out_show(const struct qos_out *out, const json_t *show);
+void qos_out_explain(const struct qos_out *out, const json_t *explain);
 void qos_out_events(const struct qos_out *out, const json_t *events);
 void qos_out_event(const struct qos_out *out, const json_t *event);
 void qos_out_report(const struct qos_out *out, const json_t *report);

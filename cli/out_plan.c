@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "out_sched.h"
+
 enum kind { TEXT, NUMBER, TIME, RATE };
 
 struct field {
@@ -242,24 +244,34 @@ static void print_contract(const struct qos_out *out, const json_t *entry)
 		line(out, '~', 3, "its text, but nothing that is granted");
 }
 
-static void print_sched(const struct qos_out *out, char sign, const json_t *sched)
+const char *qos_out_sched(char *buf, size_t size, const json_t *sched)
 {
 	const char *policy = qos_json_text(sched, "policy", "-");
 	const char *cpus = qos_json_text(sched, "cpus", "-");
-	char buf[3][QOS_OUT_NUMBER_MAX];
+	char time[3][QOS_OUT_NUMBER_MAX];
 
 	if (!strcmp(policy, "deadline"))
-		line(out, sign, 3, "deadline %s/%s/%s on CPUs %s",
-		     qos_out_duration(buf[0], sizeof(buf[0]), qos_json_int(sched, "runtime_ns", 0)),
-		     qos_out_duration(buf[1], sizeof(buf[1]),
-				      qos_json_int(sched, "deadline_ns", 0)),
-		     qos_out_duration(buf[2], sizeof(buf[2]), qos_json_int(sched, "period_ns", 0)),
-		     cpus);
+		snprintf(buf, size, "deadline %s/%s/%s on CPUs %s",
+			 qos_out_duration(time[0], sizeof(time[0]),
+					  qos_json_int(sched, "runtime_ns", 0)),
+			 qos_out_duration(time[1], sizeof(time[1]),
+					  qos_json_int(sched, "deadline_ns", 0)),
+			 qos_out_duration(time[2], sizeof(time[2]),
+					  qos_json_int(sched, "period_ns", 0)),
+			 cpus);
 	else if (qos_json_int(sched, "priority", 0))
-		line(out, sign, 3, "%s %" PRId64 " on CPUs %s", policy,
-		     qos_json_int(sched, "priority", 0), cpus);
+		snprintf(buf, size, "%s %" PRId64 " on CPUs %s", policy,
+			 qos_json_int(sched, "priority", 0), cpus);
 	else
-		line(out, sign, 3, "%s on CPUs %s", policy, cpus);
+		snprintf(buf, size, "%s on CPUs %s", policy, cpus);
+	return buf;
+}
+
+static void print_sched(const struct qos_out *out, char sign, const json_t *sched)
+{
+	char text[QOS_OUT_SCHED_MAX];
+
+	line(out, sign, 3, "%s", qos_out_sched(text, sizeof(text), sched));
 }
 
 static void print_thread(const struct qos_out *out, const json_t *thread)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "dry_run.h"
+#include "explain.h"
 #include "extend.h"
 #include "util/clock.h"
 
@@ -121,6 +122,23 @@ static int on_series(sd_bus_message *call, void *data, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	r = qos_supervisor_series_json(client->bus->supervisor, contract, since_ns, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
+/* Who only reads cannot make the daemon walk over all processes. */
+static int on_explain(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *what, *class;
+	json_t *json = NULL;
+	int r;
+
+	r = sd_bus_message_read(call, "ss", &what, &class);
+	if (r < 0)
+		return r;
+	r = qos_supervisor_explain(client->bus->supervisor, what, class, may_change(client), &diag,
+				   &json);
 	return answer_outcome(call, r, &diag, json);
 }
 
@@ -260,6 +278,7 @@ const sd_bus_vtable qos_bus_vtable[] = {
 	SD_BUS_METHOD("Report", "ss", "s", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Events", "st", "s", on_events, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Series", "st", "s", on_series, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Explain", "ss", "s", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Plan", "a(sss)", "s", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -71,7 +71,7 @@ _qosctl_options() {
 	'' | status) echo "$common --check --watch" ;;
 	events) echo "$common --follow --since" ;;
 	report) echo "$common --since --html" ;;
-	list | show | top) echo "$common --watch" ;;
+	list | show | explain | top) echo "$common --watch" ;;
 	metrics) echo "$common --openmetrics" ;;
 	check) echo "$common --strict --host --pin-dir" ;;
 	compile) echo "$common --stage" ;;
@@ -89,7 +89,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show events report top metrics check compile simulate record plan apply enable disable reload adjust revert readmit doctor panic help'
+	local verbs='status list show explain events report top metrics check compile simulate record plan apply enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
@@ -121,7 +121,7 @@ _qosctl() {
 	case $verb:$first in
 	: | help:) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
 	report:*) mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur") ;;
-	show: | events: | adjust: | revert: | readmit:)
+	show: | explain: | events: | adjust: | revert: | readmit:)
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_contracts)" -- "$cur")
 		;;
 	adjust:*)

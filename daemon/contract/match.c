@@ -132,9 +132,6 @@ static int cost_of(const struct qos_match *match)
 	return match->kind == QOS_MATCH_TERM ? keys[match->key].cost : COST_GROUP;
 }
 
-static bool holds(const struct qos_match *match, const struct qos_task *task,
-		  const struct qos_exe_resolver *exe);
-
 /* All and any are one walk: it ends at the first child that answers `stop`. */
 static bool walk(const struct qos_match *match, const struct qos_task *task,
 		 const struct qos_exe_resolver *exe, bool stop)
@@ -142,13 +139,13 @@ static bool walk(const struct qos_match *match, const struct qos_task *task,
 	for (int cost = 0; cost < N_COSTS; cost++)
 		for (size_t i = 0; i < match->n_children; i++)
 			if (cost_of(match->children[i]) == cost &&
-			    holds(match->children[i], task, exe) == stop)
+			    qos_match_holds(match->children[i], task, exe) == stop)
 				return stop;
 	return !stop;
 }
 
-static bool holds(const struct qos_match *match, const struct qos_task *task,
-		  const struct qos_exe_resolver *exe)
+bool qos_match_holds(const struct qos_match *match, const struct qos_task *task,
+		     const struct qos_exe_resolver *exe)
 {
 	switch (match->kind) {
 	case QOS_MATCH_ALL:
@@ -156,7 +153,7 @@ static bool holds(const struct qos_match *match, const struct qos_task *task,
 	case QOS_MATCH_ANY:
 		return walk(match, task, exe, true);
 	case QOS_MATCH_NOT:
-		return !holds(match->children[0], task, exe);
+		return !qos_match_holds(match->children[0], task, exe);
 	case QOS_MATCH_TERM:
 		return keys[match->key].ask(match->value, task, exe);
 	}
@@ -168,7 +165,7 @@ bool qos_match_task(const struct qos_match *match, const struct qos_task *task, 
 {
 	if (!match || task->kernel_thread || task->tgid == 1 || task->tgid == self)
 		return false;
-	return holds(match, task, exe);
+	return qos_match_holds(match, task, exe);
 }
 
 int qos_match_stream(const struct qos_contract *contract, const struct qos_task *task)
@@ -185,7 +182,7 @@ int qos_match_stream(const struct qos_contract *contract, const struct qos_task 
 	return -1;
 }
 
-static bool beats(const struct qos_contract *a, const struct qos_contract *b)
+bool qos_match_beats(const struct qos_contract *a, const struct qos_contract *b)
 {
 	if (a->importance != b->importance)
 		return a->importance > b->importance;
@@ -204,7 +201,7 @@ int qos_match_select(struct qos_contract *const *contracts, size_t n, const stru
 
 		if (!qos_match_task(contracts[i]->match, task, self, exe))
 			continue;
-		if (best < 0 || beats(contracts[i], contracts[best]))
+		if (best < 0 || qos_match_beats(contracts[i], contracts[best]))
 			best = (int)i;
 		else
 			loser = (int)i;

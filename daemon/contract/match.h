@@ -45,6 +45,13 @@ struct qos_exe_resolver {
 bool qos_match_task(const struct qos_match *match, const struct qos_task *task, pid_t self,
 		    const struct qos_exe_resolver *exe);
 
+/* The same of an expression alone, whoever the task is. */
+bool qos_match_holds(const struct qos_match *match, const struct qos_task *task,
+		     const struct qos_exe_resolver *exe);
+
+/* Of two that match: has a the task, and not b? */
+bool qos_match_beats(const struct qos_contract *a, const struct qos_contract *b);
+
 /* The first cpu stream whose `threads` fit the thread's comm, or -1. */
 int qos_match_stream(const struct qos_contract *contract, const struct qos_task *task);
 

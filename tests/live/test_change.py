@@ -3,6 +3,7 @@
 """Change with confidence: what is planned is what happens, and nothing happens before."""
 
 import os
+import subprocess
 import unittest
 
 from contracts import PERIODIC, PYTHON, contract
@@ -99,6 +100,72 @@ class Plan(unittest.TestCase):
             bad = put(qosd, "bad.yaml", "version: 1\ncontract: bad\n")
             self.assertEqual(qosd.ctl("plan", bad, check=False).returncode, 2)
             self.assertEqual(qosd.json("list")["contracts"], [])
+
+
+class Explain(unittest.TestCase):
+    """Why a thread is as it is, from the daemon's own matching and the kernel's word."""
+
+    def test_winner_loser_and_place(self):
+        with Instance() as qosd:
+            qosd.write("high", small("high", "  cpus: 0\n", top="importance: 90\n", tag="same"))
+            qosd.write("low", small("low", top="importance: 10\n", tag="same"))
+            qosd.start()
+            program = start(qosd, "same")
+            until("fifo", lambda: policy(program.pid)[0] == os.SCHED_FIFO)
+            why = qosd.json("explain", str(program.pid))
+            self.assertEqual((why["contract"], why["stream"], why["why"]), ("high", "main", None))
+            self.assertTrue(why["match"]["file"].endswith("high.yaml"))
+            with open(why["match"]["file"], encoding="utf-8") as text:
+                self.assertIn("exe:", text.read().splitlines()[why["match"]["line"] - 1])
+            self.assertEqual(why["wanted"], why["actual"])
+            self.assertEqual(why["actual"]["priority"], policy(program.pid)[1])
+            self.assertEqual(why["without_qosd"]["policy"], "other")
+            self.assertEqual([(l["contract"], l["because"]) for l in why["losers"]],
+                             [("low", "importance")])
+            lost = qosd.json("explain", "low")["processes"]
+            self.assertEqual([(p["pid"], p["lost_to"]) for p in lost], [(program.pid, "high")])
+
+    def test_not_managed(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.write("huge", small("huge", "  cpus: 0\n", runtime="99900us", tag="two"))
+            qosd.start()
+            first, second = start(qosd, "one"), start(qosd, "one")
+            other = start(qosd, "two")
+            until("one of them has the place", lambda: qosd.stream("one")["threads"] and
+                  qosd.stream("one")["unmanaged_threads"])
+            whys = [qosd.json("explain", str(p.pid))["why"] for p in (first, second)]
+            self.assertEqual(sum("max-threads" in (why or "") for why in whys), 1)
+            why = qosd.json("explain", str(other.pid))
+            self.assertEqual(why["nearest"][0]["missing"], 1)
+            self.assertIn("cmdline", why["nearest"][0]["condition"]["text"])
+            self.assertEqual(why["not_in_force"][0]["contract"], "huge")
+            self.assertIn("kernel thread", qosd.json("explain", "2")["why"])
+            self.assertIn("PID 1", qosd.json("explain", "1")["why"])
+            self.assertIn("qosd's own", qosd.json("explain", str(qosd.daemon.pid))["why"])
+
+    def test_drift(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one", "  cpus: 0\n"))
+            qosd.start()
+            program = start(qosd, "one")
+            until("fifo", lambda: policy(program.pid)[0] == os.SCHED_FIFO)
+            subprocess.run(["chrt", "-b", "-p", "0", str(program.pid)], check=True)
+            why = until("drift is seen", lambda: (lambda w: w["drift"] and w)(
+                qosd.json("explain", str(program.pid))))
+            self.assertEqual(why["wanted"]["policy"], "fifo")
+            self.assertEqual(why["actual"]["policy"], "batch")
+            self.assertIsNone(why["changed_by"])
+            self.assertIn("who is not known", qosd.ctl("explain", str(program.pid)).stdout)
+
+    def test_nonsense(self):
+        with Instance() as qosd:
+            qosd.start()
+            for words in (["2147483647"], ["udp:x"], ["lo", "5105:10"]):
+                done = qosd.ctl("explain", *words, check=False)
+                self.assertEqual(done.returncode, 1, words)
+                self.assertIn("hint: ", done.stderr)
+            self.assertEqual(qosd.ctl("explain", "nobody", check=False).returncode, 4)
 
 
 if __name__ == "__main__":

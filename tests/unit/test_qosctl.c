@@ -60,6 +60,8 @@ static const struct reply fine[] = {
 	 "\"old_ns\":8000000,\"new_ns\":6000000,\"until_s\":null}"},
 	{"Revert", NULL, "{\"schema\":1,\"contract\":\"camera\",\"reverted\":[]}"},
 	{"Plan", NULL, "{\"schema\":1,\"contracts\":[],\"unchanged\":1}"},
+	{"Explain", "1234", "{\"schema\":1,\"kind\":\"thread\",\"tid\":1234,\"comm\":\"cam\"}"},
+	{"Explain", "7", NULL, "Untold", "there is none\nhint: ps"},
 	{"Panic", NULL, "{\"schema\":1,\"restored\":1,\"failed\":0}"},
 	{},
 };
@@ -116,6 +118,7 @@ static const struct reply unknowing[] = {{"Report", "list", STATUS("ok", BRIEF("
 					 {"Revert", NULL, NULL, "Invalid", "no"},
 					 {"Reload", NULL, NULL, "AccessDenied", "no"},
 					 {"Plan", NULL, NULL, "AccessDenied", "no"},
+					 {"Explain", NULL, NULL, "NoSuchContract", "no"},
 					 {}};
 
 struct fixture {
@@ -350,6 +353,8 @@ static const struct call calls[] = {
 	{eventful, "events", 0, "camera: event 1\n", NULL},
 	{eventful, "events camera --since 10m --json", 0, "\"seq\": 2", NULL},
 	{fine, "reload", 0, "reloaded: 1 in force, 1 of them unchanged", NULL},
+	{fine, "explain 1234", 0, "cam: thread 1234", NULL},
+	{fine, "explain --json 1234", 0, "\"kind\": \"thread\"", NULL},
 	{fine, "plan good.src", 0, "0 contracts, 0 threads and 0 interfaces would change", NULL},
 	{fine, "adjust camera cpu.runtime=6ms", 0, "8ms -> 6ms, until", NULL},
 	{fine, "revert camera", 0, "nothing was adjusted", NULL},
@@ -397,6 +402,7 @@ static const struct call calls[] = {
 	{unknowing, "adjust camera cpu.x.runtime=1ms", 1, NULL, "write cpu.STREAM.runtime"},
 	{drifted, "reload", 1, NULL, "not in the table"},
 	{NULL, "check none.src", 1, NULL, "No such file"},
+	{fine, "explain 7", 1, NULL, "hint: ps"},
 	{fine, "plan none.src", 1, NULL, "No such file"},
 	{unknowing, "plan", 1, NULL, "try sudo"},
 	{NULL, "apply none.src", 1, NULL, "No such file"},
@@ -423,6 +429,7 @@ static const struct call calls[] = {
 	{unknowing, "events camra", 4, NULL, "did you mean camera?"},
 	{vanished, "report camra", 4, NULL, "did you mean camera?"},
 	{reporting, "report --html no/such/page.html", 1, NULL, "no/such/page.html: No such file"},
+	{unknowing, "explain camra", 4, NULL, "did you mean camera?"},
 	{unknowing, "show camra", 4, NULL, "did you mean camera?"},
 	{NULL, "enable nothing --policies .", 4, NULL, "no contract nothing"},
 	{NULL, "disable nothing", 4, NULL, "no contract nothing"},
