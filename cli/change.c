@@ -144,6 +144,47 @@ static int reload(const struct qos_cli *cli, const struct qos_change *change, co
 	return r ? r : look(cli, change, path, document);
 }
 
+/* The time that runs is another change's: its undoing would undo this one too, or not all of it. */
+static int check_alone(const struct qos_cli *cli)
+{
+	_cleanup_answer_ struct qos_answer answer = {};
+	const json_t *other;
+
+	if (qos_client_call(cli->socket, &answer, "Report", "ss", "status", ""))
+		return QOS_EXIT_OK; /* who is not there has no time running */
+	other = json_object_get(answer.json, "unconfirmed");
+	if (!json_is_object(other))
+		return QOS_EXIT_OK;
+	return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+			    "`qosctl confirm` keeps it, `qosctl confirm --undo` puts back what was "
+			    "there",
+			    "%s waits for its confirmation; nothing was changed",
+			    qos_json_text(other, "file", "another change"));
+}
+
+static int guard(const struct qos_cli *cli, const struct qos_change *change, json_t *document)
+{
+	_cleanup_answer_ struct qos_answer answer = {};
+
+	if (!change->confirm_ns)
+		return QOS_EXIT_OK;
+	if (qos_client_call(cli->socket, &answer, "Guard", "sst", change->dir, change->name,
+			    change->confirm_ns))
+		return qos_client_complain(cli, &answer);
+	json_object_set_new(document, "confirm_s",
+			    json_integer((json_int_t)(change->confirm_ns / 1000000000)));
+	return QOS_EXIT_OK;
+}
+
+/* The daemon has what stood there. If it is gone, so that it cannot, what we remember is as good; a daemon
+ * that comes back finds nothing to put back, or the same. */
+static bool daemon_put_back(const struct qos_cli *cli, const struct qos_change *change)
+{
+	_cleanup_answer_ struct qos_answer answer = {};
+
+	return change->confirm_ns && !qos_client_call(cli->socket, &answer, "Confirm", "b", 0);
+}
+
 static void put_back(const struct qos_cli *cli, const char *path, const struct qos_before *before)
 {
 	_cleanup_answer_ struct qos_answer answer = {};
@@ -158,17 +199,23 @@ static int make(const struct qos_cli *cli, const struct qos_change *change, cons
 		json_t *document)
 {
 	_cleanup_before_ struct qos_before before = {};
-	int r;
+	int r, guarded;
 
 	r = qos_install_remember(path, &before);
 	if (r == 0)
 		r = qos_file_mkdirs(change->dir, 0755);
-	if (r == 0)
-		r = install(change, path);
 	if (r < 0)
 		return system_failed(cli, path, r);
-	r = reload(cli, change, path, document);
-	if (r)
+	guarded = check_alone(cli);
+	if (!guarded)
+		guarded = guard(cli, change, document);
+	if (guarded)
+		return guarded;
+	r = install(change, path);
+	if (r < 0)
+		system_failed(cli, path, r);
+	r = r < 0 ? QOS_EXIT_FAILURE : reload(cli, change, path, document);
+	if (r && !daemon_put_back(cli, change))
 		put_back(cli, path, &before);
 	return r;
 }

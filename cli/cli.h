@@ -39,6 +39,7 @@ struct qos_cli {
 	bool check;
 	bool strict;
 	bool runtime;
+	bool undo;
 	bool dump_host;
 	bool errors;
 	bool all_orderings;
@@ -52,6 +53,7 @@ struct qos_cli {
 	const char *policies;
 	const char *pin_dir;
 	const char *duration; /* --for */
+	const char *confirm;
 	const char *set;
 	const char *ordering;
 	const char *seed;
@@ -106,6 +108,7 @@ int qos_cmd_metrics(struct qos_cli *cli);
 int qos_cmd_check(struct qos_cli *cli);
 int qos_cmd_compile(struct qos_cli *cli);
 int qos_cmd_apply(struct qos_cli *cli);
+int qos_cmd_confirm(struct qos_cli *cli);
 int qos_cmd_enable(struct qos_cli *cli);
 int qos_cmd_disable(struct qos_cli *cli);
 int qos_cmd_plan(struct qos_cli *cli);

@@ -18,6 +18,10 @@
 #include "target.h"
 #include "util/file.h"
 #include "util/text.h"
+#include "util/units.h"
+
+#define CONFIRM_MIN_NS 1000000000ULL
+#define CONFIRM_MAX_NS 86400000000000ULL
 
 /* What is to be installed. */
 struct plan {
@@ -124,6 +128,17 @@ static int admit_alone(const struct qos_cli *cli, const struct qos_judge *judge,
 	return QOS_EXIT_OK;
 }
 
+static int parse_confirm(const struct qos_cli *cli, uint64_t *ret)
+{
+	if (!cli->confirm)
+		return QOS_EXIT_OK;
+	if (qos_parse_duration(cli->confirm, ret) < 0 || *ret < CONFIRM_MIN_NS ||
+	    *ret > CONFIRM_MAX_NS)
+		return qos_cli_fail(cli, QOS_EXIT_USAGE, "from 1s to 1d, as in 60s",
+				    "--confirm: %s is no time to wait", cli->confirm);
+	return QOS_EXIT_OK;
+}
+
 static int install(const struct qos_cli *cli, const struct plan *plan)
 {
 	struct qos_change change = {.dir = qos_target_dir(cli),
@@ -132,7 +147,10 @@ static int install(const struct qos_cli *cli, const struct plan *plan)
 				    .target = plan->target,
 				    .bytes = plan->bytes,
 				    .len = plan->len};
-	int r = qos_target_check_runtime(cli, plan->name);
+	int r = parse_confirm(cli, &change.confirm_ns);
+
+	if (!r)
+		r = qos_target_check_runtime(cli, plan->name);
 
 	return r ? r : qos_change_make(cli, &change, plan->document);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* reload, adjust, revert, readmit: one call each; what was typed is made ready for it. */
+/* reload, confirm, adjust, revert, readmit: one call each; what was typed is made ready for it. */
 #include "cli.h"
 
 #include <errno.h>
@@ -84,6 +84,16 @@ int qos_cmd_readmit(struct qos_cli *cli)
 	if (qos_client_call(cli->socket, &answer, "Readmit", "s", cli->args[1]))
 		return qos_nearest_complain(cli, &answer, cli->args[1]);
 	qos_cli_print(cli, answer.json, qos_out_readmit);
+	return QOS_EXIT_OK;
+}
+
+int qos_cmd_confirm(struct qos_cli *cli)
+{
+	_cleanup_answer_ struct qos_answer answer = {};
+
+	if (qos_client_call(cli->socket, &answer, "Confirm", "b", !cli->undo))
+		return qos_client_complain(cli, &answer);
+	qos_cli_print(cli, answer.json, qos_out_confirm);
 	return QOS_EXIT_OK;
 }
 

@@ -43,6 +43,8 @@ static const struct option options[] = {
 	{"--strict", FLAG, FIELD(strict), {"check", "apply", "plan"}},
 	{"--host", TEXT, FIELD(host), {"check", "simulate"}},
 	{"--runtime", FLAG, FIELD(runtime), {"apply", "enable"}},
+	{"--confirm", TEXT, FIELD(confirm), {"apply", "enable"}},
+	{"--undo", FLAG, FIELD(undo), {"confirm"}},
 	{"--policies", TEXT, FIELD(policies), {"enable"}},
 	{"--for", TEXT, FIELD(duration), {"adjust", "simulate", "record"}},
 	{"--set", TEXT, FIELD(set), {"simulate"}},

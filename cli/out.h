@@ -81,6 +81,7 @@ void qos_out_report_page(const struct qos_out *out, const json_t *report); /* HT
 void qos_out_simulate(const struct qos_out *out, const json_t *simulate);
 void qos_out_check(const struct qos_out *out, const json_t *check);
 void qos_out_applied(const struct qos_out *out, const json_t *applied); /* apply enable disable */
+void qos_out_confirm(const struct qos_out *out, const json_t *confirm);
 void qos_out_plan(const struct qos_out *out, const json_t *plan);
 void qos_out_reload(const struct qos_out *out, const json_t *reload);
 void qos_out_adjust(const struct qos_out *out, const json_t *adjust);

@@ -99,6 +99,7 @@ void qos_out_applied(const struct qos_out *out, const json_t *applied)
 	const char *guarantee = qos_json_text(applied, "guarantee", NULL);
 	const char *state = qos_json_text(applied, "state", NULL);
 	const char *reason = qos_json_text(applied, "reason", NULL);
+	char age[QOS_OUT_NUMBER_MAX];
 
 	fprintf(out->file, "%s: %s: ", qos_json_text(applied, "contract", "-"),
 		qos_json_text(applied, "action", "-"));
@@ -109,4 +110,15 @@ void qos_out_applied(const struct qos_out *out, const json_t *applied)
 	fputc('\n', out->file);
 	if (reason)
 		qos_out_lines(out, 2, reason);
+	if (json_is_integer(json_object_get(applied, "confirm_s")))
+		fprintf(out->file, "  put back in %s unless confirmed: qosctl confirm\n",
+			qos_out_age(age, sizeof(age), qos_json_int(applied, "confirm_s", 0)));
+}
+
+void qos_out_confirm(const struct qos_out *out, const json_t *confirm)
+{
+	bool kept = !strcmp(qos_json_text(confirm, "action", ""), "kept");
+
+	qos_out_paint(out, QOS_PLAIN, qos_json_text(confirm, "file", "-"));
+	fprintf(out->file, ": %s\n", kept ? "kept" : "what was there before stands again");
 }

@@ -14,9 +14,10 @@ static enum qos_paint paint_of(const char *kind)
 		enum qos_paint paint;
 	} paints[] = {
 		{"violation", QOS_BAD}, {"refused", QOS_BAD},	   {"invalid", QOS_BAD},
-		{"panic", QOS_BAD},	{"quarantined", QOS_WARN}, {"overrun", QOS_WARN},
-		{"drift", QOS_WARN},	{"unproven", QOS_WARN},	   {"lease", QOS_WARN},
-		{"kernel", QOS_WARN},	{"waiting", QOS_WARN},	   {"in-force", QOS_GOOD},
+		{"panic", QOS_BAD},	{"rolled-back", QOS_WARN}, {"quarantined", QOS_WARN},
+		{"overrun", QOS_WARN},	{"drift", QOS_WARN},	   {"unproven", QOS_WARN},
+		{"lease", QOS_WARN},	{"kernel", QOS_WARN},	   {"waiting", QOS_WARN},
+		{"in-force", QOS_GOOD},
 	};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(paints); i++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "confirm.h"
 #include "dry_run.h"
 #include "explain.h"
 #include "extend.h"
@@ -261,6 +262,44 @@ static int on_readmit(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
+static int on_guard(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	const char *dir, *name;
+	json_t *json = NULL;
+	uint64_t for_ns;
+	int r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "sst", &dir, &name, &for_ns);
+	if (r < 0)
+		return r;
+	if (for_ns > QOS_CONFIRM_MAX_NS)
+		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
+						  "the time is too long");
+	r = qos_confirm_begin(client->bus->supervisor, dir, name,
+			      qos_clock_ns(CLOCK_BOOTTIME) + for_ns, &diag, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_confirm(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct client *client = data;
+	struct qos_diag diag = QOS_DIAG_INIT;
+	json_t *json = NULL;
+	int keep, r;
+
+	if (!may_change(client))
+		return deny(call);
+	r = sd_bus_message_read(call, "b", &keep);
+	if (r < 0)
+		return r;
+	r = qos_confirm_end(client->bus->supervisor, keep, &diag, &json);
+	return answer_outcome(call, r, &diag, json);
+}
+
 static int on_panic(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
@@ -284,6 +323,8 @@ const sd_bus_vtable qos_bus_vtable[] = {
 	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Readmit", "s", "s", on_readmit, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Guard", "sst", "s", on_guard, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Confirm", "b", "s", on_confirm, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Panic", "", "s", on_panic, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL("Event", "s", 0),
 	SD_BUS_SIGNAL("ContractChanged", "sss", 0),

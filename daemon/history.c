@@ -6,9 +6,9 @@
 #include <string.h>
 
 const char *const qos_history_kind_names[] = {
-	"in-force",    "waiting",   "refused", "invalid", "removed",  "panic",
-	"adapted",     "violation", "overrun", "drift",	  "unproven", "signal",
-	"quarantined", "lease",	    "manager", "kernel",
+	"in-force",    "waiting",     "refused",   "invalid", "removed", "panic",
+	"rolled-back", "adapted",     "violation", "overrun", "drift",	 "unproven",
+	"signal",      "quarantined", "lease",	   "manager", "kernel",
 };
 
 _Static_assert(sizeof(qos_history_kind_names) / sizeof(qos_history_kind_names[0]) ==

@@ -13,6 +13,7 @@
 
 #include "adapt/hist.h"
 #include "claims.h"
+#include "confirm.h"
 #include "contract/print.h"
 #include "extend.h"
 #include "metrics_collect.h"
@@ -166,6 +167,7 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 	if (supervisor->panicked)
 		add_problem(list, "warning", NULL, "everything was undone by qosctl panic",
 			    "qosctl reload puts the contracts in force again");
+	qos_confirm_problem(supervisor, add_warning, list);
 	add_diag(list, &supervisor->diag);
 	add_diag(list, &supervisor->reload_diag);
 	qos_module_problems(supervisor, add_warning, list);
@@ -300,9 +302,10 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 
 	add_drift(supervisor, problems);
 	return json_pack(
-		"{si ss ss so sI s{ss ss?} so so ss s{ss sb} so so so}", "schema", 1, "version",
+		"{si ss ss so so sI s{ss ss?} so so ss s{ss sb} so so so}", "schema", 1, "version",
 		QOS_VERSION, "state", state_word(supervisor, problems), "problems", problems,
-		"uptime_s", (json_int_t)uptime_s(supervisor), "managers", "cpu",
+		"unconfirmed", qos_confirm_json(supervisor), "uptime_s",
+		(json_int_t)uptime_s(supervisor), "managers", "cpu",
 		has_module	      ? "module"
 		: supervisor->service ? supervisor->service->ops->name
 				      : "none",

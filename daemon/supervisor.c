@@ -13,6 +13,7 @@
 
 #include "admit/enforce.h"
 #include "claims.h"
+#include "confirm.h"
 #include "extend.h"
 #include "kern/probe.h"
 #include "metrics_collect.h"
@@ -201,6 +202,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	qos_table_reset(&supervisor->streams);
 	qos_table_reset(&supervisor->threads);
 	qos_overrides_free(supervisor->overrides);
+	qos_pending_free(supervisor->pending);
 	qos_host_free(supervisor->host);
 	qos_diag_reset(&supervisor->diag);
 	qos_diag_reset(&supervisor->reload_diag);
@@ -477,7 +479,9 @@ int qos_supervisor_start(struct qos_supervisor *supervisor, struct qos_reload_su
 {
 	int r;
 
-	r = qos_supervisor_reload(supervisor, ret);
+	r = qos_confirm_start(supervisor);
+	if (r == 0)
+		r = qos_supervisor_reload(supervisor, ret);
 	if (r < 0)
 		return r;
 	qos_supervisor_scan(supervisor);

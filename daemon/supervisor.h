@@ -9,6 +9,7 @@
  *     threads.c  threads of the machine -> streams
  *     turn.c     the slow loop: telemetry -> window -> law -> admission -> action
  *     person.c   adjust, revert, panic
+ *     confirm.c  what is put back unless a person confirms it
  *     module.c   the kernel's module: comes, goes, takes charge
  *     extend*.c  rules -> programs in the kernel, or processes, and what they set
  *     network*.c links: network streams -> queues, classes, flows
@@ -34,6 +35,7 @@
 #include "service/service.h"
 #include "state/originals.h"
 #include "state/overrides.h"
+#include "state/pending.h"
 #include "util/table.h"
 #include "util/text.h"
 
@@ -87,7 +89,9 @@ struct qos_supervisor {
 	struct qos_network *network;	 /* network.c; NULL: before it was opened */
 	struct qos_extender *extender;	 /* extend.c; NULL: no rules run */
 	struct qos_overrides *overrides;
-	struct qos_live **lives; /* by file name */
+	struct qos_pending *pending; /* confirm.c; NULL: nothing waits for a confirmation */
+	bool pending_failed;	     /* it could not be put back: told */
+	struct qos_live **lives;     /* by file name */
 	size_t n_lives;
 	struct qos_table streams; /* id -> struct qos_live_stream */
 	struct qos_table threads; /* tid -> struct qos_thread */

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "adapt/hist.h"
+#include "confirm.h"
 #include "extend.h"
 #include "kern/probe.h"
 #include "metrics_collect.h"
@@ -233,6 +234,7 @@ static void turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns)
 {
 	supervisor->turns++;
 	qos_supervisor_expire_overrides(supervisor, now_boot_ns);
+	qos_confirm_expire(supervisor, now_boot_ns);
 	if (supervisor->panicked)
 		return;
 	follow_supply(supervisor);

@@ -49,7 +49,7 @@ _qosctl_scan() {
 	verb='' first=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since | \
+		--socket | --contracts | --config | --host | --policies | --pin-dir | --for | --since | --confirm | \
 			--set | --ordering | --seed | --svg | --stage | --html | -o | \
 			--output | --name) ((i++)) ;;
 		-*) ;;
@@ -77,8 +77,9 @@ _qosctl_options() {
 	compile) echo "$common --stage" ;;
 	simulate) echo "$common --host --for --set --ordering --all-orderings --seed --svg" ;;
 	plan) echo "$common --strict --pin-dir" ;;
-	apply) echo "$common --strict --runtime --pin-dir" ;;
-	enable) echo "$common --runtime --policies --pin-dir" ;;
+	apply) echo "$common --strict --runtime --confirm --pin-dir" ;;
+	enable) echo "$common --runtime --confirm --policies --pin-dir" ;;
+	confirm) echo "$common --undo" ;;
 	adjust) echo "$common --for" ;;
 	record) echo "$common --for --output --name" ;;
 	doctor) echo "$common --dump-host --errors --pin-dir" ;;
@@ -89,7 +90,7 @@ _qosctl_options() {
 
 _qosctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb first
-	local verbs='status list show explain events report top metrics check compile simulate record plan apply enable disable reload adjust revert readmit doctor panic help'
+	local verbs='status list show explain events report top metrics check compile simulate record plan apply confirm enable disable reload adjust revert readmit doctor panic help'
 
 	local orderings='edf dwcs dwcs-skip dwcs-window vds vds-skip fin fin-guard'
 
@@ -112,7 +113,7 @@ _qosctl() {
 		mapfile -t COMPREPLY < <(compgen -W "tokens tree types ir insns verifier" -- "$cur")
 		return
 		;;
-	--for | --since | --set | --seed | --name) return ;;
+	--for | --since | --confirm | --set | --seed | --name) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_qosctl_options "$verb")" -- "$cur")

@@ -24,6 +24,7 @@
 #define QOS_MSG_MANAGER	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60c"
 #define QOS_MSG_SIGNAL	    "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60d"
 #define QOS_MSG_QUARANTINED "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60e"
+#define QOS_MSG_ROLLED_BACK "5c2f0e9d7b1a4c5e9f34a1d0c7e8b60f"
 
 /* Chooses journal or stderr once, at start. `level`: highest syslog level that is written. */
 void qos_log_open(int level);

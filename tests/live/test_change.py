@@ -3,11 +3,13 @@
 """Change with confidence: what is planned is what happens, and nothing happens before."""
 
 import os
+import signal
 import subprocess
+import time
 import unittest
 
 from contracts import PERIODIC, PYTHON, contract
-from instance import SCHED_DEADLINE, Instance, main, policy, until
+from instance import QOSCTL, SCHED_DEADLINE, Instance, main, policy, until
 
 
 def small(name, extra="", top="", **more):
@@ -166,6 +168,110 @@ class Explain(unittest.TestCase):
                 self.assertEqual(done.returncode, 1, words)
                 self.assertIn("hint: ", done.stderr)
             self.assertEqual(qosd.ctl("explain", "nobody", check=False).returncode, 4)
+
+
+def runtime(instance, name):
+    return instance.stream(name)["runtime"]["contract_ns"]
+
+
+class Confirm(unittest.TestCase):
+    """What was applied is put back by the daemon, unless somebody confirms it in time."""
+
+    def test_put_back_in_time(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.start()
+            new = put(qosd, "new.yaml", small("one", runtime="3ms"))
+            done = qosd.ctl("apply", new, "--confirm", "2s")
+            self.assertIn("put back in 2 s unless confirmed", done.stdout)
+            self.assertEqual(runtime(qosd, "one"), 3e6)
+            status = qosd.json("status")
+            self.assertTrue(status["unconfirmed"]["file"].endswith("/one.yaml"))
+            self.assertTrue(any("waits for its confirmation" in p["text"]
+                                for p in status["problems"]))
+            until("it is put back", lambda: runtime(qosd, "one") == 2e6)
+            self.assertIsNone(qosd.json("status")["unconfirmed"])
+            self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
+            with open(os.path.join(qosd.contracts, "one.yaml"), encoding="utf-8") as text:
+                self.assertEqual(text.read(), small("one"))
+            self.assertIn("rolled-back", [e["kind"] for e in qosd.json("events")["events"]])
+
+    def test_confirmed_stays(self):
+        with Instance() as qosd:
+            qosd.start()
+            new = put(qosd, "new.yaml", small("one"))
+            qosd.ctl("apply", new, "--confirm", "2s")
+            self.assertIn("kept", qosd.ctl("confirm").stdout)
+            time.sleep(3)  # as long as it would have had
+            self.assertEqual(runtime(qosd, "one"), 2e6)
+            self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
+            done = qosd.ctl("confirm", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("nothing waits", done.stderr)
+
+    def test_second_one_is_refused(self):
+        with Instance() as qosd:
+            qosd.start()
+            qosd.ctl("apply", put(qosd, "a.yaml", small("a")), "--confirm", "60s")
+            other = put(qosd, "b.yaml", small("b"))
+            for words in (["apply", other], ["apply", other, "--confirm", "60s"]):
+                done = qosd.ctl(*words, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("waits for its confirmation", done.stderr)
+                self.assertIn("qosctl confirm --undo", done.stderr)
+            self.assertEqual(qosd.ctl("show", "b", check=False).returncode, 4)
+            qosd.ctl("confirm", "--undo")
+            self.assertEqual(qosd.ctl("show", "a", check=False).returncode, 4)
+            self.assertEqual(os.listdir(qosd.contracts), [])
+            qosd.ctl("apply", other)
+
+    def test_refused_by_admission(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.start()
+            huge = put(qosd, "huge.yaml", small("one", "  cpus: 0\n", runtime="99900us"))
+            self.assertEqual(qosd.ctl("apply", huge, "--confirm", "60s",
+                                      check=False).returncode, 11)
+            self.assertIsNone(qosd.json("status")["unconfirmed"])
+            self.assertEqual(runtime(qosd, "one"), 2e6)
+            self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
+
+    def test_time_goes_on_without_the_daemon(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.start()
+            qosd.ctl("apply", put(qosd, "new.yaml", small("one", runtime="3ms")), "--confirm", "4s")
+            qosd.stop(signal.SIGKILL)
+            qosd.start()
+            self.assertEqual(runtime(qosd, "one"), 3e6)
+            self.assertIsNotNone(qosd.json("status")["unconfirmed"])
+            until("it is put back", lambda: runtime(qosd, "one") == 2e6)
+            qosd.ctl("apply", put(qosd, "new.yaml", small("one", runtime="3ms")), "--confirm", "1s")
+            qosd.stop(signal.SIGKILL)
+            time.sleep(1.1)  # its time is over before the next one starts
+            qosd.start()
+            self.assertEqual(runtime(qosd, "one"), 2e6)
+            self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
+
+    def test_killed_client(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.start()
+            new = put(qosd, "new.yaml", small("one", runtime="3ms"))
+            client = qosd.run(QOSCTL, "--socket", qosd.socket, "--contracts", qosd.contracts,
+                              "--config", qosd.config, "apply", new, "--confirm", "2s")
+            until("the daemon knows", lambda: qosd.json("status")["unconfirmed"])
+            client.kill()
+            client.wait()
+            until("it is put back", lambda: not qosd.json("status")["unconfirmed"])
+            self.assertEqual(runtime(qosd, "one"), 2e6)
+            self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
+
+    def test_without_daemon(self):
+        with Instance() as qosd:
+            new = put(qosd, "new.yaml", small("one"))
+            self.assertEqual(qosd.ctl("apply", new, "--confirm", "60s", check=False).returncode, 3)
+            self.assertEqual(os.listdir(qosd.contracts), [])
 
 
 if __name__ == "__main__":

@@ -88,6 +88,12 @@ static const struct reply drifted[] = {{"Report", "status", STATUS("ok", BRIEF("
 				       {}};
 static const struct reply bad[] = {{"Report", "status", STATUS("bad", BRIEF("refused", "0"))}, {}};
 static const struct reply strange[] = {{"Report", NULL, "{"}, {}};
+static const struct reply waiting[] = {
+	{"Report", "status",
+	 "{\"schema\":1,\"unconfirmed\":{\"file\":\"/x/lens.yaml\",\"left_s\":9}}"},
+	{"Report", "list", "{\"schema\":1,\"contracts\":[]}"},
+	{"Confirm", NULL, "{\"schema\":1,\"file\":\"/x/lens.yaml\",\"action\":\"kept\"}"},
+	{}};
 static const struct reply half[] = {
 	{"Plan", NULL, "{\"schema\":1,\"contracts\":[],\"refused\":[\"camera\"]}"},
 	{"Reload", NULL, "{\"schema\":1,\"in_force\":[],\"refused\":[\"camera\"]}"},
@@ -337,6 +343,9 @@ static const struct call calls[] = {
 	{fine, "report --since soon", 64, NULL, "--since: soon is no time"},
 	{fine, "report --html", 64, NULL, "--html needs a value"},
 	{fine, "show camera --html x", 64, NULL, "--html belongs to `qosctl report`"},
+	{fine, "apply good.src --confirm 0", 64, NULL, "no time to wait"},
+	{fine, "apply good.src --confirm 2d", 64, NULL, "from 1s to 1d"},
+	{fine, "reload --confirm 60s", 64, NULL, "--confirm belongs to `qosctl apply`"},
 	{fine, "list --follow", 64, NULL, "--follow belongs to `qosctl events`"},
 	{fine, "doctor --errors --dump-host", 64, NULL, "exclude"},
 	/* 0 */
@@ -355,6 +364,7 @@ static const struct call calls[] = {
 	{fine, "reload", 0, "reloaded: 1 in force, 1 of them unchanged", NULL},
 	{fine, "explain 1234", 0, "cam: thread 1234", NULL},
 	{fine, "explain --json 1234", 0, "\"kind\": \"thread\"", NULL},
+	{waiting, "confirm", 0, "/x/lens.yaml: kept", NULL},
 	{fine, "plan good.src", 0, "0 contracts, 0 threads and 0 interfaces would change", NULL},
 	{fine, "adjust camera cpu.runtime=6ms", 0, "8ms -> 6ms, until", NULL},
 	{fine, "revert camera", 0, "nothing was adjusted", NULL},
@@ -403,6 +413,7 @@ static const struct call calls[] = {
 	{drifted, "reload", 1, NULL, "not in the table"},
 	{NULL, "check none.src", 1, NULL, "No such file"},
 	{fine, "explain 7", 1, NULL, "hint: ps"},
+	{waiting, "apply good.src", 1, NULL, "qosctl confirm --undo"},
 	{fine, "plan none.src", 1, NULL, "No such file"},
 	{unknowing, "plan", 1, NULL, "try sudo"},
 	{NULL, "apply none.src", 1, NULL, "No such file"},
@@ -423,6 +434,8 @@ static const struct call calls[] = {
 	{NULL, "events", 3, NULL, "qosd is not running"},
 	{NULL, "report camera", 3, NULL, "qosd is not running"},
 	{NULL, "", 3, NULL, "qosd is not running"},
+	{NULL, "apply good.src --confirm 60s", 3, NULL, "qosd is not running"},
+	{NULL, "confirm", 3, NULL, "qosd is not running"},
 	{NULL, "plan good.src", 3, NULL, "qosd is not running"},
 	{NULL, "plan", 3, NULL, "qosd is not running"},
 	{NULL, "adjust camera cpu.runtime=1ms", 3, NULL, "systemctl start qosd"},
