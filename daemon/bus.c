@@ -151,7 +151,7 @@ static bool group_may_read(int fd)
 }
 
 /* 0: may read; 1: may change; -EACCES. */
-static int rights_of(int fd)
+static int rights_of(int fd, uint32_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
@@ -159,6 +159,7 @@ static int rights_of(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
+	*ret_uid = peer.uid;
 	if (peer.uid == 0)
 		return 1;
 	qos = getgrnam("qos");
@@ -230,6 +231,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 	_cleanup_close_ int peer_fd = -1;
 	struct qos_bus *bus = data;
 	struct client *client;
+	uint32_t uid = 0;
 	int rights;
 
 	peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -237,11 +239,12 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 		qos_listen_turn_away(fd, &bus->spare_fd);
 	if (peer_fd < 0)
 		return 0;
-	rights = rights_of(peer_fd);
+	rights = rights_of(peer_fd, &uid);
 	if (rights < 0)
 		return 0;
 	client = make_room(bus);
-	*client = (struct client){.bus = bus, .may_change = rights > 0, .order = ++bus->order};
+	*client = (struct client){
+		.bus = bus, .may_change = rights > 0, .uid = uid, .order = ++bus->order};
 	if (start_peer(bus, client, peer_fd) < 0)
 		client->peer = sd_bus_unref(client->peer);
 	else

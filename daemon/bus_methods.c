@@ -147,12 +147,15 @@ static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 	struct qos_supervisor *supervisor = client->bus->supervisor;
+	const struct qos_asker asker = {.how = "reload", .uid = client->uid};
 	struct qos_reload_summary summary = {};
 	int r;
 
 	if (!may_change(client))
 		return deny(call);
+	supervisor->asker = &asker;
 	r = qos_supervisor_reload(supervisor, &summary);
+	supervisor->asker = NULL;
 	if (r < 0)
 		return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "%s",
 						  supervisor->reload_diag.n_entries

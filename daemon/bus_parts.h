@@ -13,6 +13,7 @@ struct client {
 	struct qos_bus *bus;
 	sd_bus *peer; /* NULL: free slot */
 	bool may_change;
+	uint32_t uid;
 	uint64_t order;
 	uint64_t second; /* CLOCK_BOOTTIME, of the last call */
 	uint32_t calls;	 /* in that second */

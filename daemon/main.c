@@ -114,13 +114,16 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-static void reload(struct daemon *daemon)
+static void reload(struct daemon *daemon, uint32_t uid)
 {
+	const struct qos_asker asker = {.how = "SIGHUP", .uid = uid};
 	struct qos_reload_summary summary = {};
 	int r;
 
 	sd_notify(0, "RELOADING=1");
+	daemon->supervisor->asker = &asker;
 	r = qos_supervisor_reload(daemon->supervisor, &summary);
+	daemon->supervisor->asker = NULL;
 	if (r >= 0)
 		qos_log(LOG_INFO, NULL, NULL, NULL,
 			"reloaded: %zu changed, %zu as before, %zu removed, %zu refused, %zu "
@@ -134,7 +137,7 @@ static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, 
 {
 	struct daemon *daemon = data;
 
-	reload(daemon);
+	reload(daemon, info->ssi_uid);
 	return 0;
 }
 

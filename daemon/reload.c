@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "extend.h"
+#include "generation.h"
 #include "module.h"
 #include "network.h"
 #include "tell.h"
@@ -452,6 +453,7 @@ int qos_supervisor_reload(struct qos_supervisor *supervisor, struct qos_reload_s
 	}
 	qos_host_free(supervisor->host);
 	supervisor->host = host;
+	qos_generation_note(supervisor, &plan);
 	commit(supervisor, &plan, lives, &summary);
 	qos_extend_retry(supervisor);
 	/* without a monitor nobody tells of new threads, and whoever reloads may mean them */

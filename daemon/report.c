@@ -16,6 +16,7 @@
 #include "confirm.h"
 #include "contract/print.h"
 #include "extend.h"
+#include "generation.h"
 #include "metrics_collect.h"
 #include "module.h"
 #include "network.h"
@@ -302,10 +303,11 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 
 	add_drift(supervisor, problems);
 	return json_pack(
-		"{si ss ss so so sI s{ss ss?} so so ss s{ss sb} so so so}", "schema", 1, "version",
-		QOS_VERSION, "state", state_word(supervisor, problems), "problems", problems,
-		"unconfirmed", qos_confirm_json(supervisor), "uptime_s",
-		(json_int_t)uptime_s(supervisor), "managers", "cpu",
+		"{si ss ss so so so sI s{ss ss?} so so ss s{ss sb} so so so}", "schema", 1,
+		"version", QOS_VERSION, "state", state_word(supervisor, problems), "problems",
+		problems, "unconfirmed", qos_confirm_json(supervisor), "generations",
+		qos_generation_json(supervisor), "uptime_s", (json_int_t)uptime_s(supervisor),
+		"managers", "cpu",
 		has_module	      ? "module"
 		: supervisor->service ? supervisor->service->ops->name
 				      : "none",

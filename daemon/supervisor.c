@@ -203,6 +203,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	qos_table_reset(&supervisor->threads);
 	qos_overrides_free(supervisor->overrides);
 	qos_pending_free(supervisor->pending);
+	json_decref(supervisor->generations);
 	qos_host_free(supervisor->host);
 	qos_diag_reset(&supervisor->diag);
 	qos_diag_reset(&supervisor->reload_diag);

@@ -75,6 +75,12 @@ struct qos_heir {
 	pid_t ancestor;
 };
 
+/* Who asked for what is being carried out. */
+struct qos_asker {
+	const char *how; /* static: "reload", "SIGHUP" */
+	uint32_t uid;
+};
+
 struct qos_supervisor {
 	struct qos_options options;
 	struct qos_config config;
@@ -113,6 +119,9 @@ struct qos_supervisor {
 	struct qos_diag diag;	      /* what is wrong with the machine or the settings */
 	struct qos_diag reload_diag;  /* what the last reload said that belongs to no file */
 	const struct qos_adapt_request *request; /* being carried out, else NULL */
+	const struct qos_asker *asker;		 /* likewise */
+	uint64_t generation;			 /* reloads since the start */
+	json_t *generations;			 /* generation.c; NULL: none yet */
 	struct qos_history history;
 	struct qos_series_set series;
 	/* metrics_collect.c */

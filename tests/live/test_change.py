@@ -170,6 +170,28 @@ class Explain(unittest.TestCase):
             self.assertEqual(qosd.ctl("explain", "nobody", check=False).returncode, 4)
 
 
+class Generations(unittest.TestCase):
+    """Who changed what."""
+
+    def test_numbered(self):
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.start()
+            qosd.write("two", small("two"))
+            qosd.remove("one")
+            qosd.ctl("reload")
+            qosd.ctl("plan")  # is none
+            qosd.daemon.send_signal(signal.SIGHUP)
+            known = until("all three", lambda: (lambda g: g["number"] == 3 and g)(
+                qosd.json("status")["generations"]))
+            latest = known["latest"]
+            self.assertEqual([(g["generation"], g["by"], g["uid"]) for g in latest],
+                             [(1, "itself", None), (2, "reload", 0), (3, "SIGHUP", 0)])
+            changes = {os.path.basename(f["file"]): f["change"] for f in latest[1]["files"]}
+            self.assertEqual(changes, {"one.yaml": "remove", "two.yaml": "add"})
+            self.assertEqual(latest[2]["files"], [])
+
+
 def runtime(instance, name):
     return instance.stream(name)["runtime"]["contract_ns"]
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../harness/supervise.h"
+#include "generation.h"
 
 static struct supervised test;
 static struct qos_reload_summary sum;
@@ -175,6 +176,29 @@ static void test_waiting_is_looked_after(void **state)
 	assert_rules("a", "x");
 }
 
+/* What nobody asked for, and changed nothing, is no news; there are never more than so many. */
+static void test_generations(void **state)
+{
+	struct qos_supervisor *supervisor = test.supervisor;
+	const struct qos_asker asker = {.how = "reload", .uid = 7};
+	json_t *first;
+
+	put_contract(&test, "a", "x", "");
+	reload();
+	reload();
+	assert_int_equal(supervisor->generation, 2);
+	assert_int_equal(json_array_size(supervisor->generations), 1);
+	supervisor->asker = &asker;
+	for (int i = 0; i < QOS_GENERATIONS_MAX; i++)
+		reload();
+	supervisor->asker = NULL;
+	assert_int_equal(json_array_size(supervisor->generations), QOS_GENERATIONS_MAX);
+	first = json_array_get(supervisor->generations, 0);
+	assert_int_equal(json_integer_value(json_object_get(first, "generation")), 3);
+	assert_int_equal(json_integer_value(json_object_get(first, "uid")), 7);
+	assert_int_equal(json_array_size(json_object_get(first, "files")), 0);
+}
+
 #define reload_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -187,6 +211,7 @@ int main(void)
 		reload_test(test_probes_follow_the_contract),
 		reload_test(test_history_keeps_names),
 		reload_test(test_waiting_is_looked_after),
+		reload_test(test_generations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
