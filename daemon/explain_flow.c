@@ -4,7 +4,6 @@
  * class is. A flow says neither who sent a packet nor through which interface, so those are conditions.
  */
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 
 #include "explain_parts.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Which queues and classes a generation of contracts would set, beside what is there. Only reads. */
-#include <net/if.h>
 #include <string.h>
 
 #include "dry_run_parts.h"
@@ -81,6 +80,29 @@ static void add_old_classes(const struct foretelling *self, const struct qos_net
 	}
 }
 
+struct wanted_link {
+	const char *name;
+	int ifindex;
+};
+
+static int take_index(void *data, const struct qos_tc_link *link)
+{
+	struct wanted_link *wanted = data;
+
+	if (strcmp(link->name, wanted->name) != 0)
+		return 0;
+	wanted->ifindex = link->ifindex;
+	return 1;
+}
+
+/* 0: there is none of this name. */
+static int ifindex_of(const struct qos_network *network, const char *name)
+{
+	struct wanted_link wanted = {.name = name};
+
+	return qos_tc_each_link(network->tc, take_index, &wanted) < 0 ? 0 : wanted.ifindex;
+}
+
 /* The queue that is put back when the last stream leaves. */
 static const char *kind_without_us(const struct qos_network *network, int ifindex, const char *now)
 {
@@ -96,7 +118,7 @@ static void add_interface(const struct foretelling *self, const char *name,
 {
 	const struct qos_network *network = self->supervisor->network;
 	const struct qos_net_ops *ops = qos_network_choose(self->supervisor);
-	int ifindex = (int)if_nametoindex(name);
+	int ifindex = ifindex_of(network, name);
 	struct qos_tc_qdisc root = {};
 	json_t *classes = json_array();
 	const char *now, *then;

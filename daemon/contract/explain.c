@@ -75,6 +75,20 @@ struct qos_match_why qos_explain_match(const struct qos_match *match, const stru
 	return (struct qos_match_why){.holds = holds, .decides = match, .missing = !holds};
 }
 
+/* No half letter at the end. */
+static void cut_clean(char *buf, size_t size)
+{
+	size_t len = strlen(buf);
+
+	if (len + 1 < size)
+		return;
+	while (len && ((unsigned char)buf[len - 1] & 0xc0) == 0x80)
+		len--;
+	if (len && (unsigned char)buf[len - 1] >= 0x80)
+		len--;
+	buf[len] = '\0';
+}
+
 const char *qos_explain_text(char *buf, size_t size, const struct qos_match_why *why)
 {
 	const struct qos_match *decides = why->decides;
@@ -95,6 +109,7 @@ const char *qos_explain_text(char *buf, size_t size, const struct qos_match_why 
 		snprintf(buf, size, "what stands under `not`");
 		break;
 	}
+	cut_clean(buf, size);
 	return buf;
 }
 

@@ -17,7 +17,7 @@ struct qos_match_why {
 struct qos_match_why qos_explain_match(const struct qos_match *match, const struct qos_task *task,
 				       const struct qos_exe_resolver *exe);
 
-/* "unit: camera.service", "all of these", ... of what decides; returns buf. */
+/* "unit: camera.service", "all of these", ... of what decides, in whole letters; returns buf. */
 #define QOS_EXPLAIN_TEXT_MAX 320
 const char *qos_explain_text(char *buf, size_t size, const struct qos_match_why *why);
 

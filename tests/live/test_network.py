@@ -161,6 +161,32 @@ class Network(unittest.TestCase):
         self.qosd.ctl("reload")
         until("without rules it is the contract's", lambda: self.stream()["granted_bps"] == 12000000)
 
+    def test_planned_and_explained(self):
+        self.start()
+        before = self.ns.root()
+        path = os.path.join(self.qosd.dir, "new.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(contract())
+        plan = self.qosd.json("plan", path)
+        self.assertEqual(self.ns.root(), before)
+        link = plan["links"][0]
+        self.assertEqual((link["interface"], link["before"], link["after"]), ("va", before[0], "htb"))
+        self.assertEqual([c["change"] for c in link["classes"]], ["add"])
+        self.assertEqual(plan["contracts"][0]["after"]["network"][0]["granted_bps"], 12000000)
+        self.qosd.ctl("apply", path)
+        self.assertTrue(self.is_ours())
+        self.assertEqual(self.qosd.json("plan")["links"], [])
+        for words in (["udp:10.9.9.2:5004"], ["udp:[fd00:9::2]:5004"], ["va", "5105:10"]):
+            stream = self.qosd.json("explain", *words)["streams"][0]
+            self.assertEqual((stream["contract"], stream["class"]["class"]), ("rtp", "5105:10"))
+            self.assertEqual(stream["class"]["actual"], "htb")
+        other = self.qosd.json("explain", "udp:10.9.9.2:5005")
+        self.assertEqual((other["streams"], other["others"][0]["match"]["text"]), ([], "dport"))
+        self.qosd.remove("rtp")
+        link = self.qosd.json("plan")["links"][0]
+        self.assertEqual((link["before"], link["classes"][0]["class"]), ("htb", "5105:10"))
+        self.assertTrue(self.is_ours())
+
     def test_rules_without_statistics(self):
         """Silence is not taken for zeros: ticks stand still, and status says so."""
         rules = "adapt:\n  rules:\n    - event: tick 100ms\n      when: network.sent < 1B\n      emit: idle\n"

@@ -85,6 +85,18 @@ static void test_what_decides(void **state)
 	}
 }
 
+static void test_whole_letters(void **state)
+{
+	const struct qos_match term = {
+		.kind = QOS_MATCH_TERM, .key = QOS_MATCH_UNIT, .value = "a\xc3\xa4\xe2\x82\xac"};
+	const struct qos_match_why why = {.decides = &term};
+	char text[QOS_EXPLAIN_TEXT_MAX];
+
+	assert_string_equal(qos_explain_text(text, 9, &why), "unit: a");
+	assert_string_equal(qos_explain_text(text, 12, &why), "unit: a\xc3\xa4");
+	assert_string_equal(qos_explain_text(text, 14, &why), "unit: a\xc3\xa4\xe2\x82\xac");
+}
+
 static void test_never(void **state)
 {
 	struct qos_task odd = task;
@@ -172,9 +184,9 @@ static void test_narrowness(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_decides), cmocka_unit_test(test_never),
-		cmocka_unit_test(test_lost),	     cmocka_unit_test(test_packets),
-		cmocka_unit_test(test_narrowness),
+		cmocka_unit_test(test_what_decides), cmocka_unit_test(test_whole_letters),
+		cmocka_unit_test(test_never),	     cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_packets),	     cmocka_unit_test(test_narrowness),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
