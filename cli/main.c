@@ -76,7 +76,7 @@ static const char option_help[] =
 	"  --json              the result as JSON; qosctl(1) documents it\n"
 	"  --quiet             errors only; list: names only\n"
 	"  --no-pager          do not start $PAGER\n"
-	"  --watch[=SECONDS]   status, list, show, explain, top: again and again until ^C\n"
+	"  --watch[=SECONDS]   status, list, show, explain, top: again until ^C\n"
 	"  --socket PATH       of the daemon, default " QOS_DEFAULT_SOCKET "\n"
 	"  --contracts DIR     instead of the search path; may be repeated, the last wins\n"
 	"  --config FILE       settings, default " QOS_DEFAULT_CONFIG "\n"

@@ -322,9 +322,11 @@ void qos_out_plan(const struct qos_out *out, const json_t *plan)
 		print_thread(out, item);
 	json_array_foreach(links, i, item)
 		print_link(out, item);
-	fprintf(out->file,
-		"%zu contract%s, %zu thread%s and %zu interface%s would change; %" PRId64
-		" go on\n",
-		changed, plural(changed), n, plural(n), n_links, plural(n_links),
+	if (!changed && !n && !n_links)
+		fputs("nothing would change", out->file);
+	else
+		fprintf(out->file, "%zu contract%s, %zu thread%s and %zu interface%s would change",
+			changed, plural(changed), n, plural(n), n_links, plural(n_links));
+	fprintf(out->file, "; contracts that go on: %" PRId64 "\n",
 		qos_json_int(plan, "unchanged", 0));
 }

@@ -365,7 +365,7 @@ static const struct call calls[] = {
 	{fine, "explain 1234", 0, "cam: thread 1234", NULL},
 	{fine, "explain --json 1234", 0, "\"kind\": \"thread\"", NULL},
 	{waiting, "confirm", 0, "/x/lens.yaml: kept", NULL},
-	{fine, "plan good.src", 0, "0 contracts, 0 threads and 0 interfaces would change", NULL},
+	{fine, "plan good.src", 0, "nothing would change; contracts that go on: 1", NULL},
 	{fine, "adjust camera cpu.runtime=6ms", 0, "8ms -> 6ms, until", NULL},
 	{fine, "revert camera", 0, "nothing was adjusted", NULL},
 	{fine, "panic", 0, "1 threads", NULL},
