@@ -1,82 +1,178 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One page with the results of violations.py, plots included, that needs no network and no script."""
+"""One page with the results of violations.py, plots included, that needs no network and no script, light or dark as
+its reader has it."""
 
 import html
 import math
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 760, 360, 60, 40
-COLOURS = ("#777777", "#222222", "#a6761d", "#e6ab02", "#7570b3", "#1f78b4", "#66a61e", "#e7298a", "#d95f02", "#c00000")
-STYLE = ("body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-         "table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;text-align:right;border-bottom:1px solid #ddd}"
-         "td:nth-child(-n+4){text-align:left}pre{white-space:pre-wrap}svg{max-width:100%}.best{font-weight:bold}")
+import violations_rows
+
+WIDTH, HEIGHT, STRIP, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 90, 60, 140, 30, 40
+COLOURS = dict(zip(violations_rows.ARMS, ("#888", "#a0785a", "#b8860b", "#8a8a2a", "#7f9fe0", "#3b78e7", "#1aa0c8", "#2fa866",
+                                          "#b366cc", "#e0403a")))
+STYLE = (":root{color-scheme:light dark}body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
+         "table{border-collapse:collapse;font-size:12px}td,th{padding:2px 6px;text-align:right;border-bottom:1px solid #8886}"
+         "td:nth-child(-n+4){text-align:left}pre{white-space:pre-wrap}svg{max-width:100%;display:block;margin:1em 0}"
+         "svg text{fill:currentColor}.best{font-weight:bold}.scroll{overflow-x:auto}")
+COLUMNS = ("workload", "change_ms", "load", "arm", "windows", "violations", "jobs", "late", "p50_us", "p99_us", "max_us",
+           "reactions", "reaction_p50_us", "reaction_p99_us", "reaction_max_us", "cpu_share", "used", "background", "gain")
 
 
-def scale(value, low, high, begin, end):
-    return begin + (end - begin) * (value - low) / ((high - low) or 1)
+# --- marks ---
+
+def text(x, y, words, size=11, anchor="start", more=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"{more}>{html.escape(str(words))}</text>'
 
 
-def axis(points, log):
-    return [math.log10(x) for x in points] if log else list(points)
+def rule(x1, y1, x2, y2, colour="#8886"):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
 
 
-def plot(title, x_name, y_name, series, log_x=False):
-    """series: name -> [(x, y), ...]. An SVG."""
-    xs = axis([x for line in series.values() for x, _ in line], log_x)
-    top = max([y for line in series.values() for _, y in line] + [1e-9])
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 20}" role="img" aria-label="{html.escape(title)}">',
-             f'<text x="{LEFT}" y="16" font-size="15">{html.escape(title)}</text>']
-    for i in range(5):
-        y = scale(i / 4, 0, 1, HEIGHT - BOTTOM, 30)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 130}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
-                     f'<text x="{LEFT - 6}" y="{y + 4:.1f}" font-size="11" text-anchor="end">{top * i / 4:.3g}</text>')
-    for x in sorted({x for line in series.values() for x, _ in line}) if log_x else (min(xs), max(xs)):
-        at = scale(math.log10(x) if log_x else x, min(xs), max(xs), LEFT, WIDTH - 140)
-        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" font-size="11" text-anchor="middle">{x:g}</text>')
-    for i, (name, line) in enumerate(series.items()):
-        colour = COLOURS[i % len(COLOURS)]
-        points = " ".join(f"{scale(x, min(xs), max(xs), LEFT, WIDTH - 140):.1f},{scale(y, 0, top, HEIGHT - BOTTOM, 30):.1f}"
-                          for x, (_, y) in zip(axis([x for x, _ in line], log_x), line))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-                     f'<text x="{WIDTH - 125}" y="{40 + 18 * i}" font-size="12" fill="{colour}">{html.escape(name)}</text>')
-    parts.append(f'<text x="{(WIDTH - 140) / 2}" y="{HEIGHT}" font-size="12">{html.escape(x_name)}</text>'
-                 f'<text x="12" y="{HEIGHT / 2}" font-size="12" transform="rotate(-90 12 {HEIGHT / 2})" '
-                 f'text-anchor="middle">{html.escape(y_name)}</text></svg>')
-    return "".join(parts)
+def path(points, colour, width=2, fill="none"):
+    at = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{at}" fill="{fill}" stroke="{colour}" stroke-width="{width}"/>'
 
 
-def by_change(rows, load):
+def drawing(title, height, parts):
+    return (f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">{text(LEFT, 16, title, 15)}'
+            f'{"".join(parts)}</svg>')
+
+
+class Scale:
+    """Values to places; with log, ticks are powers of ten."""
+
+    def __init__(self, values, begin, end, log=False):
+        self.log, self.begin, self.end = log, begin, end
+        low, high = (min(values), max(values)) if values else (0, 1)
+        self.low, self.high = (math.floor(math.log10(low)), math.ceil(math.log10(high))) if log else (low, high)
+        if self.low == self.high:
+            self.high += 1
+
+    def __call__(self, value):
+        value = math.log10(value) if self.log else value
+        return self.begin + (self.end - self.begin) * (value - self.low) / (self.high - self.low)
+
+    def ticks(self):
+        if self.log:
+            return [10.0 ** i for i in range(self.low, self.high + 1)]
+        return [self.low + (self.high - self.low) * i / 4 for i in range(5)]
+
+
+# --- plots ---
+
+def plot(title, x_name, y_name, series, log_x=False, log_y=False):
+    """series: arm -> [(x, y), ...]."""
+    across = Scale([x for line in series.values() for x, _ in line], LEFT, WIDTH - RIGHT, log_x)
+    up = Scale([y for line in series.values() for _, y in line] + ([] if log_y else [0]), HEIGHT - BOTTOM, TOP, log_y)
+    parts = []
+    for y in up.ticks():
+        parts += [rule(LEFT, up(y), WIDTH - RIGHT, up(y)), text(LEFT - 6, up(y) + 4, f"{y:.3g}", anchor="end")]
+    for x in across.ticks():
+        parts.append(text(across(x), HEIGHT - BOTTOM + 16, f"{x:g}", anchor="middle"))
+    for i, (arm, line) in enumerate(series.items()):
+        parts.append(path([(across(x), up(y)) for x, y in line], COLOURS[arm], 3 if arm == "kernel" else 2))
+        parts += [rule(WIDTH - RIGHT + 10, 36 + 18 * i, WIDTH - RIGHT + 28, 36 + 18 * i, COLOURS[arm]),
+                  text(WIDTH - RIGHT + 34, 40 + 18 * i, arm, 12)]
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts += [text(middle, HEIGHT - 4, x_name, 12, "middle"),
+              text(12, HEIGHT / 2, y_name, 12, "middle", f' transform="rotate(-90 12 {HEIGHT / 2})"')]
+    return drawing(title, HEIGHT, parts)
+
+
+def stairs(pairs, end):
+    """What holds until the next one, as corners."""
+    for (at, value), (until, _) in zip(pairs, pairs[1:] + [(end, 0)]):
+        yield from ((at, value), (until, value))
+
+
+def strip(got):
+    """One arm: demand as an area, what was in force as a line, violated windows as marks."""
+    period, most = got["plan"]["period_us"], got["plan"]["hi_us"]
+    end, window = len(got["demand"]) * period, got["plan"]["y"] * period
+    across, up = Scale([0, end], LEFT, WIDTH - RIGHT), Scale([0, most], STRIP - 16, 8)
+    needs = [(i * period, us) for i, us in enumerate(got["demand"])]
+    grants = got["grants"] or ([(0, got["plan"]["base_us"])] if got["arm"] == "deadline" else [])
+    area = [(0, 0), *stairs(needs, end), (end, 0)]
+    parts = [path([(across(x), up(y)) for x, y in area], "none", 0, "#8885"), rule(LEFT, up(0), WIDTH - RIGHT, up(0)),
+             path([(across(x), up(min(y, most))) for x, y in stairs(grants, end)], COLOURS[got["arm"]], 1.5)]
+    parts += [f'<rect x="{across(i * window):.1f}" y="{STRIP - 13}" width="{max(1, across(window) - LEFT):.1f}" height="6" '
+              'fill="#e0403a"/>' for i in got["violated"]]
+    parts += [text(LEFT - 6, up(most) + 6, f"{most / 1e3:g}", anchor="end"), text(LEFT - 6, up(0) + 2, "0 ms", anchor="end"),
+              text(WIDTH - RIGHT + 10, STRIP / 2, got["arm"], 12),
+              text(WIDTH - RIGHT + 10, STRIP / 2 + 15, f"{got['violations']} of {got['windows']}", 11)]
+    return f'<svg viewBox="0 0 {WIDTH} {STRIP}" role="img" aria-label="{html.escape(got["arm"])}">{"".join(parts)}</svg>'
+
+
+# --- what is plotted ---
+
+def violated(rows, load):
+    """Of the windows, in percent, by how often the demand of `step` changes."""
     series = {}
     for row in rows:
         if row["workload"] == "step" and row["load"] == load:
-            series.setdefault(row["arm"], []).append((row["change_ms"], 100 * row["violations"] / max(1, row["windows"])))
-    return {arm: sorted(line) for arm, line in series.items()}
+            series.setdefault(row["arm"], []).append((row["change_ms"], 100 * row["violations"] / row["windows"]))
+    return series
 
 
-def over_time(traces):
-    """traces: arm -> numbers of the windows that were violated, and of all windows."""
-    return {arm: [(0, 0)] + [(at, i + 1) for i, at in enumerate(seen)] + [(n, len(seen))]
-            for arm, (seen, n) in traces.items()}
+def ratios(rows, load):
+    series = {}
+    for (workload, change_ms, of_load), arms in violations_rows.by_kind(rows).items():
+        for arm in violations_rows.ADAPTIVE[:-1] if (workload, of_load) == ("step", load) else ():
+            ratio = (arms[arm]["violations"] + 1) / (arms["kernel"]["violations"] + 1)
+            series.setdefault(arm, []).append((change_ms, ratio))
+    return series
+
+
+def cumulative(answers):
+    return {got["arm"]: [(0, 0)] + [(at, i + 1) for i, at in enumerate(got["violated"])] + [(got["windows"], got["violations"])]
+            for got in answers}
+
+
+def reaction_shares(answers):
+    """Of all reactions of an arm, how many in percent took at most so many ms."""
+    took = {}
+    for got in answers:
+        took.setdefault(got["arm"], []).extend(violations_rows.reactions(got))
+    return {arm: [(max(us, 1) / 1e3, 100 * (i + 1) / len(values)) for i, us in enumerate(sorted(values))]
+            for arm, values in took.items() if values}
 
 
 def table(rows):
-    names = ("workload", "change_ms", "load", "arm", "windows", "violations", "late", "p50_us", "p99_us", "max_us",
-             "cpu_share", "background", "gain")
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
     body = "".join("<tr" + (' class="best"' if row["arm"] == "kernel" else "") + ">" +
-                   "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in names) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+                   "".join(f"<td>{html.escape('-' if row[name] is None else str(row[name]))}</td>" for name in COLUMNS) + "</tr>"
+                   for row in rows)
+    return f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
 
 
-def write(path, rows, traces, seed, method):
-    parts = [f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>violations</title><style>{STYLE}</style>",
-             f"<h1>Service violations</h1><pre>{html.escape(method)}</pre><p>Seed {seed}.</p>"]
-    for load in ("full", "idle"):
-        series = by_change(rows, load)
-        if series:
-            parts.append(plot(f"Violated windows by how often demand changes (step, {load})", "ms between changes",
-                              "% of windows", series, log_x=True))
-    if traces:
-        parts.append(plot("Violations so far (step, each 100 ms, full)", "window", "violations", over_time(traces)))
-    parts.append(table(rows))
-    with open(path, "w", encoding="utf-8") as file:
+def listing(title, lines):
+    items = "".join(f"<li>{html.escape(words)}</li>" for words in lines)
+    return f"<h2>{html.escape(title)}</h2>" + (f"<ul>{items}</ul>" if items else "<p>Nowhere.</p>")
+
+
+def over_time(answers):
+    yield ("<h2>Over time</h2><p>Demand changes each 100 ms, beside endless programs. Grey: what each job needs; line: what was in "
+           "force for it; red: windows that were violated. Who has no line takes what it wants.</p>")
+    yield from map(strip, answers)
+    yield plot("Violations so far", "window", "violations", cumulative(answers))
+
+
+def by_rate(rows):
+    yield ("<h2>By how often demand changes</h2><p>Ratio: violations of each arm by those of the kernel, one added to both, for "
+           "there may be none. At 1 and below the kernel does not help.</p>")
+    for load in [load for load in ("full", "idle") if violated(rows, load)]:
+        yield plot(f"Violated windows, step, {load}", "ms between changes", "% of windows", violated(rows, load), log_x=True)
+        yield plot(f"Ratio, step, {load}", "ms between changes", "ratio", ratios(rows, load), log_x=True, log_y=True)
+
+
+def write(name, rows, answers, missed, what, method):
+    shown = [got for got in answers if (got["workload"], got["change_ms"], got["load"]) == ("step", 100, "full")]
+    parts = [f'<!DOCTYPE html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">'
+             f"<title>violations</title><style>{STYLE}</style><h1>Service violations</h1>"
+             f"<pre>{html.escape(method)}</pre><p>{html.escape(what)}</p>",
+             *over_time(shown), "<h2>Reactions</h2>",
+             plot("From a rise of demand to a runtime that covers it", "ms", "% of rises", reaction_shares(answers), log_x=True),
+             *by_rate(rows), listing("Where the kernel does not help", violations_rows.no_help(rows)),
+             listing("What contradicts the claim", missed), "<h2>All runs</h2>", table(rows)]
+    with open(name, "w", encoding="utf-8") as file:
         file.write("".join(parts))

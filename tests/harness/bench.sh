@@ -3,16 +3,18 @@
 # Every executable of tests/bench is a bench: a table for people, one JSON object with --json, exit
 # code 1 if a bound is missed.
 
-# bench [NAME] [--json]
+# bench [--json] [NAME [OPTION]...]: what follows a name is that bench's
 bench() {
-  local name='' failed=0 file argument options=()
-  for argument in "$@"; do
-    case $argument in
+  local name='' failed=0 file options=()
+  while [ $# -gt 0 ] && [ -z "$name" ]; do
+    case $1 in
     --json) options+=(--json) ;;
-    -*) die "bench takes a name and --json, not \"$argument\"" ;;
-    *) name=$argument ;;
+    -*) die "bench takes --json and a name, not \"$1\"; options of a bench come after its name" ;;
+    *) name=$1 ;;
     esac
+    shift
   done
+  options+=("$@")
   mapfile -t files < <(find tests/bench -maxdepth 1 -type f -perm -u+x -name "${name:-*}.*" | sort)
   [ ${#files[@]} -gt 0 ] || die "there is no bench \"${name:-*}\" in tests/bench"
   for file in "${files[@]}"; do

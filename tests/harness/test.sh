@@ -131,6 +131,7 @@ suites_together() {
   in_parallel run_suite golden script_suite as_user tests/golden/run.sh build/cli/qosctl
   in_parallel run_suite package package_suite
   in_parallel run_suite man script_suite as_user tests/man/run.sh build/cli/qosctl
+  in_parallel run_suite bench as_user python3 -B tests/bench/test_violations.py
   in_parallel run_suite policies as_user build/cli/qosctl check policies/
   in_parallel run_suite policies-nobody clone_suite
   wait

@@ -115,7 +115,7 @@ class Instance:
         pins = ["--pin-dir", self.pin_dir] if "panic" in words else []
         done = subprocess.run([QOSCTL, "--socket", self.socket, "--contracts", self.contracts,
                                "--config", self.config, *pins, *words],
-                              capture_output=True, text=True, check=False, timeout=60)
+                              capture_output=True, text=True, check=False, timeout=60 * PATIENCE)
         if check and done.returncode:
             raise AssertionError(f"qosctl {' '.join(words)}: {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}")

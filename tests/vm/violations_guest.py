@@ -3,15 +3,19 @@
 """In the guest of `./dev bench violations`: for each line of the file JOBS ({"arm", "load", "percent", "demand",
 "rival": us of each job}) one run, in RESULTS the same with what became of it. What stands in violations.py as
 PERIOD_US and so on comes along as "plan".
+
+Whoever the module serves is also watched by `controller log`, all arms alike: what was in force for each job.
 """
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 
-os.environ.setdefault("QOS_PATIENCE", "20")
+# --timeout is what bounds a run; the guest's clock may leap.
+os.environ.setdefault("QOS_PATIENCE", "1000")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live"))
 # pylint: disable=wrong-import-position
 from contracts import rule  # noqa: E402
@@ -20,7 +24,9 @@ from lab_test import module, until  # noqa: E402
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 WORKLOAD, OBJECT = f"{TOP}/build/violations/workload", f"{TOP}/build/violations/controller.bpf.o"
+LONG = 10000
 CONTROLLER = f"{TOP}/build/tests/controller"
+STREAM = {"job": "main", "rival": "other"}  # a controller finds its stream by name
 # The slow loop, whose law adapts too, shall not come into it.
 CONFIG = "version: 1\nslow-loop: 60s\n"
 
@@ -29,6 +35,7 @@ contract: {name}
 accept: best-effort
 match: {{exe: {exe}, cmdline: "{pattern}"}}
 cpu:
+  name: {stream}
   period: {period_us}us
   runtime: {base_us}us
   window: {x}/{y}
@@ -38,8 +45,8 @@ cpu:
 def contract(job, name):
     plan = job["plan"]
     base = plan["base_us"] if name == "job" else plan["rival_us"]
-    text = CONTRACT.format(name=name, exe=os.path.realpath(WORKLOAD), pattern=f".*/{name}.demand", period_us=plan["period_us"],
-                           base_us=base, x=plan["x"], y=plan["y"])
+    text = CONTRACT.format(name=name, stream=STREAM[name], exe=os.path.realpath(WORKLOAD), pattern=f".*/{name}.demand",
+                           period_us=plan["period_us"], base_us=base, x=plan["x"], y=plan["y"])
     if name == "rival" or job["arm"] == "dwcs":
         return text
     text += f"  range: {{runtime: {plan['lo_us']}us..{plan['hi_us']}us}}\n"
@@ -49,17 +56,8 @@ def contract(job, name):
     return text
 
 
-def cpu_ns(pid):
-    """All threads of a process."""
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
-            total += int(file.read().split()[0])
-    return total
-
-
 class Helpers:
-    """Programs that end when their stdin does, and then say one number."""
+    """Programs that end when their stdin does, and then may say one thing, which is JSON."""
 
     def __init__(self):
         self.programs = []
@@ -72,8 +70,11 @@ class Helpers:
         self.programs.append(program)
         return program
 
+    def pids(self):
+        return [program.pid for program in self.programs]
+
     def end(self):
-        answers = [int(program.communicate()[0] or 0) for program in self.programs]
+        answers = [json.loads(program.communicate()[0] or "null") for program in self.programs]
         self.programs = []
         return answers
 
@@ -100,69 +101,123 @@ def by_hand(job, pid, name):
         subprocess.run(["chrt", "-d", "-T", str(base * 1000), "-P", period, "-D", period, "-p", "0", str(pid)], check=True)
 
 
-def measure(job, qosd):
-    """From the moment at which everything is in its place to the end of the demand."""
-    plan, names = job["plan"], ["job", "rival"] if job["rival"] else ["job"]
-    programs = {name: start_job(job, name) for name in names}
-    helpers, hogs = Helpers(), Helpers()
+def is_served(stream, pid):
+    return stream["policy"] == "dwcs" and pid in [thread["tid"] for thread in stream["threads"]]
+
+
+def take(job, programs, qosd):
+    """Each arm's own way to get hold of them."""
     for name, program in programs.items():
         if qosd:
-            until(lambda name=name: qosd.stream(name)["policy"] == "dwcs" and qosd.stream(name)["stats"]["jobs"] > 3,
-                  "it is the module's", 120)
+            until(lambda name=name: is_served(qosd.stream(name, STREAM[name]), programs[name].pid), "it is the module's", LONG)
         else:
             by_hand(job, program.pid, name)
     if job["arm"] in ("kernel", "user"):
-        until(lambda: qosd.json("show", "job")["rules"]["set"] > 0, "its rules act", 120)
-    arguments = ["main", None, str(job["percent"]), str(plan["lo_us"]), str(plan["hi_us"])]
+        until(lambda: qosd.json("show", "job")["rules"]["set"] > 0, "its rules act", LONG)
+
+
+def start_controller(job, helpers):
+    plan = job["plan"]
+    law = [str(job["percent"]), str(plan["lo_us"]), str(plan["hi_us"])]
     if job["arm"].startswith("poll-"):
-        arguments[1] = str(int(job["arm"][5:-2]) * 1000)
-        helpers.start(CONTROLLER, "poll", *arguments, ready=True)
+        interval_us = int(job["arm"][5:-2]) * 1000
+        helpers.start(CONTROLLER, "poll", STREAM["job"], str(interval_us), *law, str(int(job["phase"] * interval_us)), ready=True)
     elif job["arm"] == "event":
-        arguments[1] = OBJECT
-        helpers.start(CONTROLLER, "event", *arguments, ready=True)
-    for _ in range(plan["hogs"] if job["load"] == "full" else 0):
+        helpers.start(CONTROLLER, "event", STREAM["job"], OBJECT, *law, ready=True)
+
+
+class Anchor:
+    """Keeps time from leaping to the next timer whenever the guest waits for a file of the real machine, which would
+    have everybody's patience end: the CPU is never idle, but while it is paused."""
+
+    def __init__(self):
+        # pylint: disable=consider-using-with
+        self.program = subprocess.Popen(["chrt", "-i", "0", WORKLOAD, "anchor"], stdin=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.program.kill()
+        self.program.wait()
+
+    @contextlib.contextmanager
+    def paused(self):
+        self.program.send_signal(signal.SIGSTOP)
+        yield
+        self.program.send_signal(signal.SIGCONT)
+
+
+def measure(job, qosd, anchor):
+    """From the moment at which everything is in its place to the end of the demand."""
+    programs = {name: start_job(job, name) for name in names(job)}
+    helpers, hogs, log = Helpers(), Helpers(), Helpers()
+    take(job, programs, qosd)
+    start_controller(job, helpers)
+    if qosd:
+        log.start(CONTROLLER, "log", STREAM["job"], OBJECT, ready=True)
+    rules = rules_now(qosd)
+    for _ in range(job["plan"]["hogs"] if job["load"] == "full" else 0):
         hogs.start(WORKLOAD, "hog")
-    before = taken(job, qosd)
-    for program in programs.values():
-        program.stdin.write("\n")
-        program.stdin.flush()
-    job.update(json.loads(programs["job"].stdout.readline()))
+    with anchor.paused():
+        for program in programs.values():
+            print(*adapting(qosd, rules), *helpers.pids(), 0, *hogs.pids(), file=program.stdin, flush=True)
+        job.update(json.loads(programs["job"].stdout.readline()))
+    hogs.end()
+    helpers.end()
+    job["adaptation_ns"] += programs_ns(rules_now(qosd)) - programs_ns(rules)
+    job["grants"] = grants(log.end()[0], job) if qosd else []
     if job["arm"] in ("kernel", "user"):
         job["rules"] = qosd.json("show", "job")["rules"]["state"]
-    job["adaptation_ns"] = taken(job, qosd) - before + sum(helpers.end())
-    job["background_ns"] = sum(hogs.end())
     for program in programs.values():
         program.kill()
         program.wait()
 
 
-def taken(job, qosd):
-    """CPU time of the daemon, of the process of rules, and of rules in the kernel."""
-    if not qosd:
-        return 0
-    ns = cpu_ns(qosd.daemon.pid)
-    rules = qosd.json("show", "job")["rules"]
-    if rules and rules.get("pid"):
-        ns += cpu_ns(rules["pid"])
-    elif rules:
-        ns += int(rules["runs"] * rules["ns_a_run"])
-    return ns
+def grants(noted, job):
+    """What was in force when the demand began, and what came after it: [us since then, us]."""
+    times = [[(at - job["first_ns"]) / 1e3, ns / 1e3] for at, ns in noted]
+    before = [[0, us] for at, us in times if at <= 0]
+    return before[-1:] + [pair for pair in times if pair[0] > 0]
+
+
+def rules_now(qosd):
+    return (qosd.json("show", "job")["rules"] if qosd else None) or {}
+
+
+def adapting(qosd, rules):
+    """The daemon, and the process of rules."""
+    return [pid for pid in (qosd and qosd.daemon.pid, rules.get("pid")) if pid]
+
+
+def programs_ns(rules):
+    """CPU time so far of rules in the kernel."""
+    return 0 if rules.get("pid") else int(rules.get("runs", 0) * rules.get("ns_a_run", 0))
 
 
 UNMANAGED = ("none", "fifo", "deadline")
 
 
-def run(job, qosd):
-    names = ["job", "rival"] if job["rival"] else ["job"]
-    for name in names if qosd else ():
+def names(job):
+    return ["job", "rival"] if job["rival"] else ["job"]
+
+
+def reload(qosd):
+    """What is read for the first time may take longer than qosctl waits."""
+    until(lambda: qosd.ctl("reload", check=False).returncode == 0, "contracts are read", LONG)
+
+
+def run(job, qosd, anchor):
+    if not qosd:
+        measure(job, None, anchor)
+        return
+    for name in names(job):
         qosd.write(name, contract(job, name))
-    if qosd:
-        qosd.ctl("reload")
-    measure(job, qosd)
-    for name in names if qosd else ():
+    reload(qosd)
+    measure(job, qosd, anchor)
+    for name in names(job):
         qosd.remove(name)
-    if qosd:
-        qosd.ctl("reload")
+    reload(qosd)
 
 
 def main():
@@ -170,14 +225,14 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         jobs = sorted(map(json.loads, file), key=lambda job: job["arm"] not in UNMANAGED)
     with open(sys.argv[2], "a", encoding="utf-8") as out, contextlib.ExitStack() as stack:
-        qosd = None
+        qosd, anchor = None, stack.enter_context(Anchor())
         for job in jobs:
             if job["arm"] not in UNMANAGED and not qosd:
                 stack.enter_context(module())
                 qosd = stack.enter_context(Instance(CONFIG))
                 qosd.start()
-            run(job, qosd)
-            del job["demand"], job["rival"]
+            run(job, qosd, anchor)
+            del job["rival"]
             print(json.dumps(job), file=out, flush=True)
 
 
