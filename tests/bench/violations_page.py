@@ -147,7 +147,7 @@ def table(rows):
 
 def listing(title, lines):
     items = "".join(f"<li>{html.escape(words)}</li>" for words in lines)
-    return f"<h2>{html.escape(title)}</h2>" + (f"<ul>{items}</ul>" if items else "<p>Nowhere.</p>")
+    return f"<h2>{html.escape(title)}</h2>" + (f"<ul>{items}</ul>" if items else "<p>Nowhere in what ran here.</p>")
 
 
 def over_time(answers):
