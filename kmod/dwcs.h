@@ -398,14 +398,22 @@ static inline int dwcs_settle(struct dwcs_queue *q, struct dwcs_stream *s, int s
 	return dwcs_adjust(s, served);
 }
 
-/* The live request got `amount` of service. What exceeds C is not counted. */
+/* The live request got `amount` of service without being picked: it is no more started than before. What
+ * exceeds C is not counted.
+ */
+static inline void dwcs_graze(struct dwcs_stream *s, __u64 amount)
+{
+	s->left -= amount < s->left ? amount : s->left;
+}
+
+/* The live request, which was picked, got `amount` of service. */
 static inline void dwcs_serve(struct dwcs_queue *q, struct dwcs_stream *s, __u64 amount)
 {
 	if (amount == 0)
 		return;
 	if (dwcs_finishes(q->ordering) && s->pos[DWCS_RANK] && !s->pos[DWCS_STARTED])
 		dwcs_push(q, DWCS_STARTED, s);
-	s->left -= amount < s->left ? amount : s->left;
+	dwcs_graze(s, amount);
 }
 
 /* The earliest deadline, or NULL: if it has passed, the request is to be settled as lost. */

@@ -491,7 +491,14 @@ static void serve(struct qos_cpu *cpu, u64 to)
 	thread->got_ns += ns;
 	if (!dwcs_is_live(&thread->dwcs))
 		return;
-	dwcs_serve(&cpu->queue, &thread->dwcs, ns);
+	/*
+	 * Until the dispatcher has acted, whoever stood next gets a few us. fin would finish him
+	 * first from then on, as if he had been picked.
+	 */
+	if (thread == cpu->chosen)
+		dwcs_serve(&cpu->queue, &thread->dwcs, ns);
+	else
+		dwcs_graze(&thread->dwcs, ns);
 	if (!thread->dwcs.left)
 		settle(thread, true, to);
 }

@@ -368,6 +368,31 @@ static void walks_in_order(void **state)
 		.period = T, .deadline = T, .cost = C, .x = X, .y = Y, .phase = PHASE              \
 	}
 
+/* fin finishes what it started, not what merely ran for a moment. */
+static void grazing_starts_nothing(void **state)
+{
+	static struct dwcs_stream *room[DWCS_HEAPS][2];
+	struct dwcs_queue q = {.ordering = DWCS_FIN};
+	struct dwcs_stream top = {.period = 20, .deadline = 20, .cost = 4, .x = 0, .y = 1};
+	struct dwcs_stream sooner = {
+		.period = 10, .deadline = 10, .cost = 4, .x = 2, .y = 3, .id = 1};
+
+	for (int h = 0; h < DWCS_HEAPS; h++)
+		q.slot[h] = room[h];
+	dwcs_reset(&top);
+	dwcs_reset(&sooner);
+	dwcs_release(&q, &top, 0, 0);
+	dwcs_release(&q, &sooner, 0, 0);
+	assert_ptr_equal(dwcs_pick(&q, 0), &top);
+	dwcs_graze(&sooner, 1);
+	assert_int_equal(sooner.left, 3);
+	assert_ptr_equal(dwcs_pick(&q, 1), &top);
+	dwcs_serve(&q, &sooner, 1);
+	assert_ptr_equal(dwcs_pick(&q, 2), &sooner);
+	dwcs_graze(&sooner, 5);
+	assert_int_equal(sooner.left, 0);
+}
+
 /* The study's vectors: does edf, dwcs, dwcs-skip, dwcs-window, vds, vds-skip, fin keep all windows? */
 static const struct {
 	const char *name;
@@ -496,6 +521,7 @@ int main(void)
 		cmocka_unit_test(checks_its_bounds),
 		cmocka_unit_test(heaps_stay_heaps),
 		cmocka_unit_test(walks_in_order),
+		cmocka_unit_test(grazing_starts_nothing),
 		cmocka_unit_test(keeps_what_the_study_says),
 		cmocka_unit_test(ungated_breaks_windows),
 		cmocka_unit_test(keeps_whatever_the_ids),
