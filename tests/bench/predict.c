@@ -3,15 +3,14 @@
  * What the simulator (daemon/admit/simulate.c) makes of sets of streams on a machine like the lab's: for each
  * line of standard input,
  *
- *   ORDERING HORIZON INTERVAL,TAKEN,OFFSET EARLY,PERMILLE,SWITCH,SPARE (T,C,x/y,phase) ...
+ *   ORDERING HORIZON INTERVAL,TAKEN,OFFSET EARLY,PERMILLE,SWITCH (T,C,x/y,phase) ...
  *
  * a line {"streams": [{"requests": ..., "served": ..., "windows": ..., "violations": ...}, ...]}. One unit
- * of time throughout. TAKEN of each INTERVAL is somebody else's, at its end: what the cap leaves to the
- * rest of the machine; the first ends at OFFSET. It is a stream of its own whose every request is
- * mandatory, and must run at once. Jobs end EARLY (and PERMILLE of C) before their C; before another stream
- * than the last one is served, SWITCH passes. SPARE 0: work that no window needs is not done at all, for
- * others are there, which outweigh it. Requests that are due after HORIZON are not released, as in
- * tests/vm/crowd.c.
+ * of time throughout. The streams get all but TAKEN of each INTERVAL: the cap leaves what is left at its
+ * end to the rest of the machine; the first interval ends at OFFSET. Jobs end EARLY (and PERMILLE of C)
+ * before their C; before another stream than the last one is served, SWITCH passes. Work that no window
+ * needs is not done at all, for others are there, which outweigh it. Requests that are due after HORIZON
+ * are not released, as in tests/vm/crowd.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +18,7 @@
 
 #include "admit/simulate.h"
 
-#define STREAMS_MAX 1025 /* and the interval's own */
+#define STREAMS_MAX 1024
 #define TEXT_MAX    65536
 
 struct line {
@@ -49,20 +48,18 @@ static bool parse_stream(struct line *line, const char *text, int *length)
 	return true;
 }
 
-/* Its request takes all of the time until its deadline. */
-static void add_interval(struct line *line)
+/* The simulator's intervals begin at 0: everything else is moved. */
+static void set_cap(struct line *line)
 {
-	static uint8_t always[] = {1};
+	uint64_t later = line->interval - line->offset;
 
 	if (!line->taken)
 		return;
-	line->task[line->n++] = (struct qos_sim_task){
-		.period = line->interval,
-		.deadline = line->taken,
-		.cost = line->taken - line->options.change,
-		.phase = line->offset - line->taken,
-		.must = {.cycle = 1, .bits = always},
-	};
+	line->options.cap = line->interval - line->taken;
+	line->options.cap_interval = line->interval;
+	line->options.horizon += later;
+	for (size_t i = 0; i < line->n; i++)
+		line->task[i].phase += later;
 }
 
 static bool is_good(const struct line *line)
@@ -71,22 +68,20 @@ static bool is_good(const struct line *line)
 		if (!line->task[i].needs)
 			return false;
 	}
-	return line->n && line->taken <= line->interval && line->taken <= line->offset &&
-	       (!line->taken || line->options.change < line->taken);
+	return line->n && line->taken <= line->interval && line->offset <= line->interval;
 }
 
 static bool parse(struct line *line, const char *text)
 {
 	char ordering[32];
-	unsigned int spare;
 	int length, i;
 
 	memset(line, 0, sizeof(*line));
 	if (sscanf(text,
 		   "%31s %" SCNu64 " %" SCNu64 ",%" SCNu64 ",%" SCNu64 " %" SCNu64 ",%" SCNu64
-		   ",%" SCNu64 ",%u%n",
+		   ",%" SCNu64 "%n",
 		   ordering, &line->options.horizon, &line->interval, &line->taken, &line->offset,
-		   &line->early, &line->permille, &line->options.change, &spare, &length) != 9)
+		   &line->early, &line->permille, &line->options.change, &length) != 8)
 		return false;
 	for (i = 0; i < DWCS_ORDERINGS && strcmp(qos_ordering_names[i], ordering) != 0; i++)
 		;
@@ -94,20 +89,20 @@ static bool parse(struct line *line, const char *text)
 		return false;
 	line->options.ordering = (enum dwcs_ordering)i;
 	line->options.requests_max = UINT64_MAX;
-	line->options.no_spare = !spare;
-	for (text += length; line->n < STREAMS_MAX - 1 && parse_stream(line, text, &length);)
+	line->options.no_spare = true;
+	for (text += length; line->n < STREAMS_MAX && parse_stream(line, text, &length);)
 		text += length;
 	if (text[strspn(text, " \n")] || !is_good(line))
 		return false;
-	add_interval(line);
+	set_cap(line);
 	line->options.horizon++; /* what is due then has its outcome */
 	return true;
 }
 
-static void print(const struct line *line, size_t n)
+static void print(const struct line *line)
 {
 	printf("{\"streams\": [");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < line->n; i++) {
 		const struct qos_sim_stats *stats = &line->stats[i];
 
 		printf("%s{\"requests\": %" PRIu64 ", \"served\": %" PRIu64
@@ -131,7 +126,7 @@ int main(void)
 			fprintf(stderr, "predict: cannot read: %s", text);
 			return 1;
 		}
-		print(&line, line.n - !!line.taken);
+		print(&line);
 	}
 	return 0;
 }

@@ -68,9 +68,16 @@ KINDS = [
 ]
 
 
+def stagger(slot, streams):
+    """How much later than the one before it each stream is released, so that no two times that decide
+    fall together: who goes first then would hang on which of two timers the kernel took first. Virtual
+    deadlines d + x'T/m' lie on twelfths of a slot, as long as y <= 5."""
+    return slot // 12 // len(streams)
+
+
 class Oracle:
-    """predict.c, as a coprocess. Slots are `slot` units long; of each `interval` of time somebody
-    else takes `taken`."""
+    """predict.c, as a coprocess. Slots are `slot` units long; of each `interval` of time the cap
+    leaves `taken` to others."""
 
     def __init__(self, slot, horizon, interval=0, taken=0):
         self.slot = slot
@@ -79,14 +86,15 @@ class Oracle:
         self.process = subprocess.Popen([f"{BUILD}/tests/predict"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
-    def ask(self, streams, ordering="fin", offset=None, less=0, early=0, permille=0, switch=0,
-            spare=1):
+    def ask(self, streams, ordering="fin", offset=None, less=0, early=0, permille=0, switch=0):
         """`less`: of C; the other ones as in predict.c."""
         scaled = (stream.scaled(self.slot) for stream in streams)
-        scaled = text(stream._replace(cost=stream.cost - less) for stream in scaled)
+        late = stagger(self.slot, streams)
+        scaled = text(stream._replace(cost=stream.cost - less, phase=stream.phase + i * late)
+                      for i, stream in enumerate(scaled))
         self.process.stdin.write(
             f"{ordering} {self.horizon} {self.interval},{self.taken},{offset or self.interval} "
-            f"{early},{permille},{switch},{spare} {scaled}\n")
+            f"{early},{permille},{switch} {scaled}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["streams"]
 

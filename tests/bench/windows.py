@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Windows kept by the module, by SCHED_DEADLINE and by SCHED_FIFO, for the same random sets of threads
-that skip when late, beside an endless SCHED_OTHER process; on a stock RT kernel, in virtual time.
+that skip when late, beside an endless SCHED_OTHER process at nice -20, which leaves nothing to threads that
+the module sends to SCHED_OTHER; on a stock RT kernel, in virtual time.
 
   windows.py [--sets N] [--seed S] [--seconds N] [--arms A,B] [--shift N] [--machines N]
              [--keep FILE] [--json]
@@ -9,15 +10,17 @@ that skip when late, beside an endless SCHED_OTHER process; on a stock RT kernel
 Every set runs for `--seconds` under each arm: `module` (fin), `deadline` (SCHED_DEADLINE with C and T
 of each thread, sched_rt_runtime_us = -1, so that all are admitted), `fifo` (SCHED_FIFO, deadline
 monotonic). The fair server is off. Times are slots of 4 ms; what a job needs is C slots less what
-admission charges for its dispatch, so that the charged C is C slots. The simulator has besides what the
-module's cap leaves to others, 1 of each 20 ms, as a most urgent stream of its own; both other arms
-have no cap.
+admission charges for its dispatch, so that the charged C is C slots. Releases are a bit apart from each
+other (sets.stagger()): in whole slots half of the sets hang on ties, which go to who comes first, and who
+that is a microsecond decides. The simulator has the module's cap, which leaves 1 of each 20 ms to others;
+both other arms have none.
 
 Kinds of sets: light (total demand <= 0.9), admitted (demand > 1, the simulator keeps every window),
 not admitted (demand > 1, U <= 1, and it does not), overload (U 1.05 to 1.5).
 
 What a set does under overload hangs on microseconds: where the cap's interval begins, how much of C a
-job leaves. The simulator is therefore asked with 88 combinations, and gives a range for each stream.
+job leaves, what a switch costs. The simulator is therefore asked with 88 combinations, and gives a range for
+each stream.
 
 Bounds: the module keeps every window of the sets that the simulator always keeps; under overload each
 stream's share of bad windows is within 2 points of the simulator's range.
@@ -53,25 +56,22 @@ def options():
 
 def jobs_of(chosen, args):
     given = {"seconds": args.seconds, "slot_us": SLOT_US, "shave_us": SHAVE_US,
-             "shave_permille": SHAVE_PERMILLE, "load": 1,
+             "shave_permille": SHAVE_PERMILLE, "load": 1, "load_weighs": 1,
              "runtime_us": RUNTIME_US, "interval_us": INTERVAL_US,
              "cap_ppm": 1000000 - TAKEN_US * 1000000 // INTERVAL_US}
     for number, (_, streams) in enumerate(chosen):
         for arm in args.arms.split(","):
-            yield {"set": sets.text(streams), "number": number, "arm": arm, "options": given}
+            yield {"set": sets.text(streams), "number": number, "arm": arm,
+                   "options": {**given, "stagger_us": sets.stagger(SLOT_US, streams)}}
 
 
 def variants():
-    """Where the cap's interval begins, what a job does not use of C, what a switch costs, and whether
-    work that no window needs gets anything beside the SCHED_OTHER process."""
+    """Where the cap's interval begins, what of C a job does not use, what a switch costs."""
     for offset in range(TAKEN_US, INTERVAL_US + 1, 1900):
-        for less, early, permille, switch in (
-                (0, 0, 0, 0), (RUNTIME_US, SHAVE_US - RUNTIME_US, 0, 100),
-                (RUNTIME_US, SHAVE_US - RUNTIME_US, SHAVE_PERMILLE // 2, 60),
-                (RUNTIME_US, SHAVE_US - RUNTIME_US, SHAVE_PERMILLE, 60)):
-            for spare in (0, 1):
-                yield {"offset": offset, "less": less, "early": early, "permille": permille,
-                       "switch": switch, "spare": spare}
+        for permille in SHAVE_PERMILLE // 2, SHAVE_PERMILLE:
+            for switch in 0, 30, 60, 100:
+                yield {"offset": offset, "less": RUNTIME_US, "early": SHAVE_US - RUNTIME_US,
+                       "permille": permille, "switch": switch}
 
 
 def outside(stream, limits):

@@ -11,7 +11,9 @@
  *     --shave-us=N   a job needs C slots less this; under SCHED_DEADLINE the kernel grants C in full
  *     --shave-permille=N   ... and less this share of it: interrupts, which no clock of the thread counts
  *     --probe=1      tells what a job of the first thread costs beside what it needs
+ *     --stagger-us=N each thread's releases come that much later than those of the one before it
  *     --load=N       that many endless SCHED_OTHER processes beside it
+ *     --load-weighs=1 ... at nice -20: next to nothing is left to whom the module sends to SCHED_OTHER
  *
  * All threads run on CPU 0 and start at a common point. Job k of a thread is released at phase + kT; it
  * burns CPU time by its own clock, drops the rest when its deadline, the next release, has come, and
@@ -32,6 +34,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +46,7 @@
 #define LOOKS		200
 #define LOOPS		1000
 #define LEAD_NS		20000000ULL /* to be attached in, a thread */
+#define NICE_LEAST	(-20)
 #define PRIORITY_FIRST	10
 #define PRIORITY_LAST	40
 #define PRIORITY_MAIN	45
@@ -79,8 +83,9 @@ static uint64_t loops_per_check;
 static volatile uint64_t sink;
 
 static const char *policy = "other";
-static uint64_t slot_ns = 1000000, shave_ns, shave_permille, seconds = 10;
-static uint64_t load;
+static uint64_t slot_ns = 1000000, shave_ns, shave_permille, stagger_ns, seconds = 10;
+static uint64_t load, load_weighs;
+static pid_t load_pids[LOAD_MAX];
 static uint64_t base; /* the common point */
 static uint64_t probes, job_cost_ns;
 
@@ -332,11 +337,12 @@ static void choose_phases(void)
 	base = now_of(CLOCK_MONOTONIC) + LEAD_NS * (5 + threads_n);
 	for (i = 0; i < threads_n; i++) {
 		struct job_thread *t = &threads[i];
+		uint64_t phase = t->phase * slot_ns + i * stagger_ns;
 
-		t->first = base + t->phase * slot_ns;
+		t->first = base + phase;
 		t->period_ns = t->period * slot_ns;
 		t->need = t->cost * slot_ns - shave_ns - t->cost * slot_ns / 1000 * shave_permille;
-		t->jobs = (seconds * SECOND - t->phase * slot_ns) / t->period_ns;
+		t->jobs = (seconds * SECOND - phase) / t->period_ns;
 	}
 }
 
@@ -349,12 +355,23 @@ static void start_load(void)
 
 		if (pid < 0)
 			die("fork");
+		load_pids[i] = pid;
 		if (pid > 0)
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			burn(1000000);
 	}
+}
+
+/* Not before, or it would keep away whoever attaches the threads. */
+static void let_load_weigh(void)
+{
+	unsigned int i;
+
+	for (i = 0; load_weighs && i < load; i++)
+		if (setpriority(PRIO_PROCESS, (id_t)load_pids[i], NICE_LEAST) < 0)
+			die("setpriority");
 }
 
 /* --- command line --- */
@@ -377,8 +394,10 @@ static bool set_option(const char *option)
 	}
 	return set_number("--seconds", option, &seconds, 1) ||
 	       set_number("--load", option, &load, 1) ||
+	       set_number("--load-weighs", option, &load_weighs, 1) ||
 	       set_number("--probe", option, &probes, 1) ||
 	       set_number("--slot-us", option, &slot_ns, 1000) ||
+	       set_number("--stagger-us", option, &stagger_ns, 1000) ||
 	       set_number("--shave-us", option, &shave_ns, 1000) ||
 	       set_number("--shave-permille", option, &shave_permille, 1);
 }
@@ -461,6 +480,7 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&start);
 	if (is_policy("module"))
 		wait_until_attached();
+	let_load_weigh();
 	for (i = 0; i < threads_n; i++)
 		pthread_join(threads[i].thread, NULL);
 	print_result();

@@ -3,8 +3,8 @@
 """In the guest: runs one crowd for each line of the file JOBS, answers with a line in RESULTS.
 
 A line is {"set": "(T,C,x/y,phase) ...", "arm": "module|deadline|fifo|other", "options": {...}}; what
-else is in it comes back. Options: seconds, slot_us, shave_us, shave_permille, load as tests/vm/crowd.c has them; for the
-module the runtime of a stream is C slots less runtime_us, and interval_us and cap_ppm are its cap.
+else is in it comes back. Options: seconds, slot_us, shave_us, shave_permille, stagger_us, load, load_weighs
+as tests/vm/crowd.c has them; for the module the runtime of a stream is C slots less runtime_us, and interval_us and cap_ppm are its cap.
 
 The kernel's own limits on real-time work are off, so that each policy is seen at its best: no
 throttling, no fair server (6.12 would take 50 ms of each second from SCHED_FIFO).
@@ -46,7 +46,7 @@ def streams_of(job):
 def crowd(job):
     options = job["options"]
     given = [f"--{name.replace('_', '-')}={options[name]}" for name in
-             ("seconds", "slot_us", "shave_us", "shave_permille", "load",
+             ("seconds", "slot_us", "shave_us", "shave_permille", "load", "load_weighs", "stagger_us",
               "probe") if name in options]
     # pylint: disable=consider-using-with
     return subprocess.Popen([f"{BUILD}/tests/crowd", f"--policy={job['arm']}", *given, job["set"]],
