@@ -21,11 +21,6 @@ RULES = """adapt:
 """
 
 
-def rss_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
 def in_daemon(rules):
     """(seconds from the order to all in force, KiB of the daemon) for N contracts with `rules`."""
     with Instance("version: 1\n") as qosd:
@@ -38,7 +33,7 @@ def in_daemon(rules):
         states = {(c["rules"] or {}).get("state") for c in qosd.json("list")["contracts"]}
         if states != ({"running"} if rules else {None}):
             raise SystemExit(f"bench extension: states {states}")
-        return took, rss_kib(qosd.daemon.pid)
+        return took, measure.rss_kib(qosd.daemon.pid)
 
 
 def main():

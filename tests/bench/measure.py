@@ -8,13 +8,23 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live"))
 
 
-class Bench:
-    """Collects rows; end() prints them and exits 1 if a bound was missed."""
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
-    def __init__(self, name):
+
+class Bench:
+    """Collects rows; end() prints them and exits 1 if a bound was missed. `flags`: what else it takes."""
+
+    def __init__(self, name, flags=()):
+        known = ["--json", *flags]
+        unknown = [word for word in sys.argv[1:] if word not in known]
+        if unknown:
+            sys.exit(f"bench {name}: takes {' '.join(known)}, not \"{unknown[0]}\"")
         if os.geteuid() != 0:
             sys.exit(f"bench {name}: needs root")
         self.name = name
+        self.quick = "--quick" in sys.argv[1:]
         self.rows = []
 
     def row(self, what, value, unit, bound=None, **more):

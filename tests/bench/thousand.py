@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """1,000 contracts: parsed, checked, admitted and put in force; one of them changed; memory; wake-ups.
 
-Controls of the same run: hashing a fixed amount of memory (a machine's speed), changing 100 of them.
+Controls of the same run: hashing a fixed amount of memory (a machine's speed), changing 100 of them; for a reload
+the question for one contract, which goes the same way and changes nothing, and, where systemd runs, what it needs to
+read its units again.
 """
 
 import hashlib
 import os
+import statistics
+import subprocess
 import time
 
 import measure
 from instance import Instance
 
-N = 1000
+N, ROUNDS = 1000, 5
 UNCHANGED = ("BPF_MAP_LOOKUP", "BPF_MAP_GET_NEXT_KEY", "ENOENT", "resumed")
 CALLS = "bpf,sched_setattr,sched_setscheduler,sched_setaffinity,perf_event_open"
 
@@ -21,11 +25,6 @@ def seconds(call):
     begin = time.monotonic()
     call()
     return time.monotonic() - begin
-
-
-def rss_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
 def switches(pid):
@@ -76,21 +75,38 @@ def changes(bench):
         bench.row("the same, by 100 of 1,000 changed", one / max(hundred, 1), "ratio", 0.1)
 
 
+def one_changed(qosd, number):
+    qosd.write(f"c{number}", measure.small_contract(number, "101us"))
+    return seconds(lambda: reload(qosd))
+
+
+def reloads(bench, qosd):
+    took = statistics.median(one_changed(qosd, number) for number in range(ROUNDS))
+    asked = statistics.median(seconds(lambda: qosd.ctl("show", "c0")) for _ in range(ROUNDS))
+    bench.row("reload, 1 of 1,000 changed", took * 1e3, "ms")
+    bench.row("to ask for one contract", asked * 1e3, "ms")
+    if os.path.isdir("/run/systemd/system"):
+        again = statistics.median(seconds(lambda: subprocess.run(["systemctl", "daemon-reload"], check=True))
+                                  for _ in range(ROUNDS))
+        bench.row("systemd reads its units again", again * 1e3, "ms")
+
+
 def main():
     bench = measure.Bench("thousand")
     data = os.urandom(1 << 20)
     control = min(seconds(lambda: [hashlib.sha256(data) for _ in range(200)]) for _ in range(3))
     with Instance("version: 1\n") as qosd:
         qosd.start()
-        empty = rss_kib(qosd.daemon.pid)
+        empty = measure.rss_kib(qosd.daemon.pid)
         for number in range(N):
             qosd.write(f"c{number}", measure.small_contract(number))
         took = seconds(lambda: reload(qosd))
         status = qosd.json("status")
         bench.row("contracts in force", -status["counts"]["in_force"], "(negated)", -N)
         bench.row("1,000 parsed, checked, admitted, in force", took, "s", 1.0)
+        bench.row("hashing 200 MiB", control, "s")
         bench.row("the same, by hashing 200 MiB", took / control, "ratio")
-        full = rss_kib(qosd.daemon.pid)
+        full = measure.rss_kib(qosd.daemon.pid)
         bench.row("daemon without contracts", empty / 1024, "MiB", 8.0)
         bench.row("daemon with 1,000 contracts", full, "KiB", 8 * 1024 + 4 * N)
         woken, born = switches(qosd.daemon.pid), births()
@@ -98,6 +114,7 @@ def main():
         woken, born = switches(qosd.daemon.pid) - woken, births() - born
         bench.row("wake-ups, less one a new process", max(0, woken - born) / 10, "a second", 2.0,
                   all=woken / 10, processes=born / 10)
+        reloads(bench, qosd)
     changes(bench)
     bench.end()
 

@@ -5,7 +5,7 @@
 
 # bench [--json] [NAME [OPTION]...]: what follows a name is that bench's
 bench() {
-  local name='' failed=0 file options=()
+  local name='' failed=0 file options=() except=()
   while [ $# -gt 0 ] && [ -z "$name" ]; do
     case $1 in
     --json) options+=(--json) ;;
@@ -15,7 +15,8 @@ bench() {
     shift
   done
   options+=("$@")
-  mapfile -t files < <(find tests/bench -maxdepth 1 -type f -perm -u+x -name "${name:-*}.*" | sort)
+  [ -n "$name" ] || except=(! -name 'costs.*') # it runs the others
+  mapfile -t files < <(find tests/bench -maxdepth 1 -type f -perm -u+x -name "${name:-*}.*" "${except[@]}" | sort)
   [ ${#files[@]} -gt 0 ] || die "there is no bench \"${name:-*}\" in tests/bench"
   for file in "${files[@]}"; do
     say "bench $(basename "$file")"
