@@ -3,7 +3,11 @@
 """What the monitor costs: `perf bench sched pipe` on one CPU, interleaved rounds, medians.
 
 Unmanaged with 1,000 contracts loaded against no daemon, without any contracted thread (then the
-scheduler has no hook) and with one; managed against libbpf-tools' runqlat.
+scheduler has no hook) and with one; managed against libbpf-tools' runqlat and bpftrace (tracers.py), which
+measure less. The pipe runs under SCHED_FIFO below the daemon, so that other programs of the machine do not
+come between.
+
+  pipe.py [--json] [--quick]
 """
 
 import os
@@ -14,12 +18,13 @@ import subprocess
 import time
 
 import measure
+import tracers
 from contracts import PERIODIC, PYTHON, contract
 from instance import Instance, until
 
-ROUNDS = 7
+ROUNDS, QUICK = 7, 3
 LOOPS = 60000
-PIPE = ["taskset", "-c", "0", "perf", "bench", "sched", "pipe", "-l", str(LOOPS)]
+PIPE = ["taskset", "-c", "0", "chrt", "-f", "5", "perf", "bench", "sched", "pipe", "-l", str(LOOPS)]
 
 MANAGED = """version: 1
 contract: pipe
@@ -35,8 +40,8 @@ cpu:
 """
 
 
-def one_pipe(priority=()):
-    out = subprocess.run([*priority, *PIPE], capture_output=True, text=True, check=True).stdout
+def one_pipe():
+    out = subprocess.run(PIPE, capture_output=True, text=True, check=True).stdout
     return float(re.search(r"([\d.]+) usecs/op", out).group(1))
 
 
@@ -46,21 +51,16 @@ class Arm:
     def __init__(self, name):
         self.name = name
         self.samples = []
+        self.rss = []  # KiB of what ran beside it
 
     def median(self):
         return statistics.median(self.samples)
 
 
-def with_runqlat(arm):
-    # pylint: disable=consider-using-with
-    tool = subprocess.Popen(["runqlat", "100000"], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL)
-    time.sleep(1.0)
-    try:
+def with_tracer(arm):
+    with tracers.Tracer(arm.name) as tracer:
         arm.samples.append(one_pipe())
-    finally:
-        tool.terminate()
-        tool.wait()
+        arm.rss.append(tracer.rss_kib)
 
 
 def with_daemon(arm, managed, beside=False):
@@ -83,21 +83,25 @@ def with_daemon(arm, managed, beside=False):
 
 
 def main():
-    bench = measure.Bench("pipe")
-    names = ("alone", "unmanaged", "beside one thread", "managed", "runqlat")
-    alone, unmanaged, beside, managed, runqlat = arms = [Arm(name) for name in names]
-    for _ in range(ROUNDS):
+    bench = measure.Bench("pipe", ["--quick"])
+    names = ("alone", "unmanaged", "beside one thread", "managed", "runqlat", "bpftrace")
+    alone, unmanaged, beside, managed, runqlat, bpftrace = arms = [Arm(name) for name in names]
+    for _ in range(QUICK if bench.quick else ROUNDS):
         alone.samples.append(one_pipe())
         with_daemon(unmanaged, 0)
         with_daemon(beside, 0, True)
         with_daemon(managed, 1)
-        with_runqlat(runqlat)
+        with_tracer(runqlat)
+        with_tracer(bpftrace)
     for arm in arms:
         bench.row(f"pipe, {arm.name}", arm.median(), "us/op", best=min(arm.samples))
     bench.row("unmanaged by alone", unmanaged.median() / alone.median(), "ratio", 1.10)
     bench.row("unmanaged beside one contracted thread by alone",
               beside.median() / alone.median(), "ratio")
     bench.row("managed by runqlat", managed.median() / runqlat.median(), "ratio", 1.0)
+    bench.row("managed by bpftrace", managed.median() / bpftrace.median(), "ratio")
+    for arm in (runqlat, bpftrace):
+        bench.row(f"memory of {arm.name}", statistics.median(arm.rss), "KiB")
     bench.end()
 
 

@@ -17,7 +17,7 @@ packages_of() {
   demo) echo "$build $demo" ;;
   lint) echo "$build $lint" ;;
   fuzz) echo "$build $fuzz" ;;
-  bench) echo "$build $demo linux-perf libbpf-tools strace ffmpeg iperf3 iputils-ping ethtool" ;;
+  bench) echo "$build $demo linux-perf libbpf-tools bpftrace strace ffmpeg iperf3 iputils-ping ethtool" ;;
   package) echo "$build $package" ;;
   vm | kmod) echo "$lab" ;;
   test) echo "$build $demo $lint $fuzz $lab ffmpeg $package jq iproute2 ethtool curl python3-prometheus-client zsh fish" ;;
