@@ -264,7 +264,7 @@ int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *superv
 	r = bus->spare_fd = qos_listen_spare();
 	if (r < 0)
 		return r;
-	r = bus->fd = qos_listen(path, QOS_BUS_CLIENTS_MAX);
+	r = bus->fd = qos_listen(path);
 	if (r < 0)
 		return r;
 	bus->path = strdup(path);

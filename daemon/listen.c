@@ -12,7 +12,9 @@
 
 #include "util/cleanup.h"
 
-int qos_listen(const char *path, int backlog)
+#define BACKLOG 64 /* who does not wait for room, as scrapers do, is turned away by the kernel */
+
+int qos_listen(const char *path)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -27,7 +29,7 @@ int qos_listen(const char *path, int backlog)
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chown(path, 0, qos ? qos->gr_gid : 0) < 0 || chmod(path, 0660) < 0 ||
-	    listen(fd, backlog) < 0)
+	    listen(fd, BACKLOG) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }

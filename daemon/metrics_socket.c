@@ -246,7 +246,7 @@ int qos_metrics_socket_new(sd_event *event, const char *path, struct qos_supervi
 	r = server->spare_fd = qos_listen_spare();
 	if (r < 0)
 		return r;
-	r = server->fd = qos_listen(path, QOS_METRICS_CLIENTS_MAX);
+	r = server->fd = qos_listen(path);
 	if (r < 0)
 		return r;
 	server->path = strdup(path);
