@@ -71,7 +71,7 @@ enum qos_rules_word {
 	QOS_RULES_SLACK,      /* job, late: deadline - now; negative: late */
 	QOS_RULES_RESPONSE,   /* job, late: now - release */
 	QOS_RULES_LATENCY,    /* job: wake-up to running */
-	QOS_RULES_LATE,	      /* job: 0 or 1; tick: late jobs since the last tick */
+	QOS_RULES_LATE,	      /* job: 0 or 1; tick: since the last tick; network late: likewise */
 	QOS_RULES_JOBS,	      /* tick: completed since the last tick */
 	QOS_RULES_SERVED,     /* window: requests of it; tick: since the last tick */
 	QOS_RULES_LOST,	      /* likewise */
@@ -89,11 +89,11 @@ enum qos_rules_word {
 	QOS_RULES_LATENCY_P90,
 	QOS_RULES_LATENCY_P99,
 	QOS_RULES_SENT,	   /* network tick: bytes since the last tick */
-	QOS_RULES_BACKLOG, /* network tick: bytes queued now */
-	QOS_RULES_DROPPED, /* network tick: packets since the last tick */
-	QOS_RULES_DELAY,   /* network tick: largest queueing delay so far */
-	QOS_RULES_SPARE1,
-	QOS_RULES_SPARE2,
+	QOS_RULES_BACKLOG, /* network: bytes queued now */
+	QOS_RULES_DROPPED, /* network drop, tick: packets since the last such event */
+	QOS_RULES_DELAY, /* network late: of the packet; drop, window: since the last; tick: so far */
+	QOS_RULES_RTT,	 /* network: smoothed round trip of its latest TCP socket; 0: not known */
+	QOS_RULES_SPARE,
 	QOS_RULES_WORDS
 };
 

@@ -317,7 +317,7 @@ static void charge(const struct qos_thread *thread, struct qos_table *table)
 {
 	const struct qos_params *params = &thread->params;
 	u64 late = params->tolerance_ns + qos_config.blocking_ns;
-	u64 runtime = max(params->runtime_ns, READ_ONCE(thread->stream->reserved_ns));
+	u64 runtime = max(params->runtime_ns, READ_ONCE(thread->stream->limits.reserved));
 	u64 cost = runtime + 2 * qos_config.dispatch_ns;
 
 	table->runtime_ns = runtime;

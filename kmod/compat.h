@@ -7,6 +7,7 @@
 #pragma once
 
 #include <linux/hrtimer.h>
+#include <linux/kthread.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
@@ -54,6 +55,16 @@ static inline void qos_hrtimer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
 	timer->function = expired;
+#endif
+}
+
+/* It runs at once. */
+static inline struct kthread_worker *qos_kthread_worker(const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	return kthread_run_worker(0, "%s", name);
+#else
+	return kthread_create_worker(0, "%s", name);
 #endif
 }
 

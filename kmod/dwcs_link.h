@@ -10,7 +10,8 @@
  * off a packet that would make the next ones miss.
  * A head that is not released yet waits on a clock. It may be sent ahead, if the link has nothing better to
  * do: that is no request, it changes no window, and the flow's next release stays where it was. A flow
- * that sends more than its grid in idle times has no debt afterwards.
+ * that sends more than its grid in idle times has no debt afterwards. A flow that holds (`hold`) is never
+ * sent ahead, and waits on a clock of its own: it sends a packet a period at most.
  *
  * Whoever calls holds the packets. A flow without any is idle, else its head is on the clock or is
  * a live request: dwcs_link_head() is called for each packet that comes to the head.
@@ -30,6 +31,7 @@ struct dwcs_flow {
 	struct dwcs_stream request;
 	struct dwcs_stream clock; /* `due`: the head's release, if that is yet to come */
 	__u64 next;		  /* no release before */
+	int hold;		  /* changed only while it is idle */
 };
 
 /*
@@ -40,6 +42,7 @@ struct dwcs_flow {
 struct dwcs_link {
 	struct dwcs_queue queue;
 	struct dwcs_queue clock; /* DWCS_DUE alone */
+	struct dwcs_queue held;	 /* likewise, of flows that hold */
 	struct dwcs_flow *only;
 };
 
@@ -68,6 +71,12 @@ static inline struct dwcs_flow *dwcs_flow_of_clock(struct dwcs_stream *clock)
 	return (struct dwcs_flow *)((char *)clock - __builtin_offsetof(struct dwcs_flow, clock));
 }
 
+static inline struct dwcs_queue *dwcs_link_clock(struct dwcs_link *link,
+						 const struct dwcs_flow *flow)
+{
+	return flow->hold ? &link->held : &link->clock;
+}
+
 static inline int dwcs_flow_is_live(const struct dwcs_flow *flow)
 {
 	return dwcs_is_live(&flow->request);
@@ -90,7 +99,7 @@ static inline void dwcs_link_put(struct dwcs_link *link, struct dwcs_flow *flow,
 	}
 	flow->clock.due = flow->next;
 	flow->clock.release = flow->next;
-	dwcs_push(&link->clock, DWCS_DUE, &flow->clock);
+	dwcs_push(dwcs_link_clock(link, flow), DWCS_DUE, &flow->clock);
 }
 
 /* The only head takes its place, since there will be another one, or somebody looks. */
@@ -110,7 +119,8 @@ static inline void dwcs_link_head(struct dwcs_link *link, struct dwcs_flow *flow
 {
 	if ((__s64)(arrival - flow->next) > 0)
 		flow->next = arrival;
-	if (!link->only && !link->queue.n[DWCS_DUE] && !link->clock.n[DWCS_DUE]) {
+	if (!link->only && !link->queue.n[DWCS_DUE] && !link->clock.n[DWCS_DUE] &&
+	    !link->held.n[DWCS_DUE]) {
 		link->only = flow;
 		return;
 	}
@@ -118,16 +128,23 @@ static inline void dwcs_link_head(struct dwcs_link *link, struct dwcs_flow *flow
 	dwcs_link_put(link, flow, now);
 }
 
-/* The heads whose release has come are requests from now on. */
-static inline void dwcs_link_release(struct dwcs_link *link, __u64 now)
+static inline void dwcs_link_release_from(struct dwcs_link *link, struct dwcs_queue *queue,
+					  __u64 now)
 {
 	struct dwcs_stream *clock;
 
-	dwcs_link_place(link, now);
-	while ((clock = dwcs_top(&link->clock, DWCS_DUE)) && (__s64)(clock->due - now) <= 0) {
-		dwcs_remove(&link->clock, DWCS_DUE, clock);
+	while ((clock = dwcs_top(queue, DWCS_DUE)) && (__s64)(clock->due - now) <= 0) {
+		dwcs_remove(queue, DWCS_DUE, clock);
 		dwcs_link_begin(link, dwcs_flow_of_clock(clock), clock->due, now);
 	}
+}
+
+/* The heads whose release has come are requests from now on. */
+static inline void dwcs_link_release(struct dwcs_link *link, __u64 now)
+{
+	dwcs_link_place(link, now);
+	dwcs_link_release_from(link, &link->clock, now);
+	dwcs_link_release_from(link, &link->held, now);
 }
 
 /* The flow is idle: its head is gone, or is to be put there again, with other parameters perhaps. */
@@ -138,7 +155,7 @@ static inline void dwcs_link_withdraw(struct dwcs_link *link, struct dwcs_flow *
 		return;
 	}
 	dwcs_withdraw(&link->queue, &flow->request);
-	dwcs_remove(&link->clock, DWCS_DUE, &flow->clock);
+	dwcs_remove(dwcs_link_clock(link, flow), DWCS_DUE, &flow->clock);
 }
 
 /*
@@ -160,6 +177,8 @@ static inline struct dwcs_flow *dwcs_link_send_only(struct dwcs_link *link, __u6
 			return (struct dwcs_flow *)0;
 		flow->next += s->period;
 		*window = dwcs_adjust(s, 1);
+	} else if (flow->hold) {
+		return (struct dwcs_flow *)0;
 	}
 	link->only = (struct dwcs_flow *)0;
 	return flow;
@@ -219,6 +238,14 @@ static inline struct dwcs_flow *dwcs_link_ahead(const struct dwcs_link *link)
 	struct dwcs_stream *clock = dwcs_top(&link->clock, DWCS_DUE);
 
 	return clock ? dwcs_flow_of_clock(clock) : (struct dwcs_flow *)0;
+}
+
+/* For an idle link: when the next head that is held will be released; 0: there is none. */
+static inline __u64 dwcs_link_next(const struct dwcs_link *link)
+{
+	const struct dwcs_stream *clock = dwcs_top(&link->held, DWCS_DUE);
+
+	return clock ? clock->due : 0;
 }
 
 /* For an idle link that picked nothing: a flow whose request cannot be in time any more, or NULL. */

@@ -296,7 +296,7 @@ static int stream_set(struct sk_buff *skb, struct genl_info *info)
 	if (!attr)
 		return missing(info->extack, "STREAM_A_RUNTIME");
 	runtime = nla_get_u64(attr);
-	if (runtime < stream->runtime_min_ns || runtime > stream->runtime_max_ns) {
+	if (runtime < stream->limits.lo || runtime > stream->limits.hi) {
 		refuse(info->extack, attr,
 		       "the runtime is not between RUNTIME_MIN and RUNTIME_MAX");
 		return -ERANGE;

@@ -5,11 +5,13 @@
  */
 #include <net/genetlink.h>
 
+#include "flow.h"
+#include "genl_flow.h"
 #include "put.h"
 #include "rules.h"
 #include "take.h"
 
-static QOS_RANGE range_gap = {.max = 3600 * (u64)NSEC_PER_SEC};
+QOS_RANGE qos_range_gap = {.max = 3600 * (u64)NSEC_PER_SEC};
 
 static const struct nla_policy hook_policy[QOS_DWCS_RULES_STREAM_A_MAX + 1] = {
 	[QOS_DWCS_RULES_STREAM_A_ID] = NLA_POLICY_MIN(NLA_U32, 1),
@@ -18,16 +20,17 @@ static const struct nla_policy hook_policy[QOS_DWCS_RULES_STREAM_A_MAX + 1] = {
 	[QOS_DWCS_RULES_STREAM_A_LATE] = {.type = NLA_U32},
 	[QOS_DWCS_RULES_STREAM_A_WINDOW] = {.type = NLA_U32},
 	[QOS_DWCS_RULES_STREAM_A_STEP] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_time),
-	[QOS_DWCS_RULES_STREAM_A_GAP] = NLA_POLICY_FULL_RANGE(NLA_U64, &range_gap),
+	[QOS_DWCS_RULES_STREAM_A_GAP] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_gap),
 	[QOS_DWCS_RULES_STREAM_A_HELD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[QOS_DWCS_RULES_STREAM_A_RESERVED] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_time),
 };
 
-const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_STREAM + 1] = {
+const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_FLOW + 1] = {
 	[QOS_DWCS_RULES_A_CONTRACT] = QOS_POLICY_NAME,
 	[QOS_DWCS_RULES_A_NUMBER] = {.type = NLA_U32},
 	[QOS_DWCS_RULES_A_SIGNALS] = NLA_POLICY_MAX(NLA_U32, QOS_DWCS_SIGNALS_MAX),
 	[QOS_DWCS_RULES_A_STREAM] = NLA_POLICY_NESTED(hook_policy),
+	[QOS_DWCS_RULES_A_FLOW] = NLA_POLICY_NESTED(qos_rules_flow_policy),
 };
 
 const struct nla_policy qos_rules_raise_policy[QOS_DWCS_RULES_A_WORDS + 1] = {
@@ -74,17 +77,18 @@ static int check(const struct qos_contract *contract, struct nlattr **a, u64 *se
 /* By guard_lock, as the guard reads it. */
 static void limits_set(struct qos_stream *stream, struct nlattr **a)
 {
+	struct qos_limits *limits = &stream->limits;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&stream->guard_lock, flags);
-	stream->step_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_STEP], 0);
-	stream->gap_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_GAP], 0);
-	stream->reserved_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_RESERVED], 0);
-	stream->held =
+	limits->step = u64_or(a[QOS_DWCS_RULES_STREAM_A_STEP], 0);
+	limits->gap_ns = u64_or(a[QOS_DWCS_RULES_STREAM_A_GAP], 0);
+	limits->reserved = u64_or(a[QOS_DWCS_RULES_STREAM_A_RESERVED], 0);
+	limits->held =
 		a[QOS_DWCS_RULES_STREAM_A_HELD] && nla_get_u8(a[QOS_DWCS_RULES_STREAM_A_HELD]);
 	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
-	if (stream->reserved_ns && stream->params.runtime_ns > stream->reserved_ns)
-		qos_stream_set_runtime(stream, stream->reserved_ns);
+	if (limits->reserved && stream->params.runtime_ns > limits->reserved)
+		qos_stream_set_runtime(stream, limits->reserved);
 }
 
 static void hooks_set(struct qos_stream *stream, u32 job, u32 late, u32 window)
@@ -103,9 +107,9 @@ static void stream_set(struct qos_stream *stream, struct nlattr **a)
 		  u32_or(a[QOS_DWCS_RULES_STREAM_A_WINDOW], 0));
 }
 
-/* What each_stream() does with each; `data` is its own. */
-typedef int (*stream_fn)(struct qos_contract *contract, struct nlattr **a, void *data,
-			 struct netlink_ext_ack *extack);
+/* What is done with each object of a kind that a RULES_SET has; `data` is its own. */
+typedef int (*each_fn)(struct qos_contract *contract, struct nlattr **a, void *data,
+		       struct netlink_ext_ack *extack);
 
 static int check_one(struct qos_contract *contract, struct nlattr **a, void *data,
 		     struct netlink_ext_ack *extack)
@@ -123,17 +127,37 @@ static int set_one(struct qos_contract *contract, struct nlattr **a, void *data,
 	return 0;
 }
 
-static int each_stream(struct qos_contract *contract, struct genl_info *info, stream_fn act,
-		       void *data)
+/* An object of RULES_SET, and what it may have. */
+struct kind {
+	int type;
+	int max;
+	const struct nla_policy *policy;
+};
+
+static const struct kind streams = {
+	.type = QOS_DWCS_RULES_A_STREAM,
+	.max = QOS_DWCS_RULES_STREAM_A_MAX,
+	.policy = hook_policy,
+};
+
+static const struct kind flows = {
+	.type = QOS_DWCS_RULES_A_FLOW,
+	.max = QOS_DWCS_RULES_FLOW_A_MAX,
+	.policy = qos_rules_flow_policy,
+};
+
+static_assert(QOS_DWCS_RULES_STREAM_A_MAX <= QOS_DWCS_RULES_FLOW_A_MAX);
+
+static int each(struct qos_contract *contract, struct genl_info *info, const struct kind *kind,
+		each_fn act, void *data)
 {
-	struct nlattr *a[QOS_DWCS_RULES_STREAM_A_MAX + 1], *attr;
+	struct nlattr *a[QOS_DWCS_RULES_FLOW_A_MAX + 1], *attr;
 	int rest, error;
 
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rest) {
-		if (nla_type(attr) != QOS_DWCS_RULES_A_STREAM)
+		if (nla_type(attr) != kind->type)
 			continue;
-		error = nla_parse_nested(a, QOS_DWCS_RULES_STREAM_A_MAX, attr, hook_policy,
-					 info->extack);
+		error = nla_parse_nested(a, kind->max, attr, kind->policy, info->extack);
 		error = error ?: act(contract, a, data, info->extack);
 		if (error)
 			return error;
@@ -141,22 +165,50 @@ static int each_stream(struct qos_contract *contract, struct genl_info *info, st
 	return 0;
 }
 
+static bool is_taken(const struct qos_flows_taken *taken, const struct qos_flow *flow)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(taken->by_index); i++) {
+		if (taken->by_index[i] == flow)
+			return true;
+	}
+	return false;
+}
+
+static void flows_set(struct qos_contract *contract, u32 number, struct genl_info *info,
+		      struct qos_flows_taken *taken)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(contract->flow_by_index); i++) {
+		struct qos_flow *flow = contract->flow_by_index[i];
+
+		if (flow && (!number || !is_taken(taken, flow)))
+			qos_flow_unbind(flow);
+	}
+	if (number)
+		each(contract, info, &flows, qos_flows_set_one, taken);
+}
+
 /* What both the old rules and the new ones raise is raised all the time. */
-static void rules_set(struct qos_contract *contract, u32 number, struct genl_info *info)
+static void rules_set(struct qos_contract *contract, u32 number, struct genl_info *info,
+		      struct qos_flows_taken *taken)
 {
 	struct qos_stream *by_index[QOS_DWCS_STREAMS_IN_MAX] = {}, *stream;
 	int i;
 
 	if (number)
-		each_stream(contract, info, set_one, by_index);
+		each(contract, info, &streams, set_one, by_index);
 	for (i = 0; i < ARRAY_SIZE(by_index); i++)
 		WRITE_ONCE(contract->by_index[i], by_index[i]);
 	list_for_each_entry(stream, &contract->streams, in_contract) {
 		if (by_index[stream->index] == stream)
 			continue;
 		hooks_set(stream, 0, 0, 0);
-		WRITE_ONCE(stream->reserved_ns, 0);
+		WRITE_ONCE(stream->limits.reserved, 0);
 	}
+	flows_set(contract, number, info, taken);
 	WRITE_ONCE(contract->signals_n,
 		   number ? u32_or(info->attrs[QOS_DWCS_RULES_A_SIGNALS], 0) : 0);
 	WRITE_ONCE(contract->rules, number);
@@ -166,17 +218,39 @@ static void rules_set(struct qos_contract *contract, u32 number, struct genl_inf
 int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_RULES_A_CONTRACT);
-	u64 seen = 0;
+	struct qos_flows_taken *taken;
 	int error;
 
 	if (IS_ERR(contract))
 		return PTR_ERR(contract);
 	if (!info->attrs[QOS_DWCS_RULES_A_NUMBER])
 		return missing(info->extack, "RULES_A_NUMBER");
-	error = each_stream(contract, info, check_one, &seen);
+	taken = kzalloc(sizeof(*taken), GFP_KERNEL);
+	if (!taken)
+		return -ENOMEM;
+	error = each(contract, info, &streams, check_one, &taken->seen)
+			?: each(contract, info, &flows, qos_flows_take, taken);
 	if (!error)
-		rules_set(contract, nla_get_u32(info->attrs[QOS_DWCS_RULES_A_NUMBER]), info);
+		rules_set(contract, nla_get_u32(info->attrs[QOS_DWCS_RULES_A_NUMBER]), info, taken);
+	qos_flows_leave(taken);
+	kfree(taken);
 	return error;
+}
+
+/* What is in force now, which the caller may not have heard of yet. */
+static void fill_attributes(const struct qos_contract *contract, struct qos_rules_input *input,
+			    int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		s64 *word = &input->stream[i].word[QOS_RULES_ATTRIBUTE];
+
+		if (contract->by_index[i])
+			*word = READ_ONCE(contract->by_index[i]->params.runtime_ns);
+		else if (contract->flow_by_index[i])
+			*word = READ_ONCE(contract->flow_by_index[i]->rate);
+	}
 }
 
 /* qos_mutex keeps the contract while its program runs. */
@@ -202,6 +276,7 @@ int qos_genl_rules_raise(struct sk_buff *skb, struct genl_info *info)
 	event->input.contract = contract->rules;
 	event->input.program = nla_get_u32(a[QOS_DWCS_RULES_A_PROGRAM]);
 	nla_memcpy(event->input.stream, words, nla_len(words));
+	fill_attributes(contract, &event->input, nla_len(words) / sizeof(struct qos_rules_stream));
 	qos_rules_raise(event);
 	kvfree(event);
 	return 0;

@@ -14,6 +14,8 @@
  *	     so no changes that succeed hold more than the share together, however they interleave. A
  *	     decrease returns it when it is set.
  *
+ * Rates of flows (flow.h): the same but for the CPUs' shares.
+ *
  * A stream's guard_lock makes claim and change one; it is taken by nobody who holds a CPU's lock, and
  * nothing is taken under it. What the control path grants is charged unconditionally, for admission
  * has judged it: the share may be overdrawn then, and nothing grows until it is not.
@@ -32,6 +34,7 @@
 #include <linux/module.h>
 
 #include "compat.h"
+#include "flow.h"
 #include "rules.h"
 
 static bool works;
@@ -87,8 +90,7 @@ void qos_guard_grant(struct qos_stream *stream, const struct qos_params *params)
 
 	raw_spin_lock_irqsave(&stream->guard_lock, flags);
 	runtime = params->runtime_ns
-			  ?: clamp(stream->params.runtime_ns, stream->runtime_min_ns,
-				   stream->runtime_max_ns);
+			  ?: clamp(stream->params.runtime_ns, stream->limits.lo, stream->limits.hi);
 	stream->params = *params;
 	WRITE_ONCE(stream->params.runtime_ns, runtime);
 	list_for_each_entry(thread, &stream->threads, in_stream)
@@ -112,24 +114,34 @@ static bool take(struct qos_cpu *cpu, s64 more)
 	return false;
 }
 
-/* guard_lock. */
-static enum qos_verdict judge(const struct qos_stream *stream, s64 value, u64 now)
+/* Under the lock of whose limits they are. `old` is in force. */
+static enum qos_verdict judge(const struct qos_limits *limits, u64 old, s64 value, u64 now)
 {
-	u64 old = stream->params.runtime_ns;
-
-	if (stream->held)
+	if (limits->held)
 		return QOS_REFUSED_HELD;
 	if (value == (s64)old)
 		return QOS_VERDICT_SAME;
-	if (value < (s64)stream->runtime_min_ns || value > (s64)stream->runtime_max_ns)
+	if (value < (s64)limits->lo || value > (s64)limits->hi)
 		return QOS_REFUSED_RANGE;
-	if (stream->step_ns && abs(value - (s64)old) > (s64)stream->step_ns)
+	if (limits->step && abs(value - (s64)old) > (s64)limits->step)
 		return QOS_REFUSED_STEP;
-	if (now < stream->next_ns)
+	if (now < limits->next_ns)
 		return QOS_REFUSED_RATE;
-	if (stream->reserved_ns && value > (s64)stream->reserved_ns)
+	if (limits->reserved && value > (s64)limits->reserved)
 		return QOS_REFUSED_BUDGET;
 	return QOS_VERDICT_SET;
+}
+
+/* Likewise. The change is made. */
+static void changed(struct qos_limits *limits, struct qos_contract *contract, u64 old, u64 value,
+		    u64 now)
+{
+	s8 direction = value > old ? 1 : -1;
+
+	if (limits->direction == -direction)
+		atomic64_inc(&contract->reversals);
+	limits->direction = direction;
+	limits->next_ns = now + limits->gap_ns;
 }
 
 /* guard_lock. All or nothing. */
@@ -156,14 +168,10 @@ give_back:
 /* guard_lock. What a decrease gives back is free only now; see the weakness in the head. */
 static void commit(struct qos_stream *stream, u64 value, s64 wanted, u64 now)
 {
-	s8 direction = value > stream->params.runtime_ns ? 1 : -1;
 	struct qos_thread *thread;
 
-	if (stream->direction == -direction)
-		atomic64_inc(&stream->contract->reversals);
-	stream->direction = direction;
+	changed(&stream->limits, stream->contract, stream->params.runtime_ns, value, now);
 	WRITE_ONCE(stream->params.runtime_ns, value);
-	stream->next_ns = now + stream->gap_ns;
 	list_for_each_entry(thread, &stream->threads, in_stream) {
 		if (wanted < thread->charge)
 			atomic64_add(thread->charge - wanted, &thread->cpu->share_free);
@@ -180,7 +188,7 @@ static enum qos_verdict set_runtime(struct qos_stream *stream, s64 value)
 
 	raw_spin_lock_irqsave(&stream->guard_lock, flags);
 	now = ktime_get_ns();
-	verdict = judge(stream, value, now);
+	verdict = judge(&stream->limits, stream->params.runtime_ns, value, now);
 	if (verdict == QOS_VERDICT_SET) {
 		wanted = cost(value, stream->params.period_ns);
 		if (reserve(stream, wanted))
@@ -190,31 +198,58 @@ static enum qos_verdict set_runtime(struct qos_stream *stream, s64 value)
 	}
 	raw_spin_unlock_irqrestore(&stream->guard_lock, flags);
 	if (verdict == QOS_VERDICT_SET)
-		qos_rules_changed(stream);
+		qos_rules_changed(&stream->changed);
 	return verdict;
 }
 
-/* Its contract's stream with that index, by RCU, which programs run under. */
-static struct qos_stream *stream_of(struct qos_contract *contract, u32 attribute)
+/* A rate costs no CPU: what a link may carry is what RESERVED says. */
+static enum qos_verdict set_rate(struct qos_flow *flow, struct qos_contract *contract, s64 value)
 {
-	u32 index = attribute & 0xffff;
+	enum qos_verdict verdict;
+	unsigned long flags;
+	u64 now;
 
-	if (attribute >> 16 != QOS_RULES_CPU_RUNTIME || index >= QOS_DWCS_STREAMS_IN_MAX)
-		return NULL;
-	return READ_ONCE(contract->by_index[index]);
+	raw_spin_lock_irqsave(&flow->lock, flags);
+	now = ktime_get_ns();
+	verdict = judge(&flow->limits, flow->rate, value, now);
+	if (verdict == QOS_VERDICT_SET) {
+		changed(&flow->limits, contract, flow->rate, value, now);
+		WRITE_ONCE(flow->rate, value);
+	}
+	raw_spin_unlock_irqrestore(&flow->lock, flags);
+	if (verdict == QOS_VERDICT_SET)
+		qos_rules_changed(&flow->changed);
+	return verdict;
+}
+
+/* The contract's stream or flow with that index, by RCU, which programs run under. */
+static enum qos_verdict set(struct qos_contract *contract, u32 kind, u32 index, s64 value)
+{
+	struct qos_stream *stream;
+	struct qos_flow *flow;
+
+	if (index >= QOS_DWCS_STREAMS_IN_MAX)
+		return QOS_REFUSED_OWNER;
+	switch (kind) {
+	case QOS_RULES_CPU_RUNTIME:
+		stream = READ_ONCE(contract->by_index[index]);
+		return stream ? set_runtime(stream, value) : QOS_REFUSED_OWNER;
+	case QOS_RULES_NET_RATE:
+		flow = READ_ONCE(contract->flow_by_index[index]);
+		return flow ? set_rate(flow, contract, value) : QOS_REFUSED_OWNER;
+	case QOS_RULES_EMIT:
+		return qos_rules_signal(contract, index);
+	default:
+		return QOS_REFUSED_OWNER;
+	}
 }
 
 enum qos_verdict qos_guard_ask(struct qos_contract *contract, u32 attribute, s64 value)
 {
-	enum qos_verdict verdict = QOS_REFUSED_OWNER;
-	struct qos_stream *stream;
+	enum qos_verdict verdict;
 
 	rcu_read_lock();
-	stream = stream_of(contract, attribute);
-	if (stream)
-		verdict = set_runtime(stream, value);
-	else if (attribute >> 16 == QOS_RULES_EMIT)
-		verdict = qos_rules_signal(contract, attribute & 0xffff);
+	verdict = set(contract, attribute >> 16, attribute & 0xffff, value);
 	rcu_read_unlock();
 	atomic64_inc(&contract->verdicts[verdict]);
 	return verdict;

@@ -5,6 +5,7 @@
  */
 #include <linux/workqueue.h>
 
+#include "flow.h"
 #include "qos.h"
 
 u32 qos_lease_state = QOS_DWCS_LEASE_OFF;
@@ -26,9 +27,11 @@ static void expire_contract(struct qos_contract *contract)
 	case QOS_DWCS_EXPIRY_BASE:
 		list_for_each_entry(stream, &contract->streams, in_contract)
 			qos_stream_set_runtime(stream, stream->runtime_base_ns);
+		qos_flows_own_rate(contract);
 		break;
 	case QOS_DWCS_EXPIRY_RELEASE:
 		qos_contract_release(contract);
+		qos_flows_own_rate(contract);
 		break;
 	}
 	contract->expired = true;

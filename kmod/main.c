@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <net/genetlink.h>
 
+#include "flow.h"
 #include "qos.h"
 #include "rules.h"
 #include "sch_dwcs.h"
@@ -102,12 +103,15 @@ static int __init qos_init(void)
 		error = hotplug;
 		goto unregister_probes;
 	}
+	error = qos_flows_start();
+	if (error)
+		goto remove_state;
 	error = qos_guard_register();
 	if (error)
-		goto remove_state;
+		goto stop_flows;
 	error = qos_genl_register();
 	if (error)
-		goto remove_state;
+		goto stop_flows;
 	error = qos_sch_register();
 	if (error)
 		goto unregister_genl;
@@ -117,6 +121,8 @@ unregister_genl:
 	qos_genl_unregister();
 	qos_lease_stop();
 	flush();
+stop_flows:
+	qos_flows_stop();
 remove_state:
 	cpuhp_remove_state_nocalls(hotplug);
 unregister_probes:
@@ -137,6 +143,7 @@ static void __exit qos_exit(void)
 	qos_genl_unregister();
 	qos_lease_stop();
 	flush();
+	qos_flows_stop();
 	cpuhp_remove_state_nocalls(hotplug);
 	qos_probes_unregister();
 	quiesce();

@@ -99,8 +99,8 @@ static int put_params(struct sk_buff *skb, const struct qos_stream *stream)
 	    put_u64(skb, QOS_DWCS_STREAM_A_DEADLINE, params->deadline_ns) ||
 	    put_u64(skb, QOS_DWCS_STREAM_A_RUNTIME, params->runtime_ns) ||
 	    put_u64(skb, QOS_DWCS_STREAM_A_RUNTIME_BASE, stream->runtime_base_ns) ||
-	    put_u64(skb, QOS_DWCS_STREAM_A_RUNTIME_MIN, stream->runtime_min_ns) ||
-	    put_u64(skb, QOS_DWCS_STREAM_A_RUNTIME_MAX, stream->runtime_max_ns) ||
+	    put_u64(skb, QOS_DWCS_STREAM_A_RUNTIME_MIN, stream->limits.lo) ||
+	    put_u64(skb, QOS_DWCS_STREAM_A_RUNTIME_MAX, stream->limits.hi) ||
 	    nla_put_u32(skb, QOS_DWCS_STREAM_A_X, params->x) ||
 	    nla_put_u32(skb, QOS_DWCS_STREAM_A_Y, params->y) ||
 	    nla_put_u32(skb, QOS_DWCS_STREAM_A_OVERRUN, params->overrun) ||
@@ -284,6 +284,9 @@ static int put_kind(struct sk_buff *skb, const struct qos_event *event)
 		return put_u64(skb, QOS_DWCS_EVENT_A_RUNTIME, event->runtime_ns);
 	case QOS_DWCS_EVENT_SIGNAL:
 		return nla_put_u32(skb, QOS_DWCS_EVENT_A_SIGNAL, event->what);
+	case QOS_DWCS_EVENT_RATE:
+		return nla_put_u32(skb, QOS_DWCS_EVENT_A_INDEX, event->what)
+			       ?: put_u64(skb, QOS_DWCS_EVENT_A_RATE, event->rate);
 	case QOS_DWCS_EVENT_UNSPEC:
 	case QOS_DWCS_EVENT_OVERRUN:
 	case QOS_DWCS_EVENT_GONE:

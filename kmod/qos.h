@@ -116,6 +116,18 @@ struct qos_rate {
 	atomic_t muted;
 };
 
+/* What the guard holds a rule to: of a runtime in ns, of a rate in bits a second. By its owner's lock. */
+struct qos_limits {
+	u64 lo; /* the range */
+	u64 hi;
+	u64 step;     /* 0: any */
+	u64 reserved; /* 0: no limit of its own */
+	u64 gap_ns;
+	u64 next_ns; /* no change before */
+	bool held;
+	s8 direction; /* of the last change: 1 up, -1 down */
+};
+
 struct qos_contract {
 	struct list_head in_all;
 	struct list_head streams;
@@ -127,9 +139,11 @@ struct qos_contract {
 	struct qos_rate rates[__QOS_DWCS_EVENT_MAX];
 	u32 rules; /* the caller's number; 0: it has none */
 	u32 signals_n;
-	atomic64_t signals;				      /* a bit each: to be told */
-	atomic64_t signal_next;				      /* no signal before */
-	struct qos_stream *by_index[QOS_DWCS_STREAMS_IN_MAX]; /* that rules may change */
+	atomic64_t signals;	/* a bit each: to be told */
+	atomic64_t signal_next; /* no signal before */
+	/* that rules may change, by index in attributes; a stream of threads or a flow of packets */
+	struct qos_stream *by_index[QOS_DWCS_STREAMS_IN_MAX];
+	struct qos_flow *flow_by_index[QOS_DWCS_STREAMS_IN_MAX];
 	atomic64_t raised;
 	atomic64_t dropped;
 	atomic64_t run_ns;
@@ -148,20 +162,13 @@ struct qos_stream {
 	char name[QOS_DWCS_NAME_LEN];
 	struct qos_params params;
 	u64 runtime_base_ns;
-	u64 runtime_min_ns;
-	u64 runtime_max_ns;
 	/* rules */
 	u32 index;
 	u32 hook[__QOS_DWCS_HOOK_MAX]; /* program of each; 0: none */
 	struct rcu_head rcu;
 	raw_spinlock_t guard_lock; /* params.runtime_ns, and from here on: see guard.c */
-	u64 step_ns;
-	u64 gap_ns;
-	u64 next_ns;
-	u64 reserved_ns; /* 0: no limit of its own */
-	bool held;
+	struct qos_limits limits;
 	bool changed;	       /* by a program, and to be told */
-	s8 direction;	       /* of the last change: 1 up, -1 down */
 	u64 tell_ns;	       /* not before; qos_mutex */
 	struct qos_stats gone; /* of threads that are not attached any more */
 };
@@ -295,8 +302,9 @@ struct qos_event {
 	u32 tid;
 	u32 cpu;
 	u32 lost;
-	u32 what; /* DRIFT: what, UNPROVEN: reason, LEASE: on_expiry, SIGNAL: which */
+	u32 what; /* DRIFT: what, UNPROVEN: reason, LEASE: on_expiry, SIGNAL: which, RATE: index */
 	u64 runtime_ns;
+	u64 rate;
 	u64 from_ns;
 	u64 to_ns;
 	u32 outcomes_n;

@@ -64,8 +64,8 @@ void qos_rules_raise(struct qos_rules_event *event);
 
 /* --- rules_tell.c --- */
 enum qos_verdict qos_rules_signal(struct qos_contract *contract, u32 signal);
-void qos_rules_changed(struct qos_stream *stream);
-bool qos_rules_marked(void); /* there may be something to be told */
+void qos_rules_changed(bool *changed); /* of the stream or flow that a program changed */
+bool qos_rules_marked(void);	       /* there may be something to be told */
 /* The worker, under qos_mutex. ns until there is more to be told; 0: there is not. */
 u64 qos_rules_tell(u64 now);
 

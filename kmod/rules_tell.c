@@ -6,6 +6,7 @@
  *
  * A mark is made before the worker is woken, and taken before what it stands for is read.
  */
+#include "flow.h"
 #include "rules.h"
 
 #define GAP_NS (NSEC_PER_SEC / QOS_DWCS_EVENTS_SECOND)
@@ -18,9 +19,9 @@ static void mark(void)
 	qos_event_wake();
 }
 
-void qos_rules_changed(struct qos_stream *stream)
+void qos_rules_changed(bool *changed)
 {
-	WRITE_ONCE(stream->changed, true);
+	WRITE_ONCE(*changed, true);
 	mark();
 }
 
@@ -39,16 +40,9 @@ enum qos_verdict qos_rules_signal(struct qos_contract *contract, u32 signal)
 	return QOS_VERDICT_EMIT;
 }
 
-static void tell(u32 kind, const struct qos_contract *contract, const struct qos_stream *stream,
-		 u32 signal, u64 now)
+static void tell(const struct qos_contract *contract, struct qos_event event)
 {
-	struct qos_event event = {.kind = kind, .time_ns = now, .what = signal};
-
 	memcpy(event.contract, contract->name, sizeof(event.contract));
-	if (stream) {
-		event.stream = stream->id;
-		event.runtime_ns = READ_ONCE(stream->params.runtime_ns);
-	}
 	qos_genl_send_event(&event);
 }
 
@@ -59,21 +53,52 @@ static void tell_signals(struct qos_contract *contract, u64 now)
 
 	for (i = 0; signals; i++, signals >>= 1) {
 		if (signals & 1)
-			tell(QOS_DWCS_EVENT_SIGNAL, contract, NULL, i, now);
+			tell(contract, (struct qos_event){.kind = QOS_DWCS_EVENT_SIGNAL,
+							  .time_ns = now,
+							  .what = i});
 	}
 }
 
-/* ns until it can be told; 0: there is nothing. */
-static u64 tell_stream(struct qos_stream *stream, u64 now)
+/*
+ * Whether the change is to be told now; if it is not yet time, *wait comes down to what is left until
+ * then.
+ */
+static bool tells(bool *changed, u64 *next, u64 now, u64 *wait)
 {
-	if (!READ_ONCE(stream->changed))
-		return 0;
-	if (now < stream->tell_ns)
-		return stream->tell_ns - now;
-	stream->tell_ns = now + GAP_NS;
-	xchg(&stream->changed, false);
-	tell(QOS_DWCS_EVENT_RUNTIME, stream->contract, stream, 0, now);
-	return 0;
+	if (!READ_ONCE(*changed))
+		return false;
+	if (now < *next) {
+		*wait = min(*wait, *next - now);
+		return false;
+	}
+	*next = now + GAP_NS;
+	xchg(changed, false);
+	return true;
+}
+
+static void tell_stream(struct qos_stream *stream, u64 now, u64 *wait)
+{
+	if (tells(&stream->changed, &stream->tell_ns, now, wait))
+		tell(stream->contract,
+		     (struct qos_event){.kind = QOS_DWCS_EVENT_RUNTIME,
+					.time_ns = now,
+					.stream = stream->id,
+					.runtime_ns = READ_ONCE(stream->params.runtime_ns)});
+}
+
+static void tell_flows(struct qos_contract *contract, u64 now, u64 *wait)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(contract->flow_by_index); i++) {
+		struct qos_flow *flow = contract->flow_by_index[i];
+
+		if (flow && tells(&flow->changed, &flow->tell_ns, now, wait))
+			tell(contract, (struct qos_event){.kind = QOS_DWCS_EVENT_RATE,
+							  .time_ns = now,
+							  .what = i,
+							  .rate = READ_ONCE(flow->rate)});
+	}
 }
 
 bool qos_rules_marked(void)
@@ -85,18 +110,18 @@ u64 qos_rules_tell(u64 now)
 {
 	struct qos_contract *contract;
 	struct qos_stream *stream;
-	u64 wait = 0, rest;
+	u64 wait = U64_MAX;
 
 	if (!xchg(&marked, false))
 		return 0;
-	list_for_each_entry(contract, &qos_contracts, in_all)
+	list_for_each_entry(contract, &qos_contracts, in_all) {
 		tell_signals(contract, now);
-	list_for_each_entry(stream, &qos_streams, in_all) {
-		rest = tell_stream(stream, now);
-		if (rest && (!wait || rest < wait))
-			wait = rest;
+		tell_flows(contract, now, &wait);
 	}
-	if (wait)
-		WRITE_ONCE(marked, true);
+	list_for_each_entry(stream, &qos_streams, in_all)
+		tell_stream(stream, now, &wait);
+	if (wait == U64_MAX)
+		return 0;
+	WRITE_ONCE(marked, true);
 	return wait;
 }

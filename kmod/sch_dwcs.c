@@ -5,6 +5,7 @@
  *   dwcs.h, dwcs_link.h	which packet is next: requests on each stream's grid, by the ordering
  *   sch_dwcs_packet.c		queues, counters, the default class's share, the link's pace
  *   sch_dwcs_class.c		streams: set, deleted, shown
+ *   sch_dwcs_flow.c		a class's rules: what they are told, and the rate that they set
  *   sch_dwcs_timer.c		going on when the link is free, above every managed thread
  *   sch_dwcs.c			the qdisc: made, changed, shown, destroyed
  *
@@ -19,6 +20,7 @@
 #include <net/netlink.h>
 
 #include "compat.h"
+#include "flow.h"
 #include "qos.h"
 #include "sch_dwcs.h"
 
@@ -98,7 +100,7 @@ static const char *refusal_of(const struct qos_sch *q, const struct wanted *want
 		const struct qos_sch_class *class = q->by_minor[minor];
 
 		if (class && qos_sch_cost(&wanted->pace, wanted->rate, class->packet) >
-				     min(class->flow.request.deadline, class->flow.request.period))
+				     min(class->flow.request.deadline, class->own_period))
 			return "a class's packet takes too long at this rate";
 	}
 	return NULL;
@@ -158,7 +160,7 @@ static int set(struct Qdisc *sch, struct wanted *wanted, struct nlattr *options,
 	sch_tree_lock(sch);
 	apply(sch, wanted);
 	sch_tree_unlock(sch);
-	if (!wanted->rate)
+	if (!wanted->rate && !q->holding)
 		qos_sch_timer_stop(&q->timer);
 	return 0;
 }
@@ -205,6 +207,7 @@ static void reset(struct Qdisc *sch)
 	qdisc_reset(q->rest);
 	q->credit = 0;
 	q->waited = false;
+	q->now_ns = 0;
 	q->next_ns = ktime_get_ns();
 	qos_sch_timer_cancel(&q->timer);
 }
@@ -217,8 +220,11 @@ static void destroy(struct Qdisc *sch)
 
 	qos_sch_timer_stop(&q->timer);
 	tcf_block_put(q->block);
-	for (minor = 1; minor < q->minors; minor++)
+	for (minor = 1; minor < q->minors; minor++) {
+		if (q->by_minor[minor])
+			qos_flow_put(q->by_minor[minor]->rules);
 		kfree(q->by_minor[minor]);
+	}
 	kvfree(q->by_minor);
 	kvfree(q->link.queue.slot[DWCS_RANK]);
 	qdisc_put(q->rest);

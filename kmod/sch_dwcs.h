@@ -35,6 +35,14 @@ struct qos_sch_class {
 	struct qos_sch_class *next_idle; /* see lose_due() */
 	struct gnet_stats_basic_sync bstats;
 	struct gnet_stats_queue qstats; /* backlog, drops */
+	struct qos_flow *rules;		/* that it follows, or NULL: see sch_dwcs_flow.c */
+	u64 rules_rate; /* of `rules`, that it follows or cannot have; and its base */
+	u64 rules_base;
+	u64 own_period;	    /* without rules */
+	u64 rules_delay_ns; /* the largest since `window` was told */
+	u64 rules_served;   /* of the statistics, likewise */
+	u64 rules_lost;
+	u64 rules_violations;
 	struct qos_sch_dwcs_class_stats stats;
 
 	/* as asked for; RTNL. 0: follows from the others */
@@ -52,13 +60,16 @@ struct qos_sch_params {
 	u32 packet;
 	u32 limit;
 	u8 late;
+	bool hold;
+	u32 flow;		   /* number, see flow.h; 0: none */
+	struct qos_flow *rules;	   /* that has it, held */
 	struct dwcs_stream stream; /* its first block */
 };
 
 /* Wakes the qdisc from its pace; see sch_dwcs_timer.c. */
 struct qos_sch_timer {
 	struct hrtimer timer;
-	struct task_struct *thread; /* NULL: the qdisc has no pace */
+	struct task_struct *thread; /* NULL: the qdisc has no pace, and no class that holds */
 	struct Qdisc *sch;
 	u64 armed_ns; /* 0: not armed; the root's lock, and the timer's interrupt */
 	bool fired;
@@ -81,12 +92,15 @@ struct qos_sch {
 	bool paced;
 	bool waited; /* for it, with packets: then what the timer was late is caught up with */
 	u64 next_ns; /* the link is busy until */
+	u64 now_ns;  /* of a packet that is dequeued at once; 0: there is none */
+	unsigned long now_jiffies;
 	struct qos_sch_timer timer;
 
 	/* control path */
 	struct tcf_block *block;
 	u32 classes;
-	u32 room; /* of each heap */
+	u32 holding; /* of these */
+	u32 room;    /* of each heap */
 	u32 share;
 	u64 rate;
 	u32 overhead;
@@ -120,6 +134,14 @@ int qos_sch_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_
 struct sk_buff *qos_sch_dequeue(struct Qdisc *sch);
 void qos_sch_purge(struct Qdisc *sch, struct qos_sch_class *class, u64 *count);
 void qos_sch_resume(struct qos_sch *q, struct qos_sch_class *class, u64 now);
+
+/* --- sch_dwcs_flow.c: for a class with `rules`. The root's lock. --- */
+void qos_sch_flow_set(struct qos_sch_class *class, struct qos_flow *rules);
+void qos_sch_flow_follow(struct qos_sch_class *class, u64 now);
+void qos_sch_flow_arrived(struct qos_sch_class *class, const struct sk_buff *skb);
+void qos_sch_flow_sent(struct qos_sch_class *class, bool late, u64 delay, u64 now);
+void qos_sch_flow_dropped(struct qos_sch_class *class, u64 delay, u64 now);
+void qos_sch_flow_window(struct qos_sch_class *class, u64 now);
 
 /* --- sch_dwcs_class.c --- */
 extern const struct Qdisc_class_ops qos_sch_class_ops;

@@ -10,6 +10,7 @@
 #include <net/netlink.h>
 
 #include "compat.h"
+#include "flow.h"
 #include "qos.h"
 #include "sch_dwcs.h"
 
@@ -30,6 +31,8 @@ static const struct nla_policy policy[QOS_SCH_DWCS_CLASS_A_MAX + 1] = {
 	[QOS_SCH_DWCS_CLASS_A_Y] = NLA_POLICY_MAX(NLA_U32, QOS_SCH_DWCS_WINDOW_Y_MAX),
 	[QOS_SCH_DWCS_CLASS_A_LATE] = NLA_POLICY_MAX(NLA_U32, QOS_SCH_DWCS_LATE_SEND),
 	[QOS_SCH_DWCS_CLASS_A_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &range_limit),
+	[QOS_SCH_DWCS_CLASS_A_EXCESS] = NLA_POLICY_MAX(NLA_U32, QOS_SCH_DWCS_EXCESS_HOLD),
+	[QOS_SCH_DWCS_CLASS_A_FLOW] = {.type = NLA_U32},
 };
 
 /* --- what is asked for --- */
@@ -42,6 +45,8 @@ static void params_of(const struct qos_sch_class *class, struct qos_sch_params *
 	params->packet = class->packet;
 	params->limit = class->limit;
 	params->late = class->late;
+	params->hold = class->flow.hold;
+	params->flow = class->rules ? class->rules->id : 0;
 	params->stream.x = class->flow.request.x;
 	params->stream.y = class->flow.request.y;
 }
@@ -76,6 +81,10 @@ static int parse(struct nlattr *options, struct qos_sch_params *params,
 	take_u32(&params->stream.y, tb, QOS_SCH_DWCS_CLASS_A_Y);
 	if (tb[QOS_SCH_DWCS_CLASS_A_LATE])
 		params->late = nla_get_u32(tb[QOS_SCH_DWCS_CLASS_A_LATE]);
+	if (tb[QOS_SCH_DWCS_CLASS_A_EXCESS])
+		params->hold =
+			nla_get_u32(tb[QOS_SCH_DWCS_CLASS_A_EXCESS]) == QOS_SCH_DWCS_EXCESS_HOLD;
+	take_u32(&params->flow, tb, QOS_SCH_DWCS_CLASS_A_FLOW);
 	return 0;
 }
 
@@ -122,6 +131,17 @@ static const char *refusal_of(struct qos_sch_params *params, const struct qos_sc
 	return NULL;
 }
 
+/* Rules of a contract follow a flow, and held packets wake a thread above all managed ones: neither is for who
+ * owns no more than a network's namespace.
+ */
+static bool is_for_the_machine(const struct qos_sch_params *params,
+			       const struct qos_sch_class *class)
+{
+	u32 flow = class && class->rules ? class->rules->id : 0;
+
+	return (params->flow && params->flow != flow) || params->hold;
+}
+
 /* --- room --- */
 
 static int grow_heaps(struct Qdisc *sch, u32 room)
@@ -131,13 +151,15 @@ static int grow_heaps(struct Qdisc *sch, u32 room)
 	struct dwcs_stream **all, **old = q->link.queue.slot[DWCS_RANK];
 	int i;
 
-	all = kvmalloc_array(room, (ARRAY_SIZE(used) + 1) * sizeof(*all), GFP_KERNEL);
+	all = kvmalloc_array(room, (ARRAY_SIZE(used) + 2) * sizeof(*all), GFP_KERNEL);
 	if (!all)
 		return -ENOMEM;
 	sch_tree_lock(sch);
-	for (i = 0; i <= ARRAY_SIZE(used); i++) {
-		bool clock = i == ARRAY_SIZE(used);
-		struct dwcs_queue *queue = clock ? &q->link.clock : &q->link.queue;
+	for (i = 0; i < ARRAY_SIZE(used) + 2; i++) {
+		bool clock = i >= ARRAY_SIZE(used);
+		struct dwcs_queue *queue = i == ARRAY_SIZE(used)       ? &q->link.clock
+					   : i == ARRAY_SIZE(used) + 1 ? &q->link.held
+								       : &q->link.queue;
 		enum dwcs_heap heap = clock ? DWCS_DUE : used[i];
 
 		if (queue->n[heap])
@@ -189,8 +211,8 @@ static void apply(struct qos_sch *q, struct qos_sch_class *class,
 {
 	struct dwcs_stream *of = &class->flow.request;
 	const struct dwcs_stream *to = &params->stream;
-	bool anew = of->period != to->period || of->deadline != to->deadline || of->x != to->x ||
-		    of->y != to->y || class->late != params->late;
+	bool anew = class->own_period != to->period || of->deadline != to->deadline ||
+		    of->x != to->x || of->y != to->y || class->late != params->late;
 	u64 now = ktime_get_ns();
 
 	dwcs_link_withdraw(&q->link, &class->flow);
@@ -200,6 +222,10 @@ static void apply(struct qos_sch *q, struct qos_sch_class *class,
 	class->packet = params->packet;
 	class->limit = params->limit;
 	class->late = params->late;
+	q->holding += params->hold - class->flow.hold;
+	class->flow.hold = params->hold;
+	class->rules_rate = class->rules_base = class->stats.rate_bps = 0; /* to be followed anew */
+	class->own_period = to->period;
 	of->period = to->period;
 	of->deadline = to->deadline;
 	of->cost = to->cost;
@@ -210,13 +236,16 @@ static void apply(struct qos_sch *q, struct qos_sch_class *class,
 		if ((s64)(class->flow.next - now) > (s64)of->period)
 			class->flow.next = now + of->period;
 	}
+	qos_sch_flow_set(class, params->rules);
+	if (class->rules)
+		qos_sch_flow_follow(class, now);
 	qos_sch_resume(q, class, now);
+	if (class->head && q->timer.thread) /* it may be sent now, or later than the timer knows */
+		qos_sch_timer_arm(&q->timer, now);
 }
 
-static int create(struct Qdisc *sch, u32 minor, const struct qos_sch_params *params,
-		  unsigned long *arg)
+static int create(struct Qdisc *sch, u32 minor, struct qos_sch_class **ret)
 {
-	struct qos_sch *q = qdisc_priv(sch);
 	struct qos_sch_class *class;
 	int error;
 
@@ -231,13 +260,35 @@ static int create(struct Qdisc *sch, u32 minor, const struct qos_sch_params *par
 	class->flow.request.id = minor;
 	gnet_stats_basic_sync_init(&class->bstats);
 	dwcs_flow_init(&class->flow);
+	*ret = class;
+	return 0;
+}
+
+/* All that can fail beside the class itself. */
+static int prepare(struct qos_sch *q, struct qos_sch_params *params, struct netlink_ext_ack *extack)
+{
+	if (params->hold && qos_sch_timer_start(&q->timer)) {
+		NL_SET_ERR_MSG(extack, "the thread that sends held packets could not be made");
+		return -ENOMEM;
+	}
+	params->rules = params->flow ? qos_flow_get(params->flow) : NULL;
+	return params->flow && !params->rules ? -ENOMEM : 0;
+}
+
+static void commit(struct Qdisc *sch, struct qos_sch_class *class,
+		   const struct qos_sch_params *params)
+{
+	struct qos_sch *q = qdisc_priv(sch);
+	struct qos_flow *before = class->rules;
+
 	sch_tree_lock(sch);
 	apply(q, class, params);
-	q->by_minor[minor] = class;
-	q->classes++;
+	if (!q->by_minor[class->minor]) {
+		q->by_minor[class->minor] = class;
+		q->classes++;
+	}
 	sch_tree_unlock(sch);
-	*arg = minor;
-	return 0;
+	qos_flow_put(before);
 }
 
 /* What cannot be, whatever its parameters are. */
@@ -265,7 +316,7 @@ static int change(struct Qdisc *sch, u32 classid, u32 parent, struct nlattr **tc
 	struct qos_sch *q = qdisc_priv(sch);
 	struct qos_sch_class *class = qos_sch_find(q, *arg);
 	const char *why = refusal_of_place(sch, classid, parent, tca);
-	int error;
+	int error = 0;
 
 	if (!why && !class && q->classes == QOS_SCH_DWCS_CLASSES_MAX) {
 		NL_SET_ERR_MSG(extack, "the qdisc has as many classes as it may have");
@@ -283,12 +334,20 @@ static int change(struct Qdisc *sch, u32 classid, u32 parent, struct nlattr **tc
 		qos_refuse(extack, why);
 		return -EINVAL;
 	}
+	if (is_for_the_machine(&params, class) && !capable(CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack, "EXCESS hold and FLOW need CAP_NET_ADMIN of the machine");
+		return -EPERM;
+	}
 	if (!class)
-		return create(sch, TC_H_MIN(classid), &params, arg);
-	sch_tree_lock(sch);
-	apply(q, class, &params);
-	sch_tree_unlock(sch);
-	return 0;
+		error = create(sch, TC_H_MIN(classid), &class);
+	error = error ?: prepare(q, &params, extack);
+	if (!error)
+		commit(sch, class, &params);
+	else if (!*arg)
+		kfree(class);
+	if (!error)
+		*arg = class->minor;
+	return error;
 }
 
 void qos_sch_class_fold(struct qos_sch_dwcs_stats *sum, const struct qos_sch_class *class)
@@ -324,8 +383,10 @@ static int remove(struct Qdisc *sch, unsigned long arg, struct netlink_ext_ack *
 	qos_sch_class_fold(&q->stats, class);
 	q->by_minor[arg] = NULL;
 	q->classes--;
+	q->holding -= class->flow.hold;
 	qdisc_tree_reduce_backlog(sch, n, bytes);
 	sch_tree_unlock(sch);
+	qos_flow_put(class->rules);
 	kfree(class);
 	return 0;
 }
@@ -368,7 +429,9 @@ static bool put_options(struct sk_buff *skb, const struct qos_sch_class *class)
 	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_X, stream->x) ||
 	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_Y, stream->y) ||
 	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_LATE, class->late) ||
-	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_LIMIT, class->limit);
+	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_LIMIT, class->limit) ||
+	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_EXCESS, class->flow.hold) ||
+	       nla_put_u32(skb, QOS_SCH_DWCS_CLASS_A_FLOW, class->rules ? class->rules->id : 0);
 }
 
 static int dump(struct Qdisc *sch, unsigned long arg, struct sk_buff *skb, struct tcmsg *tcm)

@@ -3,7 +3,7 @@
  * The qdisc's packets: to which class one goes, and which one is sent next. The choice is dwcs_link.h;
  * here are the queues, the counters, the default class's share and the link's pace.
  *
- * Costs. No allocation. A packet costs two readings of the clock, and a few operations on heaps, which
+ * Costs. No allocation. A packet costs two readings of the clock, or one if it is sent as it comes, and a few operations on heaps, which
  * hold one head a class: O(log n) in the classes that have packets, nothing in those that have none.
  * Requests that nobody could serve are lost when the qdisc next looks: each costs O(log n) too, once.
  *
@@ -78,10 +78,13 @@ void qos_sch_purge(struct Qdisc *sch, struct qos_sch_class *class, u64 *count)
 	}
 }
 
-static void count_window(struct qos_sch_class *class, int window)
+/* Behind the request's own count. */
+static void count_window(struct qos_sch_class *class, int window, u64 now)
 {
 	class->stats.windows += !!(window & DWCS_WINDOW_ENDED);
 	class->stats.violations += !!(window & DWCS_WINDOW_BROKEN);
+	if (unlikely(class->rules) && (window & DWCS_WINDOW_ENDED))
+		qos_sch_flow_window(class, now);
 }
 
 /* --- lost requests --- */
@@ -98,10 +101,13 @@ static void tell_parents(struct Qdisc *sch, const struct dropped *dropped)
 		qdisc_tree_reduce_backlog(sch, dropped->n, dropped->bytes);
 }
 
-static void drop_head(struct Qdisc *sch, struct qos_sch_class *class, struct dropped *dropped)
+static void drop_head(struct Qdisc *sch, struct qos_sch_class *class, u64 now,
+		      struct dropped *dropped)
 {
 	struct sk_buff *skb = take(sch, class);
 
+	if (class->rules)
+		qos_sch_flow_dropped(class, now - qos_sch_cb(skb)->arrival, now);
 	class->stats.dropped_late++;
 	class->qstats.drops++;
 	qdisc_qstats_drop(sch);
@@ -117,12 +123,14 @@ static bool lose(struct Qdisc *sch, struct dwcs_flow *flow, u64 now, struct drop
 	struct qos_sch_class *class = class_of(flow);
 	bool kept = class->late == QOS_SCH_DWCS_LATE_SEND;
 
-	count_window(class, dwcs_link_lost(&q->link, flow, kept, now));
 	class->stats.lost++;
+	count_window(class, dwcs_link_lost(&q->link, flow, kept, now), now);
+	if (unlikely(class->rules))
+		qos_sch_flow_follow(class, now);
 	if (kept)
 		class->missed = true;
 	else
-		drop_head(sch, class, dropped);
+		drop_head(sch, class, now, dropped);
 	return !kept;
 }
 
@@ -156,6 +164,8 @@ static noinline int refuse(struct sk_buff *skb, struct Qdisc *sch, struct qos_sc
 {
 	class->stats.dropped_limit++;
 	class->qstats.drops++;
+	if (class->rules)
+		qos_sch_flow_dropped(class, 0, ktime_get_ns());
 	return qdisc_drop(skb, sch, to_free);
 }
 
@@ -166,6 +176,19 @@ static noinline void clean(struct Qdisc *sch, u64 now)
 
 	lose_due(sch, now, &dropped);
 	tell_parents(sch, &dropped);
+}
+
+/*
+ * The packet will be dequeued next: then the clock need not be read again. Nothing waits, the qdisc is its
+ * queue's own and does not run yet (whoever enqueues runs it then, under the same lock), and the queue takes
+ * packets; see __dev_xmit_skb() and dequeue_skb() of the kernel. Should the queue be stopped in that very
+ * moment, the reading is believed for the rest of the jiffy.
+ */
+static __always_inline bool is_sent_at_once(const struct Qdisc *sch)
+{
+	return !sch->q.qlen && rcu_access_pointer(sch->dev_queue->qdisc) == sch &&
+	       !qdisc_is_running((struct Qdisc *)sch) &&
+	       !netif_xmit_frozen_or_stopped(sch->dev_queue);
 }
 
 static __always_inline int add(struct sk_buff *skb, struct Qdisc *sch, struct qos_sch_class *class,
@@ -180,6 +203,13 @@ static __always_inline int add(struct sk_buff *skb, struct Qdisc *sch, struct qo
 		if (class->qlen >= class->limit)
 			return refuse(skb, sch, class, to_free);
 	}
+	if (unlikely(class->rules)) {
+		qos_sch_flow_arrived(class, skb);
+		if (!class->qlen)
+			qos_sch_flow_follow(class, now);
+	}
+	q->now_ns = is_sent_at_once(sch) ? now : 0;
+	q->now_jiffies = jiffies;
 	qos_sch_cb(skb)->arrival = now;
 	append(class, skb);
 	sch->q.qlen++;
@@ -195,6 +225,7 @@ static int add_rest(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_
 	unsigned int len = qdisc_pkt_len(skb);
 	int error = qdisc_enqueue(skb, q->rest, to_free);
 
+	q->now_ns = 0;
 	if (likely(error == NET_XMIT_SUCCESS)) {
 		sch->q.qlen++;
 		sch->qstats.backlog += len;
@@ -371,7 +402,7 @@ static struct sk_buff *send_rest(struct Qdisc *sch, bool owed, u64 now)
 }
 
 static __always_inline void count_sent(struct Qdisc *sch, struct qos_sch_class *class,
-				       struct sk_buff *skb, u64 now)
+				       struct sk_buff *skb, bool late, u64 now)
 {
 	u64 delay = now - qos_sch_cb(skb)->arrival;
 	u32 n = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1, bytes = qdisc_pkt_len(skb);
@@ -379,6 +410,9 @@ static __always_inline void count_sent(struct Qdisc *sch, struct qos_sch_class *
 	if (delay > class->stats.delay_max_ns)
 		class->stats.delay_max_ns = delay;
 	qos_hist_add(class->stats.delay, delay);
+	class->stats.late += late;
+	if (unlikely(class->rules))
+		qos_sch_flow_sent(class, late, delay, now);
 	_bstats_update(&class->bstats, bytes, n);
 	_bstats_update(&sch->bstats, bytes, n);
 }
@@ -388,11 +422,13 @@ static __always_inline struct sk_buff *send(struct Qdisc *sch, struct dwcs_flow 
 {
 	struct qos_sch *q = qdisc_priv(sch);
 	struct qos_sch_class *class = class_of(flow);
+	bool late = class->missed;
 	struct sk_buff *skb;
 
-	class->stats.late += class->missed;
 	skb = take(sch, class);
-	count_sent(sch, class, skb, now);
+	count_sent(sch, class, skb, late, now);
+	if (unlikely(class->rules))
+		qos_sch_flow_follow(class, now);
 	if (class->head)
 		qos_sch_resume(q, class, now);
 	return sent(sch, skb, now);
@@ -419,8 +455,8 @@ static struct sk_buff *send_request(struct Qdisc *sch, u64 now, struct dropped *
 		struct qos_sch_class *class = class_of(flow);
 
 		if (likely(dwcs_is_possible(&flow->request, now))) {
-			count_window(class, dwcs_link_served(&q->link, flow));
 			class->stats.served++;
+			count_window(class, dwcs_link_served(&q->link, flow), now);
 			return send(sch, flow, now);
 		}
 		if (!lose(sch, flow, now, dropped))
@@ -474,7 +510,7 @@ static __always_inline struct sk_buff *send_only(struct Qdisc *sch, u64 now)
 	} else {
 		class_of(flow)->stats.served++;
 		if (window)
-			count_window(class_of(flow), window);
+			count_window(class_of(flow), window, now);
 	}
 	return send(sch, flow, now);
 }
@@ -505,19 +541,25 @@ static struct sk_buff *choose(struct Qdisc *sch, u64 now, struct dropped *droppe
 
 static noinline struct sk_buff *send_any(struct Qdisc *sch, u64 now)
 {
+	struct qos_sch *q = qdisc_priv(sch);
 	struct dropped dropped = {};
 	struct sk_buff *skb;
+	u64 next;
 
 	skb = choose(sch, now, &dropped);
 	tell_parents(sch, &dropped);
+	next = skb ? 0 : dwcs_link_next(&q->link);
+	if (next)
+		qos_sch_timer_arm(&q->timer, next);
 	return skb;
 }
 
 static noinline struct sk_buff *dequeue(struct Qdisc *sch)
 {
 	struct qos_sch *q = qdisc_priv(sch);
-	u64 now = ktime_get_ns();
+	u64 now = q->now_ns && q->now_jiffies == jiffies ? q->now_ns : ktime_get_ns();
 
+	q->now_ns = 0;
 	if (q->paced && (s64)(q->next_ns - now) > 0) {
 		q->waited = true;
 		qdisc_qstats_overlimit(sch);

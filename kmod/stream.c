@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/slab.h>
 
+#include "flow.h"
 #include "qos.h"
 #include "rules.h"
 
@@ -123,8 +124,8 @@ static void stream_take(struct qos_stream *stream, const struct qos_stream *want
 	struct qos_thread *thread;
 
 	stream->runtime_base_ns = wanted->runtime_base_ns;
-	stream->runtime_min_ns = wanted->runtime_min_ns;
-	stream->runtime_max_ns = wanted->runtime_max_ns;
+	stream->limits.lo = wanted->limits.lo;
+	stream->limits.hi = wanted->limits.hi;
 	qos_guard_grant(stream, &wanted->params);
 	stream->max_threads = wanted->max_threads;
 	memcpy(stream->name, wanted->name, sizeof(stream->name));
@@ -227,6 +228,7 @@ void qos_contract_delete(struct qos_contract *contract)
 
 	list_for_each_entry_safe(stream, next, &contract->streams, in_contract)
 		stream_delete(stream);
+	qos_flows_unbind(contract);
 	list_del(&contract->in_all);
 	kfree(contract);
 	qos_contracts_n--;

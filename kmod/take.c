@@ -124,21 +124,21 @@ static int times_take(struct qos_stream *stream, struct nlattr **a, struct netli
 	params->runtime_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME], 0); /* 0: as it is in force */
 	params->latency_ns = u64_or(a[QOS_DWCS_STREAM_A_LATENCY], 0);
 	stream->runtime_base_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_BASE], params->runtime_ns);
-	stream->runtime_min_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_MIN], params->runtime_ns);
-	stream->runtime_max_ns = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_MAX], params->runtime_ns);
+	stream->limits.lo = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_MIN], params->runtime_ns);
+	stream->limits.hi = u64_or(a[QOS_DWCS_STREAM_A_RUNTIME_MAX], params->runtime_ns);
 	if (params->deadline_ns > params->period_ns)
 		return refuse(extack, a[QOS_DWCS_STREAM_A_DEADLINE],
 			      "the deadline is longer than the period");
 	if (params->runtime_ns > params->deadline_ns ||
 	    stream->runtime_base_ns > params->deadline_ns ||
-	    stream->runtime_max_ns > params->deadline_ns)
+	    stream->limits.hi > params->deadline_ns)
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME],
 			      "a runtime is longer than the deadline");
-	if (!params->runtime_ns && stream->runtime_min_ns > stream->runtime_max_ns)
+	if (!params->runtime_ns && stream->limits.lo > stream->limits.hi)
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME_MIN],
 			      "RUNTIME_MIN is above RUNTIME_MAX");
-	if (params->runtime_ns && (stream->runtime_min_ns > params->runtime_ns ||
-				   stream->runtime_max_ns < params->runtime_ns))
+	if (params->runtime_ns &&
+	    (stream->limits.lo > params->runtime_ns || stream->limits.hi < params->runtime_ns))
 		return refuse(extack, a[QOS_DWCS_STREAM_A_RUNTIME],
 			      "the runtime is not between RUNTIME_MIN and RUNTIME_MAX");
 	return 0;
@@ -222,7 +222,7 @@ int qos_take_contract(struct qos_contract *contract, struct genl_info *info)
 		if (error)
 			return error;
 	}
-	return n ? 0 : missing(info->extack, "CONTRACT_A_STREAM");
+	return 0;
 }
 
 /* --- tables --- */

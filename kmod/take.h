@@ -15,6 +15,7 @@ struct genl_info;
 	}
 
 extern QOS_RANGE qos_range_time; /* of a runtime or a deadline */
+extern QOS_RANGE qos_range_gap;	 /* between two changes */
 extern const struct nla_policy qos_contract_set_policy[QOS_DWCS_CONTRACT_A_STREAM + 1];
 extern const struct nla_policy qos_table_set_policy[QOS_DWCS_TABLE_A_MAX + 1];
 
@@ -47,7 +48,7 @@ static inline u64 u64_or(struct nlattr *attr, u64 otherwise)
 struct qos_contract *qos_contract_named(struct genl_info *info, int type);
 
 /* genl_rules.c */
-extern const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_STREAM + 1];
+extern const struct nla_policy qos_rules_set_policy[QOS_DWCS_RULES_A_FLOW + 1];
 extern const struct nla_policy qos_rules_raise_policy[QOS_DWCS_RULES_A_WORDS + 1];
 extern const struct nla_policy qos_rules_ask_policy[QOS_DWCS_RULES_A_VALUE + 1];
 int qos_genl_rules_set(struct sk_buff *skb, struct genl_info *info);

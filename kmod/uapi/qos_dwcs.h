@@ -499,8 +499,9 @@ enum qos_dwcs_event_kind {
 	QOS_DWCS_EVENT_UNPROVEN,
 	QOS_DWCS_EVENT_LEASE,
 	QOS_DWCS_EVENT_CPU_GONE,
-	QOS_DWCS_EVENT_RUNTIME, /* these two: qos_dwcs_rules.h */
+	QOS_DWCS_EVENT_RUNTIME, /* these three: qos_dwcs_rules.h */
 	QOS_DWCS_EVENT_SIGNAL,
+	QOS_DWCS_EVENT_RATE,
 	__QOS_DWCS_EVENT_MAX
 };
 
@@ -536,6 +537,8 @@ enum qos_dwcs_event_attr {
 	QOS_DWCS_EVENT_A_ON_EXPIRY,  /* u32, enum qos_dwcs_on_expiry */
 	QOS_DWCS_EVENT_A_RUNTIME,    /* u64 ns */
 	QOS_DWCS_EVENT_A_SIGNAL,     /* u32 */
+	QOS_DWCS_EVENT_A_INDEX,	     /* u32: of a flow */
+	QOS_DWCS_EVENT_A_RATE,	     /* u64 bits/s */
 	__QOS_DWCS_EVENT_A_MAX
 };
 

@@ -4,9 +4,9 @@
  *
  * Commands; all need what changes need
  * ------------------------------------
- * RULES_SET (do): RULES_A_CONTRACT, NUMBER, SIGNALS, and a STREAM for each stream that has events or
- *	may be changed. Replaces what was set, and no event is lost that both have. A runtime
- *	above RESERVED is brought down to it.
+ * RULES_SET (do): RULES_A_CONTRACT, NUMBER, SIGNALS, and a STREAM for each stream, a FLOW for each flow
+ *	of packets that has events or may be changed. Replaces what was set, and no event is lost that
+ *	both have. A runtime or rate above RESERVED is brought down to it.
  * RULES_RAISE (do): RULES_A_CONTRACT, PROGRAM, WORDS: raises an event for that program now, in the
  *	caller's context, with state key 0 and WORDS as its streams: how `tick` comes about, whose
  *	metrics the caller has.
@@ -21,6 +21,13 @@
  *   job     a job completed.
  *   late    a job passed its deadline; once a job, before its `job`.
  *   window  a window ended.
+ * and, in a thread of its own and at most once in FLOW_GAP_NS each, for a FLOW whose classes see
+ *   late    packets were sent after a request of theirs was lost (LATE send).
+ *   drop    packets were dropped: as their request was lost, or as LIMIT waited.
+ *   window  windows ended.
+ * The words of these events are of what came of packets since the last one (dropped, late, served, lost,
+ * violations, the largest delay), with the backlog, the rate, and the smoothed round trip of the
+ * latest packet's TCP socket as they are then; STATE is 0.
  * A BPF program there gets a struct qos_rules_input (bpf/qos_rules_abi.h) with NUMBER, the program, the
  * stream's INDEX and the thread's STATE; it may call, with that pointer and no other,
  *	int qos_dwcs_set(struct qos_rules_input *event, u32 attribute, s64 value)
@@ -30,9 +37,13 @@
  * by CONTRACT_SET and STREAM_SET is not refused for it, but counts). In force from each thread's next
  * request on; a table is off, as with STREAM_SET, if C grows beyond what it was set with. Or, to tell:
  * attribute 3 << 16 | signal, below SIGNALS; ten a second a contract.
+ * Or the rate of a flow, by the same limits but for the share of a CPU: in force from the class's next packet
+ * on, whose period is longer than the class's own as the rate is lower than BASE, while its window goes on. What
+ * a class cannot have is not taken, and counted (rate_refused).
  *
  * What programs did is told as events RUNTIME (STREAM, RUNTIME: what is in force now; at most ten times
- * a second a stream, the latest one always) and SIGNAL (CONTRACT, SIGNAL).
+ * a second a stream, the latest one always), RATE (CONTRACT, INDEX, RATE; likewise) and SIGNAL (CONTRACT,
+ * SIGNAL).
  *
  * The module cannot be unloaded while a program is attached. Kernels without FEATURE_RULES have the
  * tracepoint, not the function.
@@ -49,6 +60,17 @@ enum qos_dwcs_hook {
 	__QOS_DWCS_HOOK_MAX
 };
 
+/* Of a flow of packets. */
+enum qos_dwcs_flow_hook {
+	QOS_DWCS_FLOW_HOOK_LATE,
+	QOS_DWCS_FLOW_HOOK_DROP,
+	QOS_DWCS_FLOW_HOOK_WINDOW,
+	__QOS_DWCS_FLOW_HOOK_MAX
+};
+
+#define QOS_DWCS_FLOW_GAP_NS   1000000ULL	 /* between two events of a kind of a flow */
+#define QOS_DWCS_FLOW_RATE_MAX 10000000000000ULL /* 10 Tbit/s */
+
 enum qos_dwcs_rules_attr {
 	QOS_DWCS_RULES_A_UNSPEC,
 	QOS_DWCS_RULES_A_PAD,
@@ -61,6 +83,7 @@ enum qos_dwcs_rules_attr {
 	QOS_DWCS_RULES_A_ATTRIBUTE, /* u32, as enum qos_rules_attribute has it */
 	QOS_DWCS_RULES_A_VALUE,	    /* s64 */
 	QOS_DWCS_RULES_A_VERDICT,   /* u32, enum qos_verdict (bpf/qos_guard_abi.h); answer only */
+	QOS_DWCS_RULES_A_FLOW,	    /* nested, RULES_FLOW_A_*; repeated */
 	__QOS_DWCS_RULES_A_MAX
 };
 
@@ -82,5 +105,29 @@ enum qos_dwcs_rules_stream_attr {
 };
 
 #define QOS_DWCS_RULES_STREAM_A_MAX (__QOS_DWCS_RULES_STREAM_A_MAX - 1)
+
+/* Rates are in bits a second. */
+enum qos_dwcs_rules_flow_attr {
+	QOS_DWCS_RULES_FLOW_A_UNSPEC,
+	QOS_DWCS_RULES_FLOW_A_PAD,
+	QOS_DWCS_RULES_FLOW_A_ID, /* u32, not 0: QOS_SCH_DWCS_CLASS_A_FLOW of its classes. It is the
+				      * latest contract's; who names one needs CAP_NET_ADMIN too
+				      */
+	QOS_DWCS_RULES_FLOW_A_INDEX,   /* u32: as of a stream, and none's of those */
+	QOS_DWCS_RULES_FLOW_A_LATE,    /* u32 [0: none]: the event's `program` */
+	QOS_DWCS_RULES_FLOW_A_DROP,    /* u32 [0] */
+	QOS_DWCS_RULES_FLOW_A_WINDOW,  /* u32 [0] */
+	QOS_DWCS_RULES_FLOW_A_BASE,    /* u64: at which its classes have their own period */
+	QOS_DWCS_RULES_FLOW_A_RATE,    /* u64 [as it is; of a new one BASE]: in force from now on */
+	QOS_DWCS_RULES_FLOW_A_LOWEST,  /* u64 [BASE] */
+	QOS_DWCS_RULES_FLOW_A_HIGHEST, /* u64 [BASE] */
+	QOS_DWCS_RULES_FLOW_A_STEP,    /* u64 [any]: largest change */
+	QOS_DWCS_RULES_FLOW_A_GAP,     /* u64 ns [0]: least time between two */
+	QOS_DWCS_RULES_FLOW_A_HELD,    /* u8 [0]: 1: no rule changes it */
+	QOS_DWCS_RULES_FLOW_A_RESERVED, /* u64 [HIGHEST]: what it may have at most now */
+	__QOS_DWCS_RULES_FLOW_A_MAX
+};
+
+#define QOS_DWCS_RULES_FLOW_A_MAX (__QOS_DWCS_RULES_FLOW_A_MAX - 1)
 
 #endif

@@ -47,7 +47,8 @@
  * longer is split before. What exceeds LIMIT is dropped as it arrives.
  * The order: the default class, if it has not got its SHARE; requests by ORDERING (kmod/dwcs.h);
  * requests whose window has got what it asks for, by deadline; the default class; packets that are not
- * released yet ("ahead"), by release. So nothing waits while the link is idle. A packet that is sent ahead
+ * released yet ("ahead"), by release. So nothing waits while the link is idle, but for packets of classes with
+ * EXCESS hold, which are never sent ahead. A packet that is sent ahead
  * is no request: it changes no window, and the class's next release stays where it was.
  * With the qdisc's RATE packets are sent at that pace, so that they queue here and not in a device below;
  * without it the device's own queue is what holds them back.
@@ -98,6 +99,9 @@ enum qos_sch_dwcs_ordering {
 
 enum qos_sch_dwcs_late { QOS_SCH_DWCS_LATE_DROP, QOS_SCH_DWCS_LATE_SEND };
 
+/* What becomes of packets that come before their release, while the link is idle. */
+enum qos_sch_dwcs_excess { QOS_SCH_DWCS_EXCESS_SEND, QOS_SCH_DWCS_EXCESS_HOLD };
+
 /* TCA_OPTIONS of a qdisc; defaults in brackets. */
 enum qos_sch_dwcs_attr {
 	QOS_SCH_DWCS_A_UNSPEC,
@@ -132,6 +136,11 @@ enum qos_sch_dwcs_class_attr {
 	QOS_SCH_DWCS_CLASS_A_Y,	       /* u32: to WINDOW_Y_MAX [0: no window, plain EDF] */
 	QOS_SCH_DWCS_CLASS_A_LATE,     /* u32, enum qos_sch_dwcs_late [DROP] */
 	QOS_SCH_DWCS_CLASS_A_LIMIT,    /* u32 packets, 1 to LIMIT_MAX [200] */
+	QOS_SCH_DWCS_CLASS_A_EXCESS,   /* u32, enum qos_sch_dwcs_excess [SEND]; HOLD as FLOW */
+	QOS_SCH_DWCS_CLASS_A_FLOW, /* u32 [0: none]: the FLOW_A_ID of qos_dwcs_rules.h whose events
+				    * this class raises and whose rate it follows. Needs
+				    * CAP_NET_ADMIN of the machine, not only of the namespace
+				    */
 	__QOS_SCH_DWCS_CLASS_A_MAX
 };
 
@@ -156,6 +165,9 @@ struct qos_sch_dwcs_class_stats {
 	__u32 k;	      /* k', requests left of the window */
 	__u32 m;	      /* m', how many of them must be served */
 	__u32 delay[QOS_SCH_DWCS_HIST_BUCKETS];
+	__u64 rate_bps;	    /* in force by rules; 0: none */
+	__u64 rate_refused; /* rates of rules that the class cannot have */
+	__u64 rtt_ns; /* of FLOW: smoothed round trip of the latest TCP socket; 0: not known */
 };
 
 /* TCA_STATS_APP of a qdisc, since it was made; sums count deleted classes too. */

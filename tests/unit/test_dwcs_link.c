@@ -21,7 +21,7 @@
 struct world {
 	struct dwcs_link link;
 	struct dwcs_flow flow[FLOWS];
-	struct dwcs_stream *room[DWCS_HEAPS + 1][FLOWS];
+	struct dwcs_stream *room[DWCS_HEAPS + 2][FLOWS];
 	__u64 now;
 	uint32_t packets[FLOWS];
 };
@@ -35,6 +35,7 @@ static void begin(struct world *world, enum dwcs_ordering ordering)
 	/* as the header says, these are not used */
 	world->link.queue.slot[DWCS_MUST] = world->link.queue.slot[DWCS_STARTED] = NULL;
 	world->link.clock.slot[DWCS_DUE] = world->room[DWCS_HEAPS];
+	world->link.held.slot[DWCS_DUE] = world->room[DWCS_HEAPS + 1];
 	world->now = 1000;
 }
 
@@ -84,6 +85,36 @@ static void a_release_is_arrival_or_a_period_after_the_last(void **state)
 	dwcs_link_head(&w.link, flow, 1777, 1777);
 	dwcs_link_release(&w.link, 1777);
 	assert_int_equal(flow->request.due, 1817);
+}
+
+/* Alone, and beside one that does not hold and is released later. */
+static void what_is_held_is_not_sent_ahead(void **state)
+{
+	struct world w;
+	struct dwcs_flow *held, *other;
+	int window;
+
+	begin(&w, DWCS_FIN);
+	held = add(&w, 0, 100, 100, 0, 1);
+	other = add(&w, 1, 200, 200, 0, 1);
+	held->hold = 1;
+	dwcs_link_head(&w.link, held, 1000, 1000);
+	assert_ptr_equal(dwcs_link_send_only(&w.link, 1000, &window), held);
+	dwcs_link_head(&w.link, held, 1001, 1001);
+	assert_null(dwcs_link_send_only(&w.link, 1099, &window));
+	dwcs_link_release(&w.link, 1099);
+	assert_null(dwcs_link_ahead(&w.link));
+	assert_int_equal(dwcs_link_next(&w.link), 1100);
+	other->next = 1150;
+	dwcs_link_head(&w.link, other, 1099, 1099);
+	assert_ptr_equal(dwcs_link_ahead(&w.link), other);
+	dwcs_link_release(&w.link, 1100);
+	assert_ptr_equal(dwcs_link_pick(&w.link, 1100), held);
+	assert_int_equal(dwcs_link_next(&w.link), 0);
+	dwcs_link_served(&w.link, held);
+	dwcs_link_head(&w.link, held, 1100, 1101);
+	dwcs_link_withdraw(&w.link, held);
+	assert_int_equal(dwcs_link_next(&w.link), 0);
 }
 
 static void sending_ahead_leaves_no_debt(void **state)
@@ -290,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_release_is_arrival_or_a_period_after_the_last),
 		cmocka_unit_test(sending_ahead_leaves_no_debt),
+		cmocka_unit_test(what_is_held_is_not_sent_ahead),
 		cmocka_unit_test(a_kept_head_begins_again),
 		cmocka_unit_test(who_cannot_be_in_time_is_last),
 		cmocka_unit_test(the_short_cut_is_the_long_way),

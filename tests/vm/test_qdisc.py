@@ -33,7 +33,7 @@ def test_defaults():
         nl.set_class(DEV, 5, PACKET=1500, RATE=1500000)
         c = nl.classes(DEV)[5]
         expect(c["options"], {"RATE": 1500000, "PACKET": 1500, "PERIOD": 0, "DEADLINE": 0, "X": 0, "Y": 0,
-                              "LATE": N["LATE_DROP"], "LIMIT": 200})
+                              "LATE": N["LATE_DROP"], "LIMIT": 200, "EXCESS": 0, "FLOW": 0})
         expect((c["period_ns"], c["deadline_ns"], c["k"], c["m"]), (MS, MS, 1, 1))
         nl.set_class(DEV, 6, PACKET=1000, RATE=3)
         expect(nl.classes(DEV)[6]["period_ns"], 333333333334)
@@ -41,7 +41,8 @@ def test_defaults():
 
 def test_change_keeps_the_rest():
     with link(ORDERING=N["ORDERING_EDF"], RATE=10 ** 9, OVERHEAD=24, SHARE=0, MAJOR=7) as nl:
-        given = {"RATE": 0, "PACKET": 1400, "PERIOD": MS, "DEADLINE": MS // 2, "X": 2, "Y": 100, "LATE": 1, "LIMIT": 9}
+        given = {"RATE": 0, "PACKET": 1400, "PERIOD": MS, "DEADLINE": MS // 2, "X": 2, "Y": 100, "LATE": 1, "LIMIT": 9,
+                 "EXCESS": 1, "FLOW": 7}
         nl.set_class(DEV, 0xfffe, **given)
         expect(nl.classes(DEV)[0xfffe]["options"], given)
         nl.set_class(DEV, 0xfffe, flags=0, DEADLINE=0, LIMIT=10)
