@@ -161,11 +161,12 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		if (r < 0)
 			break;
 		place = &extension->programs[extension->n_programs++];
-		*place = (struct qos_extension_program){.event = program->event,
-							.slot = slot,
-							.reads = qos_ir_reads(&program->ir),
-							.next_ns = qos_clock_ns(CLOCK_MONOTONIC) +
-								   program->event.tick_ns};
+		*place = (struct qos_extension_program){
+			.event = program->event,
+			.slot = slot,
+			.reads = qos_ir_reads(&program->ir),
+			.reads_rtt = qos_ir_reads_word(&program->ir, QOS_RULES_RTT),
+			.next_ns = qos_clock_ns(CLOCK_MONOTONIC) + program->event.tick_ns};
 		if (was) {
 			place->next_ns = was->next_ns;
 			place->memory = was->memory;
@@ -179,7 +180,8 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 	return r;
 }
 
-/* Of the monitor: those of the module are pushed (extend_module.c). */
+/* Of the monitor: those of the module are pushed (extend_module.c). Nothing raises events of network streams
+ * here, whose places are behind those of all cpu streams. */
 static void set_hooks(struct qos_supervisor *supervisor, const struct qos_live *live,
 		      const struct qos_extension *extension)
 {
@@ -301,15 +303,6 @@ static void succeed(struct qos_supervisor *supervisor, struct qos_live *live,
 		begin_counting(supervisor, live);
 }
 
-static bool sets_network(const struct qos_rule *rule)
-{
-	for (size_t i = 0; i < rule->n_sets; i++) {
-		if (!strncmp(rule->sets[i].attribute.text, "network.", 8))
-			return true;
-	}
-	return false;
-}
-
 /* Something is attached there from now on, and each CPU's share is told with the next limits. */
 static int prepare_module(struct qos_supervisor *supervisor, const struct qos_live *live,
 			  struct qos_diag *diag)
@@ -326,13 +319,15 @@ static int prepare_module(struct qos_supervisor *supervisor, const struct qos_li
 				    "or `job: period`, or set managers.cpu: native");
 		return -EOPNOTSUPP;
 	}
-	for (size_t i = 0; i < live->contract->n_rules; i++) {
-		if (!sets_network(&live->contract->rules[i]))
+	for (size_t i = 0; i < live->contract->n_net; i++) {
+		if (!qos_extension_can_set_rate(&live->contract->net[i]) ||
+		    qos_network_by_module(supervisor))
 			continue;
-		qos_diag_error(diag, &live->contract->rules[i].loc,
-			       "the module's guard has no network attributes yet");
-		qos_diag_hint(diag, "put the network streams and their rules into a contract of "
-				    "their own, or set managers.cpu: native");
+		qos_diag_error(diag, &live->contract->net[i].loc,
+			       "the module schedules its threads, and the kernel its packets");
+		qos_diag_hint(diag, "rules over both need one manager: set managers.network to "
+				    "module too, or give the network streams a contract of their "
+				    "own");
 		return -EOPNOTSUPP;
 	}
 	if (!supervisor->extender->shares)
@@ -348,7 +343,7 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 {
 	_cleanup_extension_ struct qos_extension *extension = NULL;
 	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
-	bool in_module = qos_extension_belongs_there(supervisor, live), same;
+	bool in_module = qos_extend_belongs_there(supervisor, live), same;
 	int r;
 
 	r = in_module ? prepare_module(supervisor, live, diag) : 0;
@@ -386,7 +381,7 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 /* From one manager to the other. */
 static bool moves(const struct qos_supervisor *supervisor, const struct qos_live *live)
 {
-	return live->extension->in_module != qos_extension_belongs_there(supervisor, live);
+	return live->extension->in_module != qos_extend_belongs_there(supervisor, live);
 }
 
 static bool wants_loading(const struct qos_supervisor *supervisor, const struct qos_live *live)
@@ -436,8 +431,9 @@ static void push_again(struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
-		if (live->extension && live->extension->in_module && !live->extension->pushed &&
-		    !live->extension->outdated && qos_module_in_charge(supervisor))
+		if (live->extension && live->extension->in_module &&
+		    !live->extension->told.streams && !live->extension->outdated &&
+		    qos_module_in_charge(supervisor))
 			qos_extension_push(supervisor, live, NULL);
 	}
 }
@@ -480,6 +476,18 @@ bool qos_extend_load(struct qos_supervisor *supervisor)
 	leave_module(supervisor);
 	qos_extension_arm(supervisor);
 	return changed;
+}
+
+void qos_extend_links(struct qos_supervisor *supervisor)
+{
+	if (qos_extend_load(supervisor))
+		qos_supervisor_reconcile(supervisor);
+	for (size_t i = 0; supervisor->extender && i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (live->contract && live->contract->n_net && qos_extend_in_module(live))
+			qos_extension_limits(supervisor, live);
+	}
 }
 
 void qos_extend_retire(struct qos_supervisor *supervisor, struct qos_live *old,

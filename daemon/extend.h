@@ -24,6 +24,8 @@ void qos_extend_close(struct qos_supervisor *supervisor);
  * ledger changed, so that others may have to follow. */
 void qos_extend_limits(struct qos_supervisor *supervisor);
 bool qos_extend_load(struct qos_supervisor *supervisor);
+/* Links are in line with the ledger: rules over packets follow them into the module, or out of it. */
+void qos_extend_links(struct qos_supervisor *supervisor);
 /* What could not be loaded may be by now: the next `load` tries again. */
 void qos_extend_retry(struct qos_supervisor *supervisor);
 
@@ -50,10 +52,16 @@ void qos_extend_thread_gone(struct qos_supervisor *supervisor, pid_t tid);
  * there is something to carry out. It is gone, or has forgotten what it was told. */
 bool qos_extend_heard_value(struct qos_supervisor *supervisor, uint32_t stream,
 			    uint64_t runtime_ns);
+bool qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contract, uint32_t index,
+			   uint64_t rate_bps);
 void qos_extend_heard_signal(struct qos_supervisor *supervisor, const char *contract,
 			     uint32_t signal);
 void qos_extend_module_gone(struct qos_supervisor *supervisor);
 void qos_extend_module_forgot(struct qos_supervisor *supervisor);
+
+/* Are the contract's rules in the module; do they belong there? */
+bool qos_extend_in_module(const struct qos_live *live);
+bool qos_extend_belongs_there(const struct qos_supervisor *supervisor, const struct qos_live *live);
 
 /* Do rules in the module set this stream's runtime? */
 bool qos_extend_rules_it(const struct qos_live_stream *stream);

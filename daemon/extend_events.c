@@ -36,8 +36,8 @@ static void on_value(struct qos_extension *extension, const struct qos_change *c
 	*last = step;
 }
 
-static void tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
-		      const struct qos_change *change)
+void qos_extension_tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
+			     const struct qos_change *change)
 {
 	const struct qos_net_stream *wish =
 		&live->contract->net[change->index - live->extension->n_streams];
@@ -59,7 +59,7 @@ bool qos_extension_change(struct qos_supervisor *supervisor, struct qos_live *li
 		on_value(live->extension, change);
 		if (change->index < live->extension->n_streams)
 			return true;
-		tell_rate(supervisor, live, change);
+		qos_extension_tell_rate(supervisor, live, change);
 		supervisor->extender->rates_changed = true;
 		return true;
 	case QOS_CHANGE_SIGNAL:

@@ -156,13 +156,22 @@ static void fill_percentiles(struct qos_rules_stream *to, const struct qos_cpu_s
 
 /* --- words --- */
 
+struct count {
+	enum qos_rules_word word;
+	uint64_t now, before;
+};
+
+static void put_counts(int64_t *word, const struct count *counts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		word[counts[i].word] = qos_rules_saturated(
+			qos_extension_since(counts[i].now, counts[i].before), QOS_RULES_COUNT_BITS);
+}
+
 static void fill_cpu(const struct qos_stream_stats *now, const struct qos_stream_stats *before,
 		     int64_t *word)
 {
-	const struct {
-		enum qos_rules_word word;
-		uint64_t now, before;
-	} counts[] = {
+	const struct count counts[] = {
 		{QOS_RULES_JOBS, now->jobs, before->jobs},
 		{QOS_RULES_LATE, now->late, before->late},
 		{QOS_RULES_SERVED, now->served, before->served},
@@ -170,20 +179,35 @@ static void fill_cpu(const struct qos_stream_stats *now, const struct qos_stream
 		{QOS_RULES_VIOLATIONS, now->violations, before->violations},
 	};
 
-	for (size_t i = 0; i < QOS_ARRAY_SIZE(counts); i++)
-		word[counts[i].word] = qos_rules_saturated(
-			qos_extension_since(counts[i].now, counts[i].before), QOS_RULES_COUNT_BITS);
+	put_counts(word, counts, QOS_ARRAY_SIZE(counts));
 }
 
 static void fill_net(const struct qos_net_counts *now, const struct qos_net_counts *before,
 		     int64_t *word)
 {
+	const struct count counts[] = {
+		{QOS_RULES_DROPPED, now->dropped, before->dropped},
+		{QOS_RULES_LATE, now->late, before->late},
+		{QOS_RULES_SERVED, now->served, before->served},
+		{QOS_RULES_LOST, now->lost, before->lost},
+		{QOS_RULES_VIOLATIONS, now->violations, before->violations},
+	};
+
+	put_counts(word, counts, QOS_ARRAY_SIZE(counts));
 	word[QOS_RULES_SENT] = qos_rules_saturated(
 		qos_extension_since(now->sent_bytes, before->sent_bytes), QOS_RULES_BYTES_BITS);
 	word[QOS_RULES_BACKLOG] = qos_rules_saturated(now->backlog_bytes, QOS_RULES_COUNT_BITS);
-	word[QOS_RULES_DROPPED] = qos_rules_saturated(
-		qos_extension_since(now->dropped, before->dropped), QOS_RULES_COUNT_BITS);
 	word[QOS_RULES_DELAY] = qos_rules_time(now->delay_max_ns);
+}
+
+static int64_t rtt_of(const struct qos_supervisor *supervisor, const struct qos_contract *contract,
+		      size_t i)
+{
+	struct qos_net_sockets sockets;
+
+	return qos_network_sockets(supervisor, contract->name, &contract->net[i], &sockets)
+		       ? qos_rules_time(sockets.rtt_max_ns)
+		       : 0;
 }
 
 /* Of all streams, in the contract's order; metrics of those that the program looks at. */
@@ -206,9 +230,14 @@ static void fill(const struct qos_supervisor *supervisor, const struct qos_live 
 		fill_cpu(now, &memory->cpu[i], (int64_t *)to[i].word);
 		fill_percentiles(&to[i], &live->contract->cpu[i], now, &extension->windows[i]);
 	}
-	for (size_t i = 0; i < memory->n_net; i++)
+	for (size_t i = 0; i < memory->n_net; i++) {
+		size_t place = memory->n_cpu + i;
+
 		fill_net(&memory->net[memory->n_net + i], &memory->net[i],
-			 (int64_t *)to[memory->n_cpu + i].word);
+			 (int64_t *)to[place].word);
+		if (program->reads_rtt >> place & 1)
+			to[place].word[QOS_RULES_RTT] = rtt_of(supervisor, live->contract, i);
+	}
 }
 
 bool qos_extension_fill(struct qos_supervisor *supervisor, struct qos_live *live,

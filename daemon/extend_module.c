@@ -16,6 +16,7 @@
 #include <sys/sysinfo.h>
 
 #include "extend_parts.h"
+#include "kern/genl_dwcs.h"
 #include "kern/proc.h"
 #include "module.h"
 #include "tell.h"
@@ -29,22 +30,37 @@ static bool is_there(const struct qos_supervisor *supervisor, const struct qos_l
 	return grant && grant->policy == QOS_POLICY_DWCS;
 }
 
-/* One of its streams is enough: then the others must be too. */
-bool qos_extension_belongs_there(const struct qos_supervisor *supervisor,
-				 const struct qos_live *live)
+static bool has_flow(const struct qos_supervisor *supervisor, const struct qos_live *live)
 {
-	for (size_t i = 0; qos_module_in_charge(supervisor) && i < live->n_streams; i++) {
-		if (is_there(supervisor, &live->streams[i]))
+	for (size_t i = 0; i < live->contract->n_net; i++) {
+		if (qos_network_flow(supervisor, live, i))
 			return true;
 	}
 	return false;
+}
+
+/* One of its streams is enough: then the others must be too. Packets decide where there are no threads. */
+bool qos_extend_belongs_there(const struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	if (!qos_module_in_charge(supervisor))
+		return false;
+	for (size_t i = 0; i < live->n_streams; i++) {
+		if (is_there(supervisor, &live->streams[i]))
+			return true;
+	}
+	return !live->n_streams && has_flow(supervisor, live);
+}
+
+bool qos_extend_in_module(const struct qos_live *live)
+{
+	return live->extension && live->extension->in_module && !live->extension->outdated;
 }
 
 bool qos_extend_rules_it(const struct qos_live_stream *stream)
 {
 	const struct qos_extension *extension = stream->live->extension;
 
-	return extension && extension->in_module && !extension->outdated && extension->pushed;
+	return qos_extend_in_module(stream->live) && extension->told.streams;
 }
 
 /* --- what it is told --- */
@@ -86,30 +102,115 @@ static struct qos_dwcs_rules_stream rules_of(const struct qos_supervisor *superv
 	return rules;
 }
 
+static struct qos_dwcs_rules_flow rules_of_flow(const struct qos_supervisor *supervisor,
+						const struct qos_live *live, size_t i)
+{
+	const struct qos_chain_attribute attribute =
+		qos_extension_net_attribute(supervisor, live, i);
+	const struct qos_net_stream *wish = &live->contract->net[i];
+	const struct qos_extension *extension = live->extension;
+	struct qos_dwcs_rules_flow rules;
+
+	memset(&rules, 0, sizeof(rules)); /* they are compared byte by byte */
+	rules.id = qos_network_flow(supervisor, live, i);
+	rules.index = (uint32_t)(live->n_streams + i);
+	rules.base_bps = (uint64_t)attribute.reserved;
+	rules.lowest_bps = attribute.lo > 0 ? (uint64_t)attribute.lo : rules.base_bps;
+	rules.highest_bps = (uint64_t)attribute.hi;
+	rules.step_bps = (uint64_t)attribute.step;
+	rules.reserved_bps = (uint64_t)attribute.reserved;
+	rules.held = extension->quarantine || !qos_extension_can_set_rate(wish);
+	if (rules.held)
+		rules.rate_bps = rules.base_bps;
+	if (extension->quarantine)
+		return rules;
+	rules.program[QOS_DWCS_FLOW_HOOK_LATE] = slot_of(extension, QOS_RULE_LATE, rules.index);
+	rules.program[QOS_DWCS_FLOW_HOOK_DROP] = slot_of(extension, QOS_RULE_DROP, rules.index);
+	rules.program[QOS_DWCS_FLOW_HOOK_WINDOW] = slot_of(extension, QOS_RULE_WINDOW, rules.index);
+	return rules;
+}
+
+static void free_told(struct qos_extension *extension)
+{
+	free(TAKE_PTR(extension->told.streams));
+	free(TAKE_PTR(extension->told.flows));
+}
+
+/* What it is to be told; not there: its interface is awaited. */
+static int rules_of_all(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			struct qos_extension_told *ret)
+{
+	ret->streams = calloc(live->n_streams + 1, sizeof(*ret->streams));
+	ret->flows = calloc(live->contract->n_net + 1, sizeof(*ret->flows));
+	if (!ret->streams || !ret->flows)
+		return -ENOMEM;
+	for (size_t i = 0; i < live->n_streams; i++) {
+		if (is_there(supervisor, &live->streams[i]))
+			ret->streams[ret->n_streams++] = rules_of(supervisor, &live->streams[i]);
+	}
+	for (size_t i = 0; i < live->contract->n_net; i++) {
+		const struct qos_dwcs_rules_flow flow = rules_of_flow(supervisor, live, i);
+
+		if (flow.id && flow.base_bps)
+			ret->flows[ret->n_flows++] = flow;
+	}
+	return 0;
+}
+
+static bool is_told(const struct qos_extension_told *a, const struct qos_extension_told *b)
+{
+	return a->streams && a->n_streams == b->n_streams && a->n_flows == b->n_flows &&
+	       !memcmp(a->streams, b->streams, a->n_streams * sizeof(*a->streams)) &&
+	       !memcmp(a->flows, b->flows, a->n_flows * sizeof(*a->flows));
+}
+
+/* Of packets alone: the service manager of threads has made no contract there. */
+static int set_contract(struct qos_supervisor *supervisor, const struct qos_live *live,
+			struct qos_diag *diag)
+{
+	const struct qos_contract *contract = live->contract;
+
+	if (live->n_streams)
+		return 0;
+	return qos_dwcs_set_contract(qos_module_genl(supervisor), contract->name,
+				     contract->on_lease_expiry, contract->on_drift, NULL, 0, diag);
+}
+
+static void delete_contract(struct qos_supervisor *supervisor, const struct qos_live *live)
+{
+	if (!live->n_streams)
+		qos_dwcs_delete_contract(qos_module_genl(supervisor), live->contract->name);
+}
+
 int qos_extension_push(struct qos_supervisor *supervisor, struct qos_live *live,
 		       struct qos_diag *diag)
 {
 	struct qos_extension *extension = live->extension;
-	struct qos_dwcs_rules rules = {.contract = live->contract->name,
-				       .number = extension->number,
-				       .n_signals = (uint32_t)extension->n_signals};
-	_cleanup_free_ struct qos_dwcs_rules_stream *streams = NULL;
-	int r;
+	struct qos_extension_told told = {};
+	int r = rules_of_all(supervisor, live, &told);
 
-	streams = calloc(live->n_streams, sizeof(*streams));
-	if (!streams)
-		return -ENOMEM;
-	for (size_t i = 0; i < live->n_streams; i++) {
-		if (is_there(supervisor, &live->streams[i]))
-			streams[rules.n_streams++] = rules_of(supervisor, &live->streams[i]);
+	if (r == 0 && !is_told(&extension->told, &told)) {
+		const struct qos_dwcs_rules rules = {.contract = live->contract->name,
+						     .number = extension->number,
+						     .n_signals = (uint32_t)extension->n_signals,
+						     .streams = told.streams,
+						     .n_streams = told.n_streams,
+						     .flows = told.flows,
+						     .n_flows = told.n_flows};
+
+		r = set_contract(supervisor, live, diag);
+		if (r == 0)
+			r = qos_dwcs_set_rules(qos_module_genl(supervisor), &rules, diag);
+		free_told(extension);
+		if (r == 0) {
+			extension->told = told;
+			told = (struct qos_extension_told){};
+		} else {
+			delete_contract(supervisor, live);
+		}
 	}
-	if (extension->pushed &&
-	    !memcmp(extension->pushed, streams, live->n_streams * sizeof(*streams)))
-		return 0;
-	rules.streams = streams;
-	r = qos_dwcs_set_rules(qos_module_genl(supervisor), &rules, diag);
-	free(extension->pushed);
-	extension->pushed = r == 0 ? TAKE_PTR(streams) : NULL;
+	free(told.streams);
+	free(told.flows);
 	return r;
 }
 
@@ -117,10 +218,11 @@ void qos_extension_pull(struct qos_supervisor *supervisor, struct qos_live *live
 {
 	const struct qos_dwcs_rules none = {.contract = live->contract->name};
 
-	if (!live->extension->pushed || !qos_module_in_charge(supervisor))
+	if (!live->extension->told.streams || !qos_module_in_charge(supervisor))
 		return;
 	qos_dwcs_set_rules(qos_module_genl(supervisor), &none, NULL);
-	free(TAKE_PTR(live->extension->pushed));
+	delete_contract(supervisor, live);
+	free_told(live->extension);
 }
 
 void qos_extension_push_value(struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -229,17 +331,47 @@ bool qos_extend_heard_value(struct qos_supervisor *supervisor, uint32_t id, uint
 	return true;
 }
 
+static struct qos_live *live_there(const struct qos_supervisor *supervisor, const char *contract)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		struct qos_live *live = supervisor->lives[i];
+
+		if (live->extension && live->extension->in_module &&
+		    !strcmp(live->contract->name, contract))
+			return live;
+	}
+	return NULL;
+}
+
+bool qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contract, uint32_t index,
+			   uint64_t rate_bps)
+{
+	struct qos_live *live = live_there(supervisor, contract);
+	struct qos_chain *chain;
+	struct qos_change change;
+
+	if (!live || index < live->n_streams || index >= live->n_streams + live->extension->n_net ||
+	    !qos_extend_in_module(live))
+		return false;
+	chain = supervisor->extender->chain;
+	change = (struct qos_change){.index = index,
+				     .old = qos_chain_value(chain, live->extension->number, index),
+				     .value = (int64_t)rate_bps};
+	if (change.old == change.value)
+		return false;
+	qos_chain_set(chain, live->extension->number, index, change.value, true);
+	qos_extension_tell_rate(supervisor, live, &change);
+	return false; /* the class follows by itself */
+}
+
 void qos_extend_heard_signal(struct qos_supervisor *supervisor, const char *contract,
 			     uint32_t signal)
 {
-	for (size_t i = 0; i < supervisor->n_lives; i++) {
-		const struct qos_live *live = supervisor->lives[i];
+	const struct qos_live *live = live_there(supervisor, contract);
 
-		if (live->extension && live->extension->in_module &&
-		    signal < live->extension->n_signals && !strcmp(live->contract->name, contract))
-			qos_tell(supervisor, QOS_HISTORY_SIGNAL, contract, NULL, NULL, "%s",
-				 live->extension->signals[signal]);
-	}
+	if (live && signal < live->extension->n_signals)
+		qos_tell(supervisor, QOS_HISTORY_SIGNAL, contract, NULL, NULL, "%s",
+			 live->extension->signals[signal]);
 }
 
 void qos_extend_module_forgot(struct qos_supervisor *supervisor)
@@ -248,7 +380,7 @@ void qos_extend_module_forgot(struct qos_supervisor *supervisor)
 		struct qos_extension *extension = supervisor->lives[i]->extension;
 
 		if (extension)
-			free(TAKE_PTR(extension->pushed));
+			free_told(extension);
 	}
 	if (supervisor->extender && supervisor->extender->shares)
 		memset(supervisor->extender->shares, 0xff,

@@ -6,7 +6,9 @@
  * A rule moves a rate within the contract's range and not above what admission gave, which is the
  * contract's own rate.
  *
- * Weakness: the change reaches the queue through this process, some milliseconds after the tick.
+ * Where the module has the queue and the rules, its classes follow by themselves (extend_module.c), and the chain
+ * mirrors their rates. Weakness elsewhere: the change reaches the queue through this process, some milliseconds
+ * after the tick.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,7 @@ static uint64_t reserved_for(const struct qos_supervisor *supervisor, const stru
 	return grant && i < grant->n_net ? grant->net[i].granted_bps : 0;
 }
 
-static bool can_set(const struct qos_net_stream *wish)
+bool qos_extension_can_set_rate(const struct qos_net_stream *wish)
 {
 	return wish->rate_range.set && wish->manage == QOS_MANAGE_SCHEDULE;
 }
@@ -36,8 +38,8 @@ struct qos_chain_attribute qos_extension_net_attribute(const struct qos_supervis
 
 	return (struct qos_chain_attribute){
 		.value = reserved,
-		.lo = can_set(wish) ? (int64_t)wish->rate_range.lo : 0,
-		.hi = can_set(wish) ? (int64_t)wish->rate_range.hi : reserved,
+		.lo = qos_extension_can_set_rate(wish) ? (int64_t)wish->rate_range.lo : 0,
+		.hi = qos_extension_can_set_rate(wish) ? (int64_t)wish->rate_range.hi : reserved,
 		.step = (int64_t)wish->rate_range.step,
 		.reserved = reserved,
 		.period_ns = SECOND_NS,
@@ -53,11 +55,12 @@ void qos_extension_net_hold(struct qos_supervisor *supervisor, const struct qos_
 
 	for (size_t i = 0; i < live->contract->n_net; i++) {
 		size_t at = live->n_streams + i;
-		bool hold = extension->quarantine || !can_set(&live->contract->net[i]);
+		bool hold = extension->quarantine ||
+			    !qos_extension_can_set_rate(&live->contract->net[i]);
 		int64_t value = hold ? (int64_t)reserved_for(supervisor, live, i)
 				     : qos_chain_value(chain, extension->number, at);
 
-		qos_chain_set(chain, extension->number, at, value, hold);
+		qos_chain_set(chain, extension->number, at, value, hold || extension->in_module);
 	}
 }
 
@@ -68,7 +71,7 @@ bool qos_extend_net_rate(const struct qos_supervisor *supervisor, const struct q
 	int64_t value;
 
 	if (!extension || extension->outdated || extension->n_net != live->contract->n_net ||
-	    !can_set(&live->contract->net[i]))
+	    !qos_extension_can_set_rate(&live->contract->net[i]))
 		return false;
 	value = qos_chain_value(supervisor->extender->chain, extension->number,
 				live->n_streams + i);

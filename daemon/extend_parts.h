@@ -23,6 +23,7 @@ struct qos_extension_program {
 	uint32_t slot;
 	uint64_t next_ns; /* tick: CLOCK_MONOTONIC */
 	uint64_t reads;	  /* tick: streams whose metrics it looks at, by their place; a bit each */
+	uint64_t reads_rtt;		    /* of these: their round trips */
 	struct qos_extension_memory memory; /* tick */
 };
 
@@ -40,6 +41,14 @@ struct qos_extension_stream {
 	uint64_t period_ns;
 };
 
+/* streams NULL: nothing. */
+struct qos_extension_told {
+	struct qos_dwcs_rules_stream *streams;
+	size_t n_streams;
+	struct qos_dwcs_rules_flow *flows;
+	size_t n_flows;
+};
+
 struct qos_extension {
 	uint32_t number;
 	char *shape; /* of its rules without their numbers: versions of one shape and of equal widths
@@ -50,11 +59,11 @@ struct qos_extension {
 	size_t n_keys;
 	struct qos_extension_stream *streams; /* by index in the contract */
 	size_t n_streams;
-	size_t n_net;			      /* network streams: their attributes are behind */
-	bool outdated;			      /* an older version's: to be exchanged */
-	bool in_process;		      /* placement: user */
-	bool in_module;			      /* it raises the events, and judges */
-	struct qos_dwcs_rules_stream *pushed; /* what it was told last, n_streams; NULL: nothing */
+	size_t n_net;			/* network streams: their attributes are behind */
+	bool outdated;			/* an older version's: to be exchanged */
+	bool in_process;		/* placement: user */
+	bool in_module;			/* it raises the events, and judges */
+	struct qos_extension_told told; /* what the module was told last */
 	struct qos_extension_program *programs;
 	size_t n_programs;
 	char **signals;
@@ -96,6 +105,8 @@ bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_ext
 QOS_DEFINE_CLEANUP(struct qos_extension *, qos_extension_free)
 #define _cleanup_extension_ QOS_CLEANUP(qos_extension_freep)
 
+void qos_extension_tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
+			     const struct qos_change *change);
 /* extend_events.c: a change that the guard let pass. true: it is to be carried out. */
 bool qos_extension_change(struct qos_supervisor *supervisor, struct qos_live *live,
 			  const struct qos_change *change);
@@ -122,6 +133,7 @@ const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *
 struct qos_chain_attribute qos_extension_net_attribute(const struct qos_supervisor *supervisor,
 						       const struct qos_live *live, size_t i);
 void qos_extension_net_hold(struct qos_supervisor *supervisor, const struct qos_live *live);
+bool qos_extension_can_set_rate(const struct qos_net_stream *wish);
 
 /* extend_metrics.c. new: from now on; 0 or -ENOMEM. fill: what came since the last one; false: the extension
  * is blind, and nothing may be raised. */
@@ -133,8 +145,6 @@ bool qos_extension_fill(struct qos_supervisor *supervisor, struct qos_live *live
 			struct qos_extension_program *program, struct qos_rules_stream *to);
 
 /* extend_module.c: with the module. Told again, it costs nothing: only what differs is sent. */
-bool qos_extension_belongs_there(const struct qos_supervisor *supervisor,
-				 const struct qos_live *live);
 int qos_extension_push(struct qos_supervisor *supervisor, struct qos_live *live,
 		       struct qos_diag *diag);
 void qos_extension_pull(struct qos_supervisor *supervisor, struct qos_live *live);

@@ -25,7 +25,8 @@ void qos_extension_free(struct qos_extension *extension)
 	free(extension->windows);
 	free(extension->last_steps);
 	free(extension->streams);
-	free(extension->pushed);
+	free(extension->told.streams);
+	free(extension->told.flows);
 	free(extension->shape);
 	free(extension);
 }

@@ -169,6 +169,12 @@ static void on_signal(struct qos_module *module, const struct qos_dwcs_event *ev
 	qos_extend_heard_signal(module->supervisor, event->contract, event->signal);
 }
 
+static void on_rate(struct qos_module *module, const struct qos_dwcs_event *event)
+{
+	module->rules_changed |= qos_extend_heard_rate(module->supervisor, event->contract,
+						       event->index, event->rate_bps);
+}
+
 static void on_event(void *data, const struct qos_dwcs_event *event)
 {
 	static void (*const on[])(struct qos_module *, const struct qos_dwcs_event *) = {
@@ -176,7 +182,7 @@ static void on_event(void *data, const struct qos_dwcs_event *event)
 		[QOS_DWCS_EVENT_GONE] = on_gone,	   [QOS_DWCS_EVENT_EXEC] = on_exec,
 		[QOS_DWCS_EVENT_UNPROVEN] = on_unproven,   [QOS_DWCS_EVENT_LEASE] = on_lease,
 		[QOS_DWCS_EVENT_CPU_GONE] = on_cpu_gone,   [QOS_DWCS_EVENT_RUNTIME] = on_runtime,
-		[QOS_DWCS_EVENT_SIGNAL] = on_signal,
+		[QOS_DWCS_EVENT_SIGNAL] = on_signal,	   [QOS_DWCS_EVENT_RATE] = on_rate,
 	};
 	struct qos_module *module = data;
 

@@ -64,6 +64,7 @@ void qos_network_close(struct qos_supervisor *supervisor)
 		free(network->homes[i].cgroup);
 	free(network->ifs);
 	free(network->homes);
+	free(network->sockets.sockets);
 	qos_classify_free(network->classify);
 	qos_links_free(network->links);
 	qos_tc_free(network->tc);
@@ -312,10 +313,34 @@ static bool fill_class(const struct qos_supervisor *supervisor, const struct qos
 					      .wish = &live->contract->net[k],
 					      .grant = &grant->net[k],
 					      .rate_bps = grant->net[k].granted_bps};
-		qos_extend_net_rate(supervisor, live, k, &ret->rate_bps);
+		if (live->contract->n_rules)
+			ret->flow = qos_network_flow(supervisor, live, k);
+		if (!qos_extend_belongs_there(supervisor,
+					      live)) /* else the class follows them by itself */
+			qos_extend_net_rate(supervisor, live, k, &ret->rate_bps);
 		return true;
 	}
 	return false;
+}
+
+bool qos_network_by_module(const struct qos_supervisor *supervisor)
+{
+	return qos_network_is_open(supervisor->network) &&
+	       supervisor->network->ops == &qos_net_module;
+}
+
+uint32_t qos_network_flow(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			  size_t i)
+{
+	const struct qos_net_stream *wish = &live->contract->net[i];
+	const struct qos_network *network = supervisor->network;
+	const struct qos_net_slot *slot;
+	struct qos_net_if *interface;
+
+	if (!qos_network_by_module(supervisor))
+		return 0;
+	slot = qos_network_slot(network, live->contract->name, wish->name, &interface);
+	return slot && interface->ifindex ? (uint32_t)interface->ifindex << 16 | slot->minor : 0;
 }
 
 /* --- carrying out --- */
@@ -461,4 +486,5 @@ void qos_network_settle(struct qos_supervisor *supervisor)
 	}
 	qos_network_prune_homes(supervisor);
 	qos_network_flows(supervisor);
+	qos_extend_links(supervisor);
 }

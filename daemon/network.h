@@ -5,6 +5,7 @@
  *
  *     network.c         interfaces: set, restored, followed
  *     network_flows.c   whose packets belong to which class
+ *     network_sockets.c what its TCP sockets say
  *     network_report.c  `show` and `status`
  */
 #pragma once
@@ -43,6 +44,8 @@ struct qos_net_counts {
 	uint64_t sent_packets;
 	uint64_t dropped;
 	uint64_t backlog_bytes;
+	uint64_t served; /* requests; as lost, late and delay, 0 if the queue does not count */
+	uint64_t lost;
 	uint64_t windows;
 	uint64_t violations;
 	uint64_t late;
@@ -51,6 +54,24 @@ struct qos_net_counts {
 };
 bool qos_network_counts(const struct qos_supervisor *supervisor, const char *contract,
 			const char *stream, struct qos_net_counts *ret);
+
+/* The number of the class in which the module serves the contract's i-th network stream, for its rules
+ * (QOS_SCH_DWCS_CLASS_A_FLOW); 0: it does not. */
+bool qos_network_by_module(const struct qos_supervisor *supervisor);
+uint32_t qos_network_flow(const struct qos_supervisor *supervisor, const struct qos_live *live,
+			  size_t i);
+
+/* What the stream's established TCP sockets say together. Up to QOS_NET_SOCKETS_NS old: the kernel has to walk
+ * all sockets of the machine for it. False: they cannot be told, or not be asked for. */
+#define QOS_NET_SOCKETS_NS 100000000
+struct qos_net_sockets {
+	uint64_t n;
+	uint64_t rtt_max_ns;
+	uint64_t retransmits;
+	uint64_t delivery_bps;
+};
+bool qos_network_sockets(const struct qos_supervisor *supervisor, const char *contract,
+			 const struct qos_net_stream *wish, struct qos_net_sockets *ret);
 
 /* The network streams of a contract: for `show`, or without their sockets for `top`. */
 json_t *qos_network_json(const struct qos_supervisor *supervisor, const struct qos_live *live,

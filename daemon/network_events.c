@@ -250,6 +250,8 @@ bool qos_network_counts(const struct qos_supervisor *supervisor, const char *con
 		.sent_packets = slot->stats.tc.packets,
 		.dropped = slot->stats.tc.dropped,
 		.backlog_bytes = slot->stats.tc.backlog_bytes,
+		.served = slot->stats.served,
+		.lost = slot->stats.lost,
 		.windows = slot->stats.by_window ? slot->stats.windows : slot->windows,
 		.violations = slot->stats.by_window ? slot->stats.violations : slot->violations,
 		.late = slot->stats.late,

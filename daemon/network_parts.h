@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kern/classify.h"
+#include "kern/sockets.h"
 #include "network.h"
 #include "service/net.h"
 #include "state/links.h"
@@ -43,6 +44,15 @@ struct qos_net_home {
 };
 #define QOS_NET_HOMES_MAX 4096
 
+/* All of the machine, as they were at that time. */
+struct qos_net_socket_list {
+	struct qos_socket *sockets;
+	size_t n;
+	size_t size;
+	uint64_t read_ns; /* CLOCK_MONOTONIC; 0: never */
+	bool failed;
+};
+
 struct qos_network {
 	struct qos_tc *tc;
 	struct qos_links *links;
@@ -57,6 +67,7 @@ struct qos_network {
 	bool module_there;  /* at the last look: it may come where its own family cannot be heard */
 	bool look_due;	    /* interfaces changed: to be admitted again */
 	uint64_t looked_ns; /* CLOCK_MONOTONIC */
+	struct qos_net_socket_list sockets;
 };
 
 /* Can links be managed? */

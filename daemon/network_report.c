@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kern/sockets.h"
 #include "extend.h"
 #include "network_parts.h"
 
@@ -23,69 +22,16 @@ static json_t *counts_json(const struct qos_supervisor *supervisor, const char *
 		"windows_by", counts.by_window ? "packet" : "turn");
 }
 
-/* --- sockets --- */
-
-struct socket_sums {
-	const struct qos_network *network;
-	const char *contract;
-	const struct qos_net_stream *wish;
-	json_int_t n;
-	json_int_t rtt_max_ns;
-	json_int_t retransmits;
-	json_int_t delivery_bps;
-};
-
-static bool is_in(uint64_t cgroup, const char *path)
-{
-	uint32_t level;
-	uint64_t id;
-
-	return !strcmp(path, "/") || (qos_classify_cgroup(path, &id, &level) && id == cgroup);
-}
-
-static bool is_of(const struct socket_sums *sums, const struct qos_socket *socket)
-{
-	const struct qos_flow_match *match = &sums->wish->match;
-	const struct qos_network *network = sums->network;
-
-	if ((match->sport && match->sport != socket->sport) ||
-	    (match->dport && match->dport != socket->dport))
-		return false;
-	if (match->cgroup)
-		return is_in(socket->cgroup, match->cgroup);
-	for (size_t i = 0; i < network->n_homes; i++) {
-		if (!strcmp(network->homes[i].contract, sums->contract) &&
-		    is_in(socket->cgroup, network->homes[i].cgroup))
-			return true;
-	}
-	return false;
-}
-
-static void add_socket(void *data, const struct qos_socket *socket)
-{
-	struct socket_sums *sums = data;
-
-	if (!is_of(sums, socket))
-		return;
-	sums->n++;
-	if ((json_int_t)socket->rtt_ns > sums->rtt_max_ns)
-		sums->rtt_max_ns = (json_int_t)socket->rtt_ns;
-	sums->retransmits += (json_int_t)socket->retransmits;
-	sums->delivery_bps += (json_int_t)socket->delivery_bps;
-}
-
-/* Not by addresses, DSCP or mark: the kernel is not asked for those. */
-static json_t *sockets_json(const struct qos_network *network, const char *contract,
+static json_t *sockets_json(const struct qos_supervisor *supervisor, const char *contract,
 			    const struct qos_net_stream *wish)
 {
-	struct socket_sums sums = {.network = network, .contract = contract, .wish = wish};
+	struct qos_net_sockets sums;
 
-	if ((wish->match.proto && strcmp(wish->match.proto, "tcp") != 0) || wish->match.dst ||
-	    wish->match.mark_set || wish->match.dscp >= 0 ||
-	    qos_sockets_each(add_socket, &sums) < 0)
+	if (!qos_network_sockets(supervisor, contract, wish, &sums))
 		return json_null();
-	return json_pack("{sI sI sI sI}", "n", sums.n, "rtt_max_ns", sums.rtt_max_ns, "retransmits",
-			 sums.retransmits, "delivery_bps", sums.delivery_bps);
+	return json_pack("{sI sI sI sI}", "n", (json_int_t)sums.n, "rtt_max_ns",
+			 (json_int_t)sums.rtt_max_ns, "retransmits", (json_int_t)sums.retransmits,
+			 "delivery_bps", (json_int_t)sums.delivery_bps);
 }
 
 /* --- streams --- */
@@ -145,7 +91,7 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 			    counts_json(supervisor, live->contract->name, wish->name));
 	if (with_sockets)
 		json_object_set_new(json, "sockets",
-				    sockets_json(network, live->contract->name, wish));
+				    sockets_json(supervisor, live->contract->name, wish));
 	return json;
 }
 

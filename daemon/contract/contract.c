@@ -15,6 +15,7 @@ const char *const qos_silence_names[] = {"ignore", "lost", NULL};
 const char *const qos_manage_names[] = {"schedule", "observe", NULL};
 const char *const qos_job_names[] = {"wakeup", "period", "probes", NULL};
 const char *const qos_late_names[] = {"drop", "send", NULL};
+const char *const qos_excess_names[] = {"send", "hold", NULL};
 const char *const qos_placement_names[] = {"kernel", "user", NULL};
 const char *const qos_lease_names[] = {"hold", "base", "release", NULL};
 const char *const qos_drift_names[] = {"yield", "restore", "warn", NULL};
@@ -232,8 +233,8 @@ static bool net_equal(const struct qos_net_stream *a, const struct qos_net_strea
 	       equal_flow(&a->match, &b->match) && a->rate_bps == b->rate_bps &&
 	       a->packet_bytes == b->packet_bytes && equal_period(&a->period, &b->period) &&
 	       a->deadline_ns == b->deadline_ns && equal_window(&a->window, &b->window) &&
-	       a->late == b->late && a->limit == b->limit && a->manage == b->manage &&
-	       equal_range(&a->rate_range, &b->rate_range);
+	       a->late == b->late && a->excess == b->excess && a->limit == b->limit &&
+	       a->manage == b->manage && equal_range(&a->rate_range, &b->rate_range);
 }
 
 void qos_contract_free(struct qos_contract *contract)

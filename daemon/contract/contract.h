@@ -46,6 +46,7 @@ enum qos_manage { QOS_MANAGE_SCHEDULE, QOS_MANAGE_OBSERVE };
 enum qos_job_kind { QOS_JOB_WAKEUP, QOS_JOB_PERIOD, QOS_JOB_PROBES };
 enum qos_where { QOS_WHERE_ANY, QOS_WHERE_LIST, QOS_WHERE_ISOLATED };
 enum qos_late { QOS_LATE_DROP, QOS_LATE_SEND };
+enum qos_excess { QOS_EXCESS_SEND, QOS_EXCESS_HOLD };
 enum qos_placement { QOS_PLACEMENT_KERNEL, QOS_PLACEMENT_USER };
 enum qos_lease_expiry { QOS_LEASE_HOLD, QOS_LEASE_BASE, QOS_LEASE_RELEASE };
 enum qos_drift { QOS_DRIFT_YIELD, QOS_DRIFT_RESTORE, QOS_DRIFT_WARN };
@@ -59,6 +60,7 @@ extern const char *const qos_silence_names[];
 extern const char *const qos_manage_names[];
 extern const char *const qos_job_names[]; /* wakeup, period, probes */
 extern const char *const qos_late_names[];
+extern const char *const qos_excess_names[];
 extern const char *const qos_placement_names[];
 extern const char *const qos_lease_names[];
 extern const char *const qos_drift_names[];
@@ -112,7 +114,8 @@ struct qos_net_stream {
 	uint64_t deadline_ns; /* default: period */
 	struct qos_window window;
 	enum qos_late late;
-	uint32_t limit; /* packets */
+	enum qos_excess excess; /* packets beyond the rate, while the link is idle */
+	uint32_t limit;		/* packets */
 	enum qos_manage manage;
 	struct qos_range rate_range; /* bits a second */
 };

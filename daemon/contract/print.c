@@ -250,6 +250,7 @@ static void print_net(struct lines *lines, const struct qos_net_stream *stream)
 		line_duration(lines, "deadline", stream->deadline_ns);
 	line_window(lines, &stream->window);
 	line_word(lines, "late", qos_late_names, stream->late, QOS_LATE_DROP);
+	line_word(lines, "excess", qos_excess_names, stream->excess, QOS_EXCESS_SEND);
 	line_count(lines, "limit", stream->limit, QOS_CONTRACT_LIMIT);
 	line_word(lines, "manage", qos_manage_names, stream->manage, QOS_MANAGE_SCHEDULE);
 	line_range(lines, "rate", &stream->rate_range, qos_print_rate);

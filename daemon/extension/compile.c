@@ -231,8 +231,8 @@ static int find_attribute(struct run *run, const struct qos_compiled_rule *rule,
 		return r;
 	if (!set->attribute.field->attribute) {
 		r = qos_diag_error(run->diag, &source.loc, "set: %.64s is a metric", text);
-		qos_diag_hint(run->diag, "what can be set is cpu.NAME.runtime and, on a tick, "
-					 "network.NAME.rate");
+		qos_diag_hint(run->diag,
+			      "what can be set is cpu.NAME.runtime and network.NAME.rate");
 		return r;
 	}
 	range = qos_rule_range(run->compiled->contract, &set->attribute);

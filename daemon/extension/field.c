@@ -15,11 +15,13 @@
 #include "util/text.h"
 #include "util/units.h"
 
-#define JOB    QOS_RULE_JOB
-#define LATE   QOS_RULE_LATE
-#define WINDOW QOS_RULE_WINDOW
-#define TICK   QOS_RULE_TICK
-#define ALL    (JOB | LATE | WINDOW | TICK)
+#define JOB	QOS_RULE_JOB
+#define LATE	QOS_RULE_LATE
+#define DROP	QOS_RULE_DROP
+#define WINDOW	QOS_RULE_WINDOW
+#define TICK	QOS_RULE_TICK
+#define ALL	(JOB | LATE | WINDOW | TICK)  /* of a cpu stream */
+#define NET_ALL (LATE | DROP | WINDOW | TICK) /* of a network stream */
 
 #define DURATION(name, events, word, text)                                                         \
 	{                                                                                          \
@@ -36,9 +38,14 @@
 		"cpu", name, QOS_TYPE_COUNT, events, QOS_RULES_##word, QOS_RULES_COUNT_BITS,       \
 			.help = text                                                               \
 	}
-#define NETWORK(name, type, bits, word, text)                                                      \
+#define NETWORK(name, type, bits, events, word, text)                                              \
 	{                                                                                          \
-		"network", name, type, TICK, QOS_RULES_##word, bits, .help = text                  \
+		"network", name, type, events, QOS_RULES_##word, bits, .help = text                \
+	}
+#define PACKETS(name, events, word, text)                                                          \
+	{                                                                                          \
+		"network", name, QOS_TYPE_COUNT, events, QOS_RULES_##word, QOS_RULES_COUNT_BITS,   \
+			.help = text                                                               \
 	}
 
 const struct qos_rule_field qos_rule_fields[] = {
@@ -75,14 +82,20 @@ const struct qos_rule_field qos_rule_fields[] = {
 		 "90 % of the last 1,000 wake-ups took at most this"),
 	DURATION("latency.p99", TICK, LATENCY_P99,
 		 "99 % of the last 1,000 wake-ups took at most this"),
-	{"network", "rate", QOS_TYPE_RATE, TICK, QOS_RULES_ATTRIBUTE, QOS_RULES_BYTES_BITS,
+	{"network", "rate", QOS_TYPE_RATE, NET_ALL, QOS_RULES_ATTRIBUTE, QOS_RULES_BYTES_BITS,
 	 .attribute = QOS_RULES_NET_RATE, .help = "the rate in force"},
-	NETWORK("sent", QOS_TYPE_BYTES, QOS_RULES_BYTES_BITS, SENT, "since the last tick"),
-	NETWORK("backlog", QOS_TYPE_BYTES, QOS_RULES_COUNT_BITS, BACKLOG, "queued now"),
-	NETWORK("dropped", QOS_TYPE_COUNT, QOS_RULES_COUNT_BITS, DROPPED,
-		"packets since the last tick"),
-	NETWORK("delay", QOS_TYPE_DURATION, QOS_RULES_TIME_BITS, DELAY,
-		"largest in the queue so far, where the module queues; else 0"),
+	NETWORK("sent", QOS_TYPE_BYTES, QOS_RULES_BYTES_BITS, TICK, SENT, "since the last tick"),
+	NETWORK("backlog", QOS_TYPE_BYTES, QOS_RULES_COUNT_BITS, NET_ALL, BACKLOG, "queued now"),
+	PACKETS("dropped", DROP | TICK, DROPPED, "packets since the last such event"),
+	PACKETS("late", LATE | TICK, LATE, "late packets since the last such event"),
+	PACKETS("served", WINDOW | TICK, SERVED, "requests of the window, or since the last tick"),
+	PACKETS("lost", WINDOW | TICK, LOST, "requests of the window, or since the last tick"),
+	PACKETS("violations", WINDOW | TICK, VIOLATIONS,
+		"window: 0 or 1; tick: since the last tick"),
+	NETWORK("delay", QOS_TYPE_DURATION, QOS_RULES_TIME_BITS, NET_ALL, DELAY,
+		"in the queue: of the late packet, largest since the last such event, or so far"),
+	NETWORK("rtt", QOS_TYPE_DURATION, QOS_RULES_TIME_BITS, NET_ALL, RTT,
+		"smoothed round trip of TCP; 0: not known"),
 	{},
 };
 
@@ -91,9 +104,31 @@ static size_t n_streams(const struct qos_contract *contract, bool cpu)
 	return cpu ? contract->n_cpu : contract->n_net;
 }
 
+static const char *section_name(bool cpu)
+{
+	return cpu ? "cpu" : "network";
+}
+
+/* In the contract, from that in the section. */
+static size_t index_of(const struct qos_contract *contract, bool cpu, int stream)
+{
+	return (size_t)stream + (cpu ? 0 : contract->n_cpu);
+}
+
 static const char *stream_name(const struct qos_contract *contract, bool cpu, size_t i)
 {
 	return cpu ? contract->cpu[i].name : contract->net[i].name;
+}
+
+/* "network.NAME", of an index in the contract. */
+static const char *print_stream(char *buf, size_t size, const struct qos_contract *contract,
+				size_t index)
+{
+	bool cpu = index < contract->n_cpu;
+
+	snprintf(buf, size, "%s.%s", section_name(cpu),
+		 stream_name(contract, cpu, cpu ? index : index - contract->n_cpu));
+	return buf;
 }
 
 /* Index in the section, or -1. */
@@ -115,10 +150,10 @@ static void hint_streams(const struct qos_contract *contract, bool cpu, struct q
 	for (size_t i = 0; i < n_streams(contract, cpu); i++)
 		qos_buf_add(&names, "%s %s", i ? "," : "", stream_name(contract, cpu, i));
 	if (names.len)
-		qos_diag_hint(diag, "the %s streams of this contract are:%s",
-			      cpu ? "cpu" : "network", names.text);
+		qos_diag_hint(diag, "the %s streams of this contract are:%s", section_name(cpu),
+			      names.text);
 	else
-		qos_diag_hint(diag, "this contract has no `%s` section", cpu ? "cpu" : "network");
+		qos_diag_hint(diag, "this contract has no `%s` section", section_name(cpu));
 	qos_buf_reset(&names);
 }
 
@@ -151,7 +186,7 @@ static int cut_stream(const struct qos_contract *contract, bool cpu, const char 
 static const struct {
 	const char *name;
 	enum qos_rule_event_kind kind;
-} events[] = {{"job", JOB}, {"late", LATE}, {"window", WINDOW}, {"tick", TICK}};
+} events[] = {{"job", JOB}, {"late", LATE}, {"drop", DROP}, {"window", WINDOW}, {"tick", TICK}};
 
 const char *qos_rule_event_name(enum qos_rule_event_kind kind)
 {
@@ -189,39 +224,50 @@ static int bad_event(const struct qos_rule_source *source, size_t at, struct qos
 	struct qos_loc loc = qos_rule_loc(source, at);
 
 	qos_diag_error(diag, &loc, "event: there is no event '%.64s'", source->text + at);
-	qos_diag_hint(diag, "the events are cpu.NAME.job, cpu.NAME.late, cpu.NAME.window, and for "
-			    "example `tick 1s`");
+	qos_diag_hint(diag,
+		      "the events are cpu.NAME.job, late or window, network.NAME.late, drop or "
+		      "window, and for example `tick 1s`");
 	return -EINVAL;
+}
+
+/* An event of streams by its name; 0: there is none. */
+static enum qos_rule_event_kind kind_of(const char *name)
+{
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(events); i++)
+		if (events[i].kind != TICK && !strcmp(events[i].name, name))
+			return events[i].kind;
+	return 0;
 }
 
 int qos_rule_event_parse(const struct qos_contract *contract, const struct qos_rule_source *source,
 			 struct qos_diag *diag, struct qos_rule_event *ret)
 {
-	const char *text = source->text, *rest;
+	const char *text = source->text, *behind, *rest;
+	enum qos_rule_event_kind kind;
 	struct qos_loc loc;
 	int stream;
+	bool cpu;
 
 	if (!strcmp(text, "tick") || !strncmp(text, "tick ", 5))
 		return parse_tick(source, diag, ret);
-	if (strncmp(text, "cpu.", 4) != 0)
+	behind = cut_section(text, &cpu);
+	if (!behind)
 		return bad_event(source, 0, diag);
-	stream = cut_stream(contract, true, text + 4, &rest);
-	for (size_t i = 0; i < QOS_ARRAY_SIZE(events); i++) {
-		if (events[i].kind == TICK || strcmp(events[i].name, rest) != 0)
-			continue;
-		if (stream < 0)
-			break;
-		*ret = (struct qos_rule_event){.kind = events[i].kind, .stream = (size_t)stream};
+	stream = cut_stream(contract, cpu, behind, &rest);
+	kind = kind_of(rest);
+	if (stream >= 0 && kind & (cpu ? ALL : NET_ALL)) {
+		*ret = (struct qos_rule_event){.kind = kind,
+					       .stream = index_of(contract, cpu, stream)};
 		return 0;
 	}
-	if (stream >= 0 && rest != text + 4)
+	if (stream >= 0 && (kind || rest != behind))
 		return bad_event(source, (size_t)(rest - text), diag);
-	if (find_stream(contract, true, rest, strlen(rest)) >= 0)
+	if (find_stream(contract, cpu, rest, strlen(rest)) >= 0)
 		return bad_event(source, 0, diag);
-	loc = qos_rule_loc(source, 4);
-	qos_diag_error(diag, &loc, "event: there is no cpu stream '%.*s'",
-		       (int)strcspn(text + 4, "."), text + 4);
-	hint_streams(contract, true, diag);
+	loc = qos_rule_loc(source, (size_t)(behind - text));
+	qos_diag_error(diag, &loc, "event: there is no %s stream '%.*s'", section_name(cpu),
+		       (int)strcspn(behind, "."), behind);
+	hint_streams(contract, cpu, diag);
 	return -EINVAL;
 }
 
@@ -248,9 +294,7 @@ static void hint_fields(bool cpu, enum qos_rule_event_kind kind, const char *nam
 		names[n++] = field->name;
 	}
 	nearest = qos_text_nearest(name, names);
-	if (!n)
-		qos_diag_hint(diag, "`network` is known on a tick only");
-	else if (nearest)
+	if (nearest)
 		qos_diag_hint(diag, "did you mean `%s` (%s)? on this event there are:%s", nearest,
 			      find_field(cpu, nearest)->help, all.text ? all.text : "");
 	else
@@ -290,7 +334,7 @@ static int64_t constant_of(const struct qos_contract *contract, const struct qos
 static int no_stream(const struct qos_contract *contract, bool cpu, const char *name,
 		     const struct qos_loc *loc, struct qos_diag *diag)
 {
-	qos_diag_error(diag, loc, "there is no %s stream '%.*s'", cpu ? "cpu" : "network",
+	qos_diag_error(diag, loc, "there is no %s stream '%.*s'", section_name(cpu),
 		       (int)strcspn(name, "."), name);
 	hint_streams(contract, cpu, diag);
 	return -EINVAL;
@@ -313,8 +357,10 @@ static bool is_of_a_stream(bool cpu, const char *name)
 static int other_stream(const struct qos_contract *contract, const struct qos_rule_event *event,
 			const struct qos_loc *loc, struct qos_diag *diag)
 {
-	qos_diag_error(diag, loc, "on an event of a stream only that stream is known: cpu.%s",
-		       contract->cpu[event->stream].name);
+	char name[96];
+
+	qos_diag_error(diag, loc, "on an event of a stream only that stream is known: %s",
+		       print_stream(name, sizeof(name), contract, event->stream));
 	qos_diag_hint(diag, "a rule on `tick 1s` (or another time) sees all streams");
 	return -EINVAL;
 }
@@ -334,7 +380,8 @@ int qos_rule_field_find(const struct qos_contract *contract, const struct qos_ru
 	behind = cut_section(text, &cpu);
 	if (!behind) {
 		qos_diag_error(diag, &loc, "'%.64s' is not known", text);
-		qos_diag_hint(diag, "metrics and attributes are written cpu.NAME.METRIC");
+		qos_diag_hint(diag, "metrics and attributes are written cpu.NAME.METRIC or "
+				    "network.NAME.METRIC");
 		return -EINVAL;
 	}
 	if (find_stream(contract, cpu, behind, strlen(behind)) >= 0) {
@@ -345,13 +392,12 @@ int qos_rule_field_find(const struct qos_contract *contract, const struct qos_ru
 	stream = cut_stream(contract, cpu, behind, &rest);
 	if (stream < 0 || (rest == behind && is_of_a_stream(cpu, behind)))
 		return no_stream(contract, cpu, behind, &loc, diag);
-	if (event->kind != TICK && cpu && (size_t)stream != event->stream)
+	if (event->kind != TICK && index_of(contract, cpu, stream) != event->stream)
 		return other_stream(contract, event, &loc, diag);
 	field = find_field(cpu, rest);
 	if (!field || !(field->events & event->kind))
 		return no_field(event, cpu, rest, &loc, diag);
-	*ret = (struct qos_rule_ref){.field = field,
-				     .stream = (size_t)stream + (cpu ? 0 : contract->n_cpu)};
+	*ret = (struct qos_rule_ref){.field = field, .stream = index_of(contract, cpu, stream)};
 	ret->slot = event->kind == TICK ? ret->stream : 0;
 	if (field->word < 0)
 		ret->constant = constant_of(contract, field, (size_t)stream);
@@ -368,13 +414,14 @@ struct qos_range qos_rule_range(const struct qos_contract *contract, const struc
 const char *qos_rule_event_print(char *buf, size_t size, const struct qos_contract *contract,
 				 const struct qos_rule_event *event)
 {
-	char time[QOS_UNIT_MAX];
+	char time[QOS_UNIT_MAX], stream[96];
 
 	if (event->kind == TICK)
 		snprintf(buf, size, "tick %s",
 			 qos_print_duration(time, sizeof(time), event->tick_ns));
 	else
-		snprintf(buf, size, "cpu.%s.%s", contract->cpu[event->stream].name,
+		snprintf(buf, size, "%s.%s",
+			 print_stream(stream, sizeof(stream), contract, event->stream),
 			 qos_rule_event_name(event->kind));
 	return buf;
 }

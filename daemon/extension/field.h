@@ -21,11 +21,12 @@ enum qos_rule_event_kind {
 	QOS_RULE_LATE = 1 << 1,
 	QOS_RULE_WINDOW = 1 << 2,
 	QOS_RULE_TICK = 1 << 3,
+	QOS_RULE_DROP = 1 << 4,
 };
 
 struct qos_rule_event {
 	enum qos_rule_event_kind kind;
-	size_t stream;	  /* index in the contract's cpu section; not for a tick */
+	size_t stream;	  /* index in the contract, cpu first; a tick has none */
 	uint64_t tick_ns; /* a tick only */
 };
 
@@ -57,7 +58,8 @@ struct qos_rule_ref {
 	int64_t constant; /* word < 0 */
 };
 
-/* Reads "cpu.NAME.job", "cpu.job" (of the stream main), "tick 1s". 0, or -EINVAL with a diagnostic. */
+/* Reads "cpu.NAME.job", "cpu.job" (of the stream main), "network.NAME.drop", "tick 1s". 0, or -EINVAL with a
+ * diagnostic. */
 int qos_rule_event_parse(const struct qos_contract *contract, const struct qos_rule_source *source,
 			 struct qos_diag *diag, struct qos_rule_event *ret);
 
@@ -71,7 +73,7 @@ int qos_rule_field_find(const struct qos_contract *contract, const struct qos_ru
 struct qos_range qos_rule_range(const struct qos_contract *contract,
 				const struct qos_rule_ref *ref);
 
-/* "job", "late", "window", "tick". */
+/* "job", "late", "drop", "window", "tick". */
 const char *qos_rule_event_name(enum qos_rule_event_kind kind);
 
 /* "cpu.capture.job", "tick 1s"; returns buf. */

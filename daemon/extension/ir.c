@@ -167,19 +167,35 @@ static void print_insn(const struct qos_ir_insn *insn, struct qos_buf *out)
 	}
 }
 
+static bool loads_word(const struct qos_ir_insn *insn, size_t *ret_stream, size_t *ret_word)
+{
+	const int64_t first = offsetof(struct qos_rules_frame, stream);
+	size_t at = (size_t)(insn->imm - first) / sizeof(int64_t);
+
+	if (insn->kind != QOS_IR_LOAD || insn->base != QOS_IR_INPUT || insn->imm < first)
+		return false;
+	*ret_stream = at / QOS_RULES_WORDS;
+	*ret_word = at % QOS_RULES_WORDS;
+	return true;
+}
+
 uint64_t qos_ir_reads(const struct qos_ir *ir)
 {
 	uint64_t reads = 0;
 
-	for (size_t i = 0; i < ir->n_insns; i++) {
-		const struct qos_ir_insn *insn = &ir->insns[i];
-		size_t word = ((size_t)insn->imm - offsetof(struct qos_rules_frame, stream)) /
-			      sizeof(int64_t);
+	for (size_t word = 0; word < QOS_RULES_WORDS; word++)
+		reads |= word == QOS_RULES_ATTRIBUTE ? 0 : qos_ir_reads_word(ir, word);
+	return reads;
+}
 
-		if (insn->kind == QOS_IR_LOAD && insn->base == QOS_IR_INPUT &&
-		    insn->imm >= (int64_t)offsetof(struct qos_rules_frame, stream) &&
-		    word % QOS_RULES_WORDS != QOS_RULES_ATTRIBUTE)
-			reads |= 1ULL << word / QOS_RULES_WORDS;
+uint64_t qos_ir_reads_word(const struct qos_ir *ir, size_t word)
+{
+	uint64_t reads = 0;
+	size_t stream, loaded;
+
+	for (size_t i = 0; i < ir->n_insns; i++) {
+		if (loads_word(&ir->insns[i], &stream, &loaded) && loaded == word)
+			reads |= 1ULL << stream;
 	}
 	return reads;
 }

@@ -68,6 +68,8 @@ int qos_ir_sweep(struct qos_ir *ir);
 /* The streams whose metrics it loads, by their place in the input; a bit each. What is in force of them is no
  * metric. */
 uint64_t qos_ir_reads(const struct qos_ir *ir);
+/* Those of which it loads this word (enum qos_rules_word). */
+uint64_t qos_ir_reads_word(const struct qos_ir *ir, size_t word);
 
 /* "+=", "s>>=", ... of a BPF_ALU operation. */
 const char *qos_ir_alu_name(uint8_t alu);

@@ -293,6 +293,8 @@ int qos_dwcs_read_event(const struct nlmsghdr *message, struct qos_dwcs_event *r
 		EVENT_MAY(ON_EXPIRY, on_expiry),
 		EVENT_MAY(RUNTIME, runtime_ns),
 		EVENT_MAY(SIGNAL, signal),
+		EVENT_MAY(INDEX, index),
+		EVENT_MAY(RATE, rate_bps),
 	};
 	int r = READ(message, fields, ret);
 

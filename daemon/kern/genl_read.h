@@ -101,6 +101,8 @@ struct qos_dwcs_event {
 	uint32_t on_expiry;
 	uint64_t runtime_ns;
 	uint32_t signal;
+	uint32_t index; /* of a flow in its contract's attributes */
+	uint64_t rate_bps;
 };
 
 /* The command of a message of the family; -EBADMSG: it has no generic header. */

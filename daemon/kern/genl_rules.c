@@ -34,6 +34,34 @@ static void put_stream(struct nl_msg *message, const struct qos_dwcs_rules_strea
 	nla_nest_end(message, nest);
 }
 
+static void put_flow(struct nl_msg *message, const struct qos_dwcs_rules_flow *flow)
+{
+	struct nlattr *nest =
+		message ? nla_nest_start(message, QOS_DWCS_RULES_A_FLOW | NLA_F_NESTED) : NULL;
+
+	if (!nest)
+		return;
+	qos_genl_put_u32(message, QOS_DWCS_RULES_FLOW_A_ID, flow->id);
+	qos_genl_put_u32(message, QOS_DWCS_RULES_FLOW_A_INDEX, flow->index);
+	qos_genl_put_u32(message, QOS_DWCS_RULES_FLOW_A_LATE,
+			 flow->program[QOS_DWCS_FLOW_HOOK_LATE]);
+	qos_genl_put_u32(message, QOS_DWCS_RULES_FLOW_A_DROP,
+			 flow->program[QOS_DWCS_FLOW_HOOK_DROP]);
+	qos_genl_put_u32(message, QOS_DWCS_RULES_FLOW_A_WINDOW,
+			 flow->program[QOS_DWCS_FLOW_HOOK_WINDOW]);
+	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_BASE, flow->base_bps);
+	if (flow->rate_bps)
+		qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_RATE, flow->rate_bps);
+	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_LOWEST, flow->lowest_bps);
+	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_HIGHEST, flow->highest_bps);
+	if (flow->step_bps)
+		qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_STEP, flow->step_bps);
+	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_GAP, flow->gap_ns);
+	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_RESERVED, flow->reserved_bps);
+	nla_put_u8(message, QOS_DWCS_RULES_FLOW_A_HELD, flow->held);
+	nla_nest_end(message, nest);
+}
+
 int qos_dwcs_set_rules(struct qos_genl *genl, const struct qos_dwcs_rules *rules,
 		       struct qos_diag *diag)
 {
@@ -44,6 +72,8 @@ int qos_dwcs_set_rules(struct qos_genl *genl, const struct qos_dwcs_rules *rules
 	qos_genl_put_u32(message, QOS_DWCS_RULES_A_SIGNALS, rules->n_signals);
 	for (size_t i = 0; i < rules->n_streams; i++)
 		put_stream(message, &rules->streams[i]);
+	for (size_t i = 0; i < rules->n_flows; i++)
+		put_flow(message, &rules->flows[i]);
 	return qos_genl_tell(genl, message, diag);
 }
 

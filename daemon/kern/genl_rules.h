@@ -19,12 +19,29 @@ struct qos_dwcs_rules_stream {
 	bool held;
 };
 
+/* A network stream; rates in bits a second. */
+struct qos_dwcs_rules_flow {
+	uint32_t id; /* of its class */
+	uint32_t index;
+	uint32_t program[__QOS_DWCS_FLOW_HOOK_MAX];
+	uint64_t base_bps; /* of the class as it was set */
+	uint64_t rate_bps; /* in force from now on; 0: what is */
+	uint64_t lowest_bps;
+	uint64_t highest_bps;
+	uint64_t step_bps; /* 0: any */
+	uint64_t gap_ns;
+	uint64_t reserved_bps;
+	bool held;
+};
+
 struct qos_dwcs_rules {
 	const char *contract;
 	uint32_t number; /* 0: no rules any more */
 	uint32_t n_signals;
 	const struct qos_dwcs_rules_stream *streams; /* borrowed */
 	size_t n_streams;
+	const struct qos_dwcs_rules_flow *flows; /* borrowed */
+	size_t n_flows;
 };
 
 int qos_dwcs_set_rules(struct qos_genl *genl, const struct qos_dwcs_rules *rules,

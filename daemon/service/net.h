@@ -27,6 +27,7 @@ struct qos_net_class {
 	const struct qos_net_stream *wish; /* borrowed, as all here */
 	const struct qos_net_grant *grant;
 	uint64_t rate_bps; /* in force: the grant's, or what a rule set */
+	uint32_t flow;	   /* whose rules the module's class follows by itself; 0: nobody's */
 };
 
 struct qos_net_link {

@@ -54,6 +54,11 @@ static int put_stream(struct nl_msg *message, const struct qos_net_class *class)
 			wish->late == QOS_LATE_SEND ? QOS_SCH_DWCS_LATE_SEND
 						    : QOS_SCH_DWCS_LATE_DROP) < 0)
 		return -ENOMEM;
+	if (nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_EXCESS,
+			wish->excess == QOS_EXCESS_HOLD ? QOS_SCH_DWCS_EXCESS_HOLD
+							: QOS_SCH_DWCS_EXCESS_SEND) < 0 ||
+	    nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_FLOW, class->flow) < 0)
+		return -ENOMEM;
 	return nla_put_u32(message, QOS_SCH_DWCS_CLASS_A_LIMIT, wish->limit);
 }
 

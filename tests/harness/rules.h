@@ -66,6 +66,7 @@ static inline uint64_t rules_magnitude(uint64_t limit)
 struct rules_gen {
 	struct qos_buf text;
 	enum qos_rule_event_kind kind;
+	bool network;	    /* an event of the network stream */
 	unsigned int state; /* words so far, about */
 };
 
@@ -94,7 +95,8 @@ static inline bool gen_field(struct rules_gen *gen, enum qos_rule_type type)
 	size_t n = 0;
 
 	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++)
-		if (field->type == type && field->events & gen->kind)
+		if (field->type == type && field->events & gen->kind &&
+		    (gen->kind == QOS_RULE_TICK || (field->section[0] == 'n') == gen->network))
 			fit[n++] = field;
 	if (!n)
 		return false;
@@ -349,7 +351,7 @@ static inline char *rules_dup(const char *text)
 static inline void gen_rule(struct rules_gen *gen, struct qos_rule *rule)
 {
 	enum qos_rule_type type = gen_number();
-	bool rate = gen->kind == QOS_RULE_TICK && rnd(2);
+	bool rate = gen->network || (gen->kind == QOS_RULE_TICK && rnd(2));
 
 	switch (rnd(4)) {
 	case 0:
@@ -382,9 +384,15 @@ static inline enum qos_rule_event_kind rules_random(struct qos_contract *contrac
 	} events[] = {{QOS_RULE_JOB, "cpu.a.job"},
 		      {QOS_RULE_LATE, "cpu.a.late"},
 		      {QOS_RULE_WINDOW, "cpu.a.window"},
+		      {QOS_RULE_TICK, "tick 1s"},
+		      {QOS_RULE_LATE, "network.n.late"},
+		      {QOS_RULE_DROP, "network.n.drop"},
+		      {QOS_RULE_WINDOW, "network.n.window"},
+		      {QOS_RULE_JOB, "cpu.a.job"},
 		      {QOS_RULE_TICK, "tick 1s"}};
-	uint32_t event = rnd(6);
-	struct rules_gen gen = {.kind = events[event < 4 ? event : event == 4 ? 0 : 3].kind};
+	size_t event = rnd(sizeof(events) / sizeof(events[0]));
+	struct rules_gen gen = {.kind = events[event].kind,
+				.network = events[event].text[0] == 'n'};
 
 	qos_rules_free(contract->rules, contract->n_rules);
 	contract->n_rules = 1 + rnd(RULES_MAX);
@@ -392,9 +400,7 @@ static inline enum qos_rule_event_kind rules_random(struct qos_contract *contrac
 	assert_non_null(contract->rules);
 	for (size_t i = 0; i < contract->n_rules; i++) {
 		gen_rule(&gen, &contract->rules[i]);
-		for (size_t k = 0; k < 4; k++)
-			if (events[k].kind == gen.kind)
-				contract->rules[i].event.text = rules_dup(events[k].text);
+		contract->rules[i].event.text = rules_dup(events[event].text);
 	}
 	contract->cpu[0].runtime_range = contract->net[0].rate_range = (struct qos_range){
 		true, rnd(2) ? 0 : rnd(1000000), rnd(4) ? QOS_RULE_MAX : rnd64() >> 22 | 1 << 20};

@@ -165,6 +165,7 @@ suites_alone() {
   run_timed daemon-rt module_suite rt --cpus 1 --timeout 1200 -- tests/vm/test_daemon.py
   run_timed rules-rt module_suite rt --cpus 1 --timeout 900 -- tests/vm/test_rules.py
   run_timed net-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net.py
+  run_timed net-rules-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net_rules.py
   run_timed proofs-rt module_suite rt --virtual-time --shift 3 --timeout 500 -- tests/vm/test_claims.py
   for script in tests/live/test_*.py; do
     run_timed "$(basename "$script" .py)" live_suite script_suite env "$script"

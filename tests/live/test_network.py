@@ -22,6 +22,13 @@ s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, soc
 for _ in range(int(sys.argv[3])):
     s.sendto(b'x' * 1000, (sys.argv[1], int(sys.argv[2])))
 """
+CONNECTED = """
+import socket, sys
+server = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+client = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+client.sendall(b'x' * 1000)
+sys.stdin.read()
+"""
 
 
 def contract(name="rtp", flow=FLOW + ", cgroup: /", more="", rate="12mbit", interface="va"):
@@ -186,6 +193,32 @@ class Network(unittest.TestCase):
         link = self.qosd.json("plan")["links"][0]
         self.assertEqual((link["before"], link["classes"][0]["class"]), ("htb", "5105:10"))
         self.assertTrue(self.is_ours())
+
+    def test_rules_know_round_trips(self):
+        """Of the stream's own TCP sockets; and events of network streams are compiled, but only the module has them."""
+        rules = ("adapt:\n  rules:\n"
+                 "    - event: tick 100ms\n      when: network.rtt > 0ms and network.rtt < 10s\n      emit: known\n"
+                 "    - event: tick 200ms\n      when: network.rtt == 0ms\n      emit: unknown\n"
+                 "    - event: network.drop\n      emit: dropped\n"
+                 "    - event: network.late\n      set: {network.rate: 2mbit}\n"
+                 "    - event: network.window\n      when: network.violations > 0\n      set: {network.rate: 2mbit}\n")
+        self.qosd.write("rtp", contract(flow="proto: tcp, dport: 5004, cgroup: /",
+                                        more="  limit: 10\n  range: {rate: 1mbit..12mbit}\n" + rules))
+        self.start()
+
+        def signals():
+            return {event["text"] for event in self.qosd.json("events", "rtp")["events"] if event["kind"] == "signal"}
+
+        until("none is known", lambda: "unknown" in signals())
+        self.assertEqual(signals(), {"unknown"})
+        with subprocess.Popen(self.ns.enter("python3", "-c", CONNECTED, "5004"), stdin=subprocess.PIPE) as process:
+            until("one is known", lambda: "known" in signals())
+            self.assertGreater(self.stream()["sockets"]["rtt_max_ns"], 0)
+            process.stdin.close()
+        rules = self.qosd.json("show", "rtp")["rules"]
+        self.assertEqual(rules["state"], "running")
+        self.assertEqual(self.stream()["granted_bps"], 12000000)
+        self.assertEqual(signals(), {"unknown", "known"})
 
     def test_rules_without_statistics(self):
         """Silence is not taken for zeros: ticks stand still, and status says so."""

@@ -254,6 +254,7 @@ static void random_net(struct qos_net_stream *stream, size_t i)
 		stream->deadline_ns = between(1, 3600000000000ULL);
 	stream->window = random_window();
 	stream->late = (enum qos_late)draw(2);
+	stream->excess = (enum qos_excess)draw(2);
 	stream->limit = chance(2) ? QOS_CONTRACT_LIMIT : (uint32_t)between(1, 1000000);
 	stream->manage = (enum qos_manage)draw(2);
 	stream->rate_range = random_range(1, stream->rate_bps, 10000000000000ULL);

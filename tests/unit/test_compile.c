@@ -127,6 +127,31 @@ static void test_no_state(void **state)
 	close_world(&world);
 }
 
+/* Who fills an input looks only at what a program looks at. */
+static void test_reads(void **state)
+{
+	struct qos_contract *contract = rules_contract();
+	struct qos_compiled *compiled = NULL;
+	const struct qos_ir *ir;
+
+	contract->rules = calloc(1, sizeof(*contract->rules));
+	assert_non_null(contract->rules);
+	contract->n_rules = 1;
+	contract->rules[0].event.text = rules_dup("tick 1s");
+	contract->rules[0].emit.text = rules_dup("x");
+	contract->rules[0].when.text =
+		rules_dup("network.n.rtt > 1ms and cpu.b.jobs > 0 and cpu.a.runtime > 1ms");
+	assert_int_equal(qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, NULL, &compiled),
+			 0);
+	ir = &compiled->programs[0].ir;
+	assert_int_equal(qos_ir_reads(ir), 1 << 1 | 1 << 2);
+	assert_int_equal(qos_ir_reads_word(ir, QOS_RULES_RTT), 1 << 2);
+	assert_int_equal(qos_ir_reads_word(ir, QOS_RULES_ATTRIBUTE), 1 << 0);
+	assert_int_equal(qos_ir_reads_word(ir, QOS_RULES_LOST), 0);
+	qos_compiled_free(compiled);
+	qos_contract_free(contract);
+}
+
 /* Attributes are numbered as streams are, cpu first; a value is brought into the range. */
 static void test_requests(void **state)
 {
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_no_rules),
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_no_state),
+		cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_all_mistakes),
 		cmocka_unit_test(test_depth),

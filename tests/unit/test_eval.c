@@ -206,6 +206,23 @@ static void test_tick(void **state)
 	close_world(&world);
 }
 
+/* A network stream's event has that stream first, whatever is before it in the contract. */
+static void test_event_of_a_network(void **state)
+{
+	struct world world;
+
+	open_world(&world, "network.n.drop", "%s",
+		   "network.n.dropped == 3 and network.n.rtt == 20ms and network.n.rate > 1mbit");
+	world.frame.stream[0].word[QOS_RULES_DROPPED] = 3;
+	world.frame.stream[0].word[QOS_RULES_RTT] = 20000000;
+	world.frame.stream[0].word[QOS_RULES_ATTRIBUTE] = 1000001;
+	assert_true(step(&world));
+	world.frame.stream[0].word[QOS_RULES_RTT] = 0;
+	world.frame.stream[2].word[QOS_RULES_RTT] = 20000000;
+	assert_false(step(&world));
+	close_world(&world);
+}
+
 /* Feeds cpu.a.late with the values; after each event `when` must be as expected. */
 static void assert_sequence(const char *text, const int64_t *values, const char *expected)
 {
@@ -259,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_counts_are_scaled),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_tick),
+		cmocka_unit_test(test_event_of_a_network),
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_everything_is_evaluated),
 	};

@@ -30,7 +30,7 @@ static void test_table(void **state)
 
 static void events_of(const struct qos_rule_field *field, struct qos_buf *out)
 {
-	static const enum qos_rule_event_kind kinds[] = {QOS_RULE_JOB, QOS_RULE_LATE,
+	static const enum qos_rule_event_kind kinds[] = {QOS_RULE_JOB, QOS_RULE_LATE, QOS_RULE_DROP,
 							 QOS_RULE_WINDOW, QOS_RULE_TICK};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(kinds); i++) {
@@ -54,7 +54,8 @@ static size_t page_events_of(const struct qos_rule_field *field, struct qos_buf 
 		end = strstr(at, " Ta ");
 		assert_true(end && end < strchr(at, '\n'));
 		if (!strncmp(at, "all ", 4))
-			qos_buf_add(out, "job late window tick ");
+			qos_buf_add(out, field->section[0] == 'c' ? "job late window tick "
+								  : "late drop window tick ");
 		else
 			qos_buf_add(out, "%.*s ", (int)(end - at), at);
 	}
@@ -123,9 +124,44 @@ static void test_events(void **state)
 	assert_true(event.kind == QOS_RULE_LATE && event.stream == 1);
 	assert_int_equal(parse_event("tick 500ms", &event), 0);
 	assert_true(event.kind == QOS_RULE_TICK && event.tick_ns == 500000000);
+	assert_int_equal(parse_event("network.n.late", &event), 0);
+	assert_true(event.kind == QOS_RULE_LATE && event.stream == 2); /* behind cpu's two */
+	assert_int_equal(parse_event("network.n.drop", &event), 0);
+	assert_true(event.kind == QOS_RULE_DROP && event.stream == 2);
+	assert_int_equal(parse_event("network.n.window", &event), 0);
+	assert_true(event.kind == QOS_RULE_WINDOW && event.stream == 2);
+	assert_int_equal(parse_event("network.n.job", &event), -EINVAL);
+	assert_int_equal(parse_event("cpu.a.drop", &event), -EINVAL);
+	assert_int_equal(parse_event("network.late", &event), -EINVAL);
 	assert_int_equal(parse_event("cpu.job", &event), -EINVAL); /* there is no main */
 	assert_int_equal(parse_event("cpu.a.jobs", &event), -EINVAL);
 	assert_int_equal(parse_event("ticks", &event), -EINVAL);
+}
+
+/* Whoever raises an event of a stream puts that stream first, whatever its place in the contract. */
+static void test_events_of_networks_have_one_stream(void **state)
+{
+	struct qos_contract *contract = rules_contract();
+	struct qos_rule_event event = {.kind = QOS_RULE_DROP, .stream = 2};
+	struct qos_rule_source source = {.text = "network.n.rtt"};
+	struct qos_rule_ref ref;
+
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 13, NULL, &ref), 0);
+	assert_true(ref.stream == 2 && ref.slot == 0 && ref.field->word == QOS_RULES_RTT);
+	source.text = "network.n.sent";
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 14, NULL, &ref),
+			 -EINVAL); /* on a tick only */
+	source.text = "cpu.a.runtime";
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 13, NULL, &ref),
+			 -EINVAL);
+	event = (struct qos_rule_event){.kind = QOS_RULE_WINDOW, .stream = 0};
+	source.text = "network.n.rate";
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 14, NULL, &ref),
+			 -EINVAL);
+	event = (struct qos_rule_event){.kind = QOS_RULE_TICK};
+	assert_int_equal(qos_rule_field_find(contract, &event, &source, 0, 14, NULL, &ref), 0);
+	assert_true(ref.stream == 2 && ref.slot == 2);
+	qos_contract_free(contract);
 }
 
 /* A stream that is called like a metric goes first. */
@@ -158,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_page_has_each_field),
 		cmocka_unit_test(test_page_has_each_function),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_events_of_networks_have_one_stream),
 		cmocka_unit_test(test_main_may_be_left_out),
 	};
 

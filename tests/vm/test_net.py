@@ -24,11 +24,11 @@ LONG = 60
 class World:
     """A namespace and a daemon in it."""
 
-    def __init__(self, manager="auto"):
+    def __init__(self, manager="auto", config=CONFIG, namespace=Namespace):
         for name in ("sch_htb", "cls_bpf", "sch_ingress", "veth", "sch_fq"):
             subprocess.run(["modprobe", name], check=False)
-        self.ns = Namespace("qosd-vm")
-        self.qosd = Instance(CONFIG % manager)
+        self.ns = namespace("qosd-vm")
+        self.qosd = Instance(config % manager)
 
     def __enter__(self):
         return self
