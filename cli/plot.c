@@ -86,8 +86,8 @@ static void label(const struct qos_plot *plot, double x, double y, const char *a
 
 static void scales(const struct qos_plot *plot, double step)
 {
-	for (double value = 0; value < plot->top + step / 2; value += step) {
-		double y = y_of(plot, value);
+	for (int i = 0; i * step < plot->top + step / 2; i++) {
+		double value = i * step, y = y_of(plot, value);
 
 		fprintf(plot->out, "<path class='grid' d='M%d %.1fH%d'/>", LEFT, y, RIGHT);
 		label(plot, LEFT - 6, y + 4, "end", plot->upward, value);

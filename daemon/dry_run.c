@@ -136,7 +136,8 @@ static int describe(const struct dry_run *run, size_t i, struct qos_live **ret)
 
 	if (r < 0)
 		return r;
-	live->contract = draft->revives ? draft->old->contract : draft->file->contract;
+	live->contract =
+		draft->revives && draft->old ? draft->old->contract : draft->file->contract;
 	qos_draft_describe(run->supervisor, live, draft);
 	live->contract = NULL; /* it was borrowed */
 	*ret = TAKE_PTR(live);

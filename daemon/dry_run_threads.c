@@ -186,7 +186,7 @@ static void add_thread(const struct qos_supervisor *supervisor, struct found *fo
 	struct qos_sched_attr without, now;
 	const char *contract, *stream;
 
-	if ((found->stays && found->known->drifted) || (!managed && !was_managed) ||
+	if ((found->known && found->stays && found->known->drifted) || (!managed && !was_managed) ||
 	    qos_sched_without_us(supervisor, found->tid, &without, &own) < 0 ||
 	    qos_sched_now(found->tid, &now, &cpus) < 0)
 		return;

@@ -235,7 +235,7 @@ int qos_explain_thread(struct qos_supervisor *supervisor, pid_t tid, struct qos_
 		r = qos_proc_read_process(tgid, &process);
 	if (r == 0)
 		r = qos_proc_read(tgid, tid, &facts);
-	if (r < 0) {
+	if (!process || !facts) {
 		qos_diag_error(diag, NULL, "thread %d: %s", tid,
 			       r == -ESRCH ? "there is none that lives" : strerror(-r));
 		qos_diag_hint(diag, "ps -eL lists all threads (LWP)");

@@ -37,8 +37,8 @@ static json_t *report_quantiles(const struct qos_series_quantiles *quantiles)
 static json_t *report_point(const struct qos_series_point *point, const struct span *span)
 {
 	return json_pack("{sI sI sI sI sI sI sI sI s[II] so so}", "from",
-			 (json_int_t)(span->real_s + point->from_s), "to",
-			 (json_int_t)(span->real_s + point->to_s), "jobs", (json_int_t)point->jobs,
+			 (json_int_t)span->real_s + point->from_s, "to",
+			 (json_int_t)span->real_s + point->to_s, "jobs", (json_int_t)point->jobs,
 			 "late", (json_int_t)point->late, "requests", (json_int_t)point->requests,
 			 "lost", (json_int_t)point->lost, "windows", (json_int_t)point->windows,
 			 "violations", (json_int_t)point->violations, "granted_ns",
