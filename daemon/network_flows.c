@@ -12,7 +12,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "kern/proc.h"
+#include "kern/exe_memo.h"
 #include "network_parts.h"
 #include "tell.h"
 
@@ -202,7 +202,8 @@ static void add_home(struct qos_network *network, const char *contract, const ch
 
 void qos_network_meet(struct qos_supervisor *supervisor, const struct qos_task *task)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
+	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve,
+					     .data = supervisor->exes};
 	struct qos_network *network = supervisor->network;
 
 	if (!network || !network->ops || !task->cgroup || !task->cgroup[1])

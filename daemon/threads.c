@@ -14,6 +14,7 @@
 #include "claims.h"
 #include "extend.h"
 #include "contract/match.h"
+#include "kern/exe_memo.h"
 #include "kern/proc.h"
 #include "network.h"
 #include "tell.h"
@@ -75,7 +76,8 @@ static int examine_thread(void *data, pid_t tgid, pid_t tid)
  * may change between two, and the list costs nothing beside the look into /proc. */
 static struct qos_live *select_live(struct qos_supervisor *supervisor, const struct qos_task *task)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
+	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve,
+					     .data = supervisor->exes};
 	_cleanup_free_ struct qos_contract **contracts = NULL;
 	_cleanup_free_ struct qos_live **lives = NULL;
 	size_t n = 0;
@@ -251,6 +253,7 @@ static bool is_any(const struct qos_thread *thread, uint32_t arg)
 
 void qos_supervisor_scan(struct qos_supervisor *supervisor)
 {
+	_cleanup_exe_memo_ struct qos_exe_memo *exes = NULL;
 	struct qos_thread *thread;
 	size_t pos = 0;
 	int r;
@@ -259,7 +262,10 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 	set_watch_flags(supervisor);
 	while ((thread = qos_table_next(&supervisor->threads, &pos)))
 		thread->seen = false;
+	if (qos_exe_memo_new(&exes) == 0)
+		supervisor->exes = exes;
 	r = qos_proc_each_process(examine_process, supervisor);
+	supervisor->exes = NULL;
 	if (r < 0)
 		tell_unread(supervisor, 0, r);
 	/* If something could not be read, who was not seen may live all the same. */
@@ -267,6 +273,8 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 		each_thread(supervisor, is_unseen, 0, qos_thread_release);
 	if (supervisor->monitor)
 		qos_monitor_forget_gone(supervisor->monitor);
+	/* Whoever runs a file that was exchanged meanwhile has been taken for another. */
+	supervisor->rescan |= exes && !qos_exe_memo_holds(exes);
 	supervisor->scanned_ns = qos_threads_now_ns();
 	qos_claims_make(supervisor);
 }
