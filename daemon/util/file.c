@@ -56,6 +56,7 @@ int qos_file_read(int dirfd, const char *path, size_t max, char **ret, size_t *r
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *bytes = NULL;
 	size_t len = 0, size = 0;
+	char *less;
 	ssize_t n;
 
 	fd = open_regular(dirfd, path);
@@ -78,6 +79,9 @@ int qos_file_read(int dirfd, const char *path, size_t max, char **ret, size_t *r
 			return -EFBIG;
 	} while (n > 0);
 	bytes[len] = '\0';
+	less = realloc(bytes, len + 1); /* a thousand may be held at once */
+	if (less)
+		bytes = less;
 	*ret = TAKE_PTR(bytes);
 	*ret_len = len;
 	return 0;

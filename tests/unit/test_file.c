@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static void test_round_trip(void **state)
 		assert_int_equal(len, sizes[i]);
 		assert_memory_equal(again, bytes, len);
 		assert_int_equal(again[len], '\0');
+		assert_true(malloc_usable_size(again) < len + 64); /* no room to spare */
 		if (sizes[i] == 0)
 			continue;
 		assert_int_equal(
