@@ -2,6 +2,8 @@
 /*
  * Reads the search path and turns every file into a contract or into diagnostics. A bad file is a
  * result like any other: what to do about it (the last good version stays) is the supervisor's.
+ * What says the same as the contract in force is dropped at once and not at the end: a second
+ * generation beside the first would leave the heap as large as both, for memory is locked.
  */
 #include "load.h"
 
@@ -30,6 +32,44 @@ static int check_rules(const struct qos_contract *contract, struct qos_diag *dia
 	_cleanup_compiled_ struct qos_compiled *frame = NULL, *kfunc = NULL;
 
 	return qos_compile_both(contract, diag, &frame, &kfunc);
+}
+
+static bool same_place(const struct qos_loc *a, const struct qos_loc *b)
+{
+	return a->line == b->line &&
+	       (a->file && b->file ? !strcmp(a->file, b->file) : a->file == b->file);
+}
+
+/* Words on a contract that goes on must still find their places. */
+static bool same_places(const struct qos_contract *a, const struct qos_contract *b)
+{
+	bool same = same_place(&a->loc, &b->loc);
+
+	for (size_t i = 0; i < a->n_cpu; i++)
+		same &= same_place(&a->cpu[i].loc, &b->cpu[i].loc);
+	for (size_t i = 0; i < a->n_net; i++)
+		same &= same_place(&a->net[i].loc, &b->net[i].loc);
+	return same;
+}
+
+static void keep_known(struct qos_loaded_file *file, const struct qos_known *known)
+{
+	struct qos_contract *old = known ? known->of(known->data, file->file) : NULL;
+
+	if (!old || !file->contract || !qos_contract_equal(old, file->contract) ||
+	    !same_places(old, file->contract))
+		return;
+	qos_contract_free(file->contract);
+	file->contract = old;
+	file->goes_on = true;
+}
+
+static void drop_contract(struct qos_loaded_file *file)
+{
+	if (!file->goes_on)
+		qos_contract_free(file->contract);
+	file->contract = NULL;
+	file->goes_on = false;
 }
 
 static int load_entry(const struct qos_store_entry *entry, const struct qos_host *host, bool trust,
@@ -76,7 +116,7 @@ static void refuse_twins(struct qos_loaded *loaded)
 			if (!pair[0] || strcmp(pair[0]->name, pair[1]->name))
 				continue;
 			qos_contract_check_names(pair, 2, &file->diag);
-			qos_contract_free(TAKE_PTR(file->contract));
+			drop_contract(file);
 		}
 	}
 }
@@ -115,8 +155,8 @@ static int read_store(const char *const *paths, const struct qos_store_extras *e
 }
 
 int qos_load(const char *const *paths, const struct qos_store_extras *extras,
-	     const struct qos_host *host, bool trust, struct qos_diag *diag,
-	     struct qos_loaded **ret)
+	     const struct qos_known *known, const struct qos_host *host, bool trust,
+	     struct qos_diag *diag, struct qos_loaded **ret)
 {
 	_cleanup_loaded_ struct qos_loaded *loaded = calloc(1, sizeof(*loaded));
 	_cleanup_store_ struct qos_store *store = NULL;
@@ -137,6 +177,7 @@ int qos_load(const char *const *paths, const struct qos_store_extras *extras,
 			qos_diag_reset(&said);
 			return r;
 		}
+		keep_known(&loaded->files[i], known);
 	}
 	hand_out(loaded, &said);
 	refuse_twins(loaded);
@@ -151,7 +192,7 @@ void qos_loaded_free(struct qos_loaded *loaded)
 	for (size_t i = 0; i < loaded->n_files; i++) {
 		free(loaded->files[i].file);
 		free(loaded->files[i].path);
-		qos_contract_free(loaded->files[i].contract);
+		drop_contract(&loaded->files[i]);
 		qos_diag_reset(&loaded->files[i].diag);
 	}
 	free(loaded->files);

@@ -11,6 +11,7 @@ struct qos_loaded_file {
 	char *file; /* name, "camera.yaml": the identity of a contract over reloads */
 	char *path; /* for people */
 	struct qos_contract *contract; /* NULL if there are errors */
+	bool goes_on;		       /* it is the known one, borrowed: the file says the same */
 	struct qos_diag diag;
 };
 
@@ -20,13 +21,20 @@ struct qos_loaded {
 	struct qos_diag diag; /* what belongs to no file */
 };
 
+/* The contract that is known of a file, or NULL. */
+struct qos_known {
+	struct qos_contract *(*of)(const void *data, const char *file);
+	const void *data;
+};
+
 /* What is on the search path, with `extras` (may be NULL) as if they stood there already.
+ * `known` (may be NULL): so that a generation in which little changed takes little memory beside it.
  * `trust`: refuse files that others than root can write. Bad files are results; -errno with words in
  * diag if it cannot be said which files there are. */
 struct qos_store_extras;
 int qos_load(const char *const *paths, const struct qos_store_extras *extras,
-	     const struct qos_host *host, bool trust, struct qos_diag *diag,
-	     struct qos_loaded **ret);
+	     const struct qos_known *known, const struct qos_host *host, bool trust,
+	     struct qos_diag *diag, struct qos_loaded **ret);
 void qos_loaded_free(struct qos_loaded *loaded);
 QOS_DEFINE_CLEANUP(struct qos_loaded *, qos_loaded_free)
 #define _cleanup_loaded_ QOS_CLEANUP(qos_loaded_freep)

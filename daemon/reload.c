@@ -46,6 +46,11 @@ static struct qos_live *find_file(const struct qos_supervisor *supervisor, const
 	return NULL;
 }
 
+static struct qos_contract *known_of(const void *data, const char *file)
+{
+	return qos_in_force(find_file(data, file));
+}
+
 static int by_importance(const void *a, const void *b)
 {
 	const struct qos_draft *left = a, *right = b;
@@ -62,10 +67,11 @@ static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *h
 		     const struct qos_store_extras *extras, struct qos_diag *diag,
 		     struct qos_plan *plan)
 {
+	const struct qos_known known = {.of = known_of, .data = supervisor};
 	int r;
 
-	r = qos_load(supervisor->options.contract_paths, extras, host, supervisor->options.trust,
-		     diag, &plan->loaded);
+	r = qos_load(supervisor->options.contract_paths, extras, &known, host,
+		     supervisor->options.trust, diag, &plan->loaded);
 	if (r < 0)
 		return r;
 	plan->drafts = calloc(plan->loaded->n_files + 1, sizeof(*plan->drafts));
@@ -319,6 +325,12 @@ static void enter_streams(struct qos_supervisor *supervisor, struct qos_live *li
 	}
 }
 
+/* The new entry takes the old one's contract. */
+static bool moves_over(const struct qos_draft *draft)
+{
+	return draft->revives || draft->file->goes_on;
+}
+
 /* `old` is asked for its names until its streams are retired, so a contract that goes on belongs to
  * both for that long. */
 static void replace(struct qos_supervisor *supervisor, struct qos_draft *draft,
@@ -327,7 +339,7 @@ static void replace(struct qos_supervisor *supervisor, struct qos_draft *draft,
 	struct qos_live *old = draft->old;
 
 	assert(old || !draft->revives);
-	next->contract = draft->revives ? old->contract : TAKE_PTR(draft->file->contract);
+	next->contract = moves_over(draft) ? old->contract : TAKE_PTR(draft->file->contract);
 	inherit(next, old);
 	if (old)
 		retire(supervisor, old, next, draft->contract);
@@ -356,7 +368,7 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct qos_
 	summary->n_lost += draft->expelled && !draft->contract;
 	summary->n_refused += qos_live_is_refused(live);
 	summary->n_invalid += !live->file_valid;
-	if (draft->revives)
+	if (next && moves_over(draft))
 		old->contract = NULL;
 	if (next)
 		qos_live_free(old);

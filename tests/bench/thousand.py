@@ -81,9 +81,11 @@ def one_changed(qosd, number):
 
 
 def reloads(bench, qosd):
+    before = measure.rss_kib(qosd.daemon.pid)
     took = statistics.median(one_changed(qosd, number) for number in range(ROUNDS))
     asked = statistics.median(seconds(lambda: qosd.ctl("show", "c0")) for _ in range(ROUNDS))
     bench.row("reload, 1 of 1,000 changed", took * 1e3, "ms")
+    bench.row("growth by these reloads", measure.rss_kib(qosd.daemon.pid) - before, "KiB", 512)
     bench.row("to ask for one contract", asked * 1e3, "ms")
     if os.path.isdir("/run/systemd/system"):
         again = statistics.median(seconds(lambda: subprocess.run(["systemctl", "daemon-reload"], check=True))

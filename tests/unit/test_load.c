@@ -23,13 +23,13 @@ static int teardown(void **state)
 	return supervise_end(&test);
 }
 
-static struct qos_loaded *load(void)
+static struct qos_loaded *load(const struct qos_known *known)
 {
 	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_loaded *loaded = NULL;
 
-	assert_int_equal(qos_load(test.paths, NULL, test.supervisor->host, false, &diag, &loaded),
-			 0);
+	assert_int_equal(
+		qos_load(test.paths, NULL, known, test.supervisor->host, false, &diag, &loaded), 0);
 	assert_int_equal(diag.n_entries, 0);
 	return loaded;
 }
@@ -40,7 +40,7 @@ static void test_good_and_bad(void **state)
 
 	put_contract(&test, "a", "x", "");
 	put_text(&test, "b", "version: [\n");
-	loaded = load();
+	loaded = load(NULL);
 	assert_int_equal(loaded->n_files, 2);
 	assert_string_equal(loaded->files[0].contract->name, "x");
 	assert_null(loaded->files[1].contract);
@@ -53,10 +53,62 @@ static void test_twins(void **state)
 
 	put_contract(&test, "a", "x", "");
 	put_contract(&test, "b", "x", "");
-	loaded = load();
+	loaded = load(NULL);
 	assert_non_null(loaded->files[0].contract);
 	assert_null(loaded->files[1].contract);
 	assert_int_equal(loaded->files[1].diag.n_errors, 1);
+}
+
+static struct qos_contract *always(const void *data, const char *file)
+{
+	return (struct qos_contract *)data;
+}
+
+/* Only the same words in the same places are the known contract; that stays its owner's. */
+static void test_known(void **state)
+{
+#define REST                                                                                       \
+	"match: {unit: not-there.service}\ncpu: {period: 10ms, runtime: 1ms, window: 1/10, "       \
+	"manage: observe}\n"
+	static const struct {
+		const char *text;
+		bool goes_on;
+	} cases[] = {{"version: 1\ncontract: x\n" REST, true},
+		     {"version: 1\ncontract: y\n" REST, false},
+		     {"# moved down\nversion: 1\ncontract: x\n" REST, false}};
+	_cleanup_loaded_ struct qos_loaded *first = NULL;
+	struct qos_known known = {.of = always};
+
+	put_text(&test, "a", cases[0].text);
+	first = load(NULL);
+	known.data = first->files[0].contract;
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(cases); i++) {
+		_cleanup_loaded_ struct qos_loaded *loaded = NULL;
+
+		put_text(&test, "a", cases[i].text);
+		loaded = load(&known);
+		assert_non_null(loaded->files[0].contract);
+		assert_int_equal(loaded->files[0].goes_on, cases[i].goes_on);
+		assert_int_equal(loaded->files[0].contract == known.data, cases[i].goes_on);
+	}
+	assert_string_equal(first->files[0].contract->name, "x");
+}
+
+/* The one that loses its name is not freed with the list. */
+static void test_known_twins(void **state)
+{
+	_cleanup_loaded_ struct qos_loaded *first = NULL, *loaded = NULL;
+	struct qos_known known = {.of = always};
+
+	put_contract(&test, "b", "x", "");
+	first = load(NULL);
+	known.data = first->files[0].contract;
+	put_contract(&test, "a", "x", " ");
+	loaded = load(&known);
+	assert_int_equal(loaded->n_files, 2);
+	assert_null(loaded->files[1].contract);
+	assert_false(loaded->files[1].goes_on);
+	assert_string_equal(first->files[0].contract->name, "x");
 }
 
 static void test_no_descriptors(void **state)
@@ -71,7 +123,7 @@ static void test_no_descriptors(void **state)
 	none = before;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	r = qos_load(test.paths, NULL, test.supervisor->host, false, &diag, &loaded);
+	r = qos_load(test.paths, NULL, NULL, test.supervisor->host, false, &diag, &loaded);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(r, -EMFILE);
 	assert_null(loaded);
@@ -85,6 +137,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_good_and_bad, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_twins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_known_twins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 	};
 

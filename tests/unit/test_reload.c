@@ -201,6 +201,22 @@ static void test_generations(void **state)
 
 #define reload_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* A machine that shrank put it out; the file says the same, so its contract goes to the next entry. */
+static void test_same_words_come_back(void **state)
+{
+	const struct qos_contract *contract;
+
+	put_contract(&test, "a", "x", "");
+	reload();
+	contract = live_of(&test, "a")->contract;
+	qos_ledger_begin(test.supervisor->ledger);
+	assert_int_equal(qos_ledger_remove(test.supervisor->ledger, "x"), 0);
+	qos_ledger_commit(test.supervisor->ledger);
+	reload();
+	assert_rules("a", "x");
+	assert_ptr_equal(live_of(&test, "a")->contract, contract);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +228,7 @@ int main(void)
 		reload_test(test_history_keeps_names),
 		reload_test(test_waiting_is_looked_after),
 		reload_test(test_generations),
+		reload_test(test_same_words_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
