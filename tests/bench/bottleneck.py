@@ -8,8 +8,8 @@ than 2 of them is violated. Last line: one JSON object.
 
   bottleneck.py [--json]
 
-Bounds: in the kernel no more violated windows than in a process, at most half of those at `tick 1s`, and at least
-half of what the way carries is used.
+Bounds: in the kernel at most a quarter of the violated windows at `tick 1s`, and at least half of what the way
+carries comes in time. In a process it is much the same: the round trip's smoothing takes longer than either.
 """
 import json
 import os
@@ -47,10 +47,8 @@ def misses(rows):
     by_arm = {row["arm"]: row for row in rows}
     kernel = by_arm["kernel"]
     carried = sum(min(rate, 8) for rate in RATES) / len(RATES)
-    if kernel["violations"] > by_arm["user"]["violations"]:
-        yield "the kernel has more violated windows than a process"
-    if kernel["violations"] * 2 > by_arm["slow loop, 1s"]["violations"]:
-        yield "the kernel has more than half the violated windows of `tick 1s`"
+    if kernel["violations"] * 4 > by_arm["slow loop, 1s"]["violations"]:
+        yield "the kernel has more than a quarter of the violated windows of `tick 1s`"
     if kernel["in_time_mbit"] < carried / 2:
         yield f"the kernel brings {kernel['in_time_mbit']} of {carried:.1f} Mbit/s in time"
 
