@@ -328,7 +328,7 @@ static void enter_streams(struct qos_supervisor *supervisor, struct qos_live *li
 /* The new entry takes the old one's contract. */
 static bool moves_over(const struct qos_draft *draft)
 {
-	return draft->revives || draft->file->goes_on;
+	return draft->old && (draft->revives || draft->file->goes_on);
 }
 
 /* `old` is asked for its names until its streams are retired, so a contract that goes on belongs to
