@@ -31,7 +31,8 @@
  * CPU_GET (do: CPU_A_ID; dump) -> CPU_A_*: an online CPU, how it is scheduled, what happened there.
  * CPU_SET (do): CPU_A_ID, and ORDERING, SHARE or both. With ORDERING, requests that wait are ordered
  *	anew.
- * CONTRACT_SET (do): CONTRACT_A_NAME, ON_EXPIRY, ON_DRIFT, and a STREAM for each stream.
+ * CONTRACT_SET (do): CONTRACT_A_NAME, ON_EXPIRY, ON_DRIFT, and a STREAM for each stream (none:
+ *	it has flows alone, see qos_dwcs_rules.h).
  *	Creates the contract or replaces it. A stream with an id that the contract has already keeps
  *	its threads and counters; its thread's windows start anew if anything but RUNTIME changed.
  *	Streams that are not named any more are deleted, their threads given back. NLM_F_EXCL: only

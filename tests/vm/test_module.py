@@ -57,11 +57,11 @@ def test_refusals():
         bad("rounded down", RATE_MHZ=30000)
         refused("same id", contract, nl, "a", stream(1), stream(1))
         refused("missing", contract, nl, "a", {"ID": 1})
-        refused("missing", contract, nl, "a")
         refused("too many streams", contract, nl, "a", *[stream(i) for i in range(1, 40)])
         refused("no such contract", nl.set, "CONTRACT_DELETE", "CONTRACT", NAME="a")
         refused("no such stream", attach, nl, os.getpid(), 1)
         expect(nl.get("INFO_GET", "INFO")["STREAMS"], 0)
+        contract(nl, "packets")  # with flows alone
         contract(nl, "a", stream(1))
         refused("another contract", contract, nl, "b", stream(1))
         refused("no such thread", attach, nl, 999999, 1)
