@@ -456,11 +456,26 @@ static int dump(struct Qdisc *sch, unsigned long arg, struct sk_buff *skb, struc
 	return nla_nest_end(skb, nest);
 }
 
+static int put_stats(struct qos_sch_class *class, struct gnet_dump *d)
+{
+	struct qos_sch_dwcs_class_stats *stats = &class->stats;
+	int error;
+
+	stats->period_ns = class->flow.request.period;
+	stats->deadline_ns = class->flow.request.deadline;
+	stats->k = class->flow.request.k;
+	stats->m = class->flow.request.m;
+	error = gnet_stats_copy_basic(d, NULL, &class->bstats, true);
+	if (error >= 0)
+		error = gnet_stats_copy_queue(d, NULL, &class->qstats, class->qlen);
+	return error < 0 ? error : gnet_stats_copy_app(d, stats, sizeof(*stats));
+}
+
+/* By the root's lock, so that a class's counters agree exactly. */
 static int dump_stats(struct Qdisc *sch, unsigned long arg, struct gnet_dump *d)
 {
 	struct qos_sch *q = qdisc_priv(sch);
 	struct qos_sch_class *class = qos_sch_find(q, arg);
-	struct qos_sch_dwcs_class_stats *stats;
 	int error;
 
 	if (!class)
@@ -468,15 +483,10 @@ static int dump_stats(struct Qdisc *sch, unsigned long arg, struct gnet_dump *d)
 				       qdisc_qstats_copy(d, q->rest) < 0
 			       ? -1
 			       : 0;
-	class->stats.period_ns = class->flow.request.period;
-	class->stats.deadline_ns = class->flow.request.deadline;
-	class->stats.k = class->flow.request.k;
-	class->stats.m = class->flow.request.m;
-	stats = &class->stats;
-	error = gnet_stats_copy_basic(d, NULL, &class->bstats, true);
-	if (error >= 0)
-		error = gnet_stats_copy_queue(d, NULL, &class->qstats, class->qlen);
-	return error < 0 ? error : gnet_stats_copy_app(d, stats, sizeof(*stats));
+	sch_tree_lock(sch);
+	error = put_stats(class, d);
+	sch_tree_unlock(sch);
+	return error;
 }
 
 /* --- the default class's qdisc, and filters --- */
