@@ -133,8 +133,7 @@ static struct qos_flow *find(u32 id)
 {
 	struct qos_flow *flow;
 
-	hash_for_each_possible(flows, flow, in_all, id)
-	{
+	hash_for_each_possible(flows, flow, in_all, id) {
 		if (flow->id == id)
 			return flow;
 	}

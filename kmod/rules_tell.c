@@ -40,22 +40,20 @@ enum qos_verdict qos_rules_signal(struct qos_contract *contract, u32 signal)
 	return QOS_VERDICT_EMIT;
 }
 
-static void tell(const struct qos_contract *contract, struct qos_event event)
+static void tell(const struct qos_contract *contract, struct qos_event *event)
 {
-	memcpy(event.contract, contract->name, sizeof(event.contract));
-	qos_genl_send_event(&event);
+	memcpy(event->contract, contract->name, sizeof(event->contract));
+	qos_genl_send_event(event);
 }
 
 static void tell_signals(struct qos_contract *contract, u64 now)
 {
+	struct qos_event event = {.kind = QOS_DWCS_EVENT_SIGNAL, .time_ns = now};
 	u64 signals = atomic64_xchg(&contract->signals, 0);
-	u32 i;
 
-	for (i = 0; signals; i++, signals >>= 1) {
+	for (; signals; event.what++, signals >>= 1) {
 		if (signals & 1)
-			tell(contract, (struct qos_event){.kind = QOS_DWCS_EVENT_SIGNAL,
-							  .time_ns = now,
-							  .what = i});
+			tell(contract, &event);
 	}
 }
 
@@ -78,26 +76,31 @@ static bool tells(bool *changed, u64 *next, u64 now, u64 *wait)
 
 static void tell_stream(struct qos_stream *stream, u64 now, u64 *wait)
 {
-	if (tells(&stream->changed, &stream->tell_ns, now, wait))
-		tell(stream->contract,
-		     (struct qos_event){.kind = QOS_DWCS_EVENT_RUNTIME,
-					.time_ns = now,
-					.stream = stream->id,
-					.runtime_ns = READ_ONCE(stream->params.runtime_ns)});
+	struct qos_event event = {
+		.kind = QOS_DWCS_EVENT_RUNTIME,
+		.time_ns = now,
+		.stream = stream->id,
+	};
+
+	if (!tells(&stream->changed, &stream->tell_ns, now, wait))
+		return;
+	event.runtime_ns = READ_ONCE(stream->params.runtime_ns);
+	tell(stream->contract, &event);
 }
 
 static void tell_flows(struct qos_contract *contract, u64 now, u64 *wait)
 {
+	struct qos_event event = {.kind = QOS_DWCS_EVENT_RATE, .time_ns = now};
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(contract->flow_by_index); i++) {
 		struct qos_flow *flow = contract->flow_by_index[i];
 
-		if (flow && tells(&flow->changed, &flow->tell_ns, now, wait))
-			tell(contract, (struct qos_event){.kind = QOS_DWCS_EVENT_RATE,
-							  .time_ns = now,
-							  .what = i,
-							  .rate = READ_ONCE(flow->rate)});
+		if (!flow || !tells(&flow->changed, &flow->tell_ns, now, wait))
+			continue;
+		event.what = i;
+		event.rate = READ_ONCE(flow->rate);
+		tell(contract, &event);
 	}
 }
 

@@ -224,7 +224,9 @@ static void apply(struct qos_sch *q, struct qos_sch_class *class,
 	class->late = params->late;
 	q->holding += params->hold - class->flow.hold;
 	class->flow.hold = params->hold;
-	class->rules_rate = class->rules_base = class->stats.rate_bps = 0; /* to be followed anew */
+	class->rules_rate = 0; /* to be followed anew */
+	class->rules_base = 0;
+	class->stats.rate_bps = 0;
 	class->own_period = to->period;
 	of->period = to->period;
 	of->deadline = to->deadline;

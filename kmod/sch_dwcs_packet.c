@@ -557,7 +557,7 @@ static noinline struct sk_buff *send_any(struct Qdisc *sch, u64 now)
 static noinline struct sk_buff *dequeue(struct Qdisc *sch)
 {
 	struct qos_sch *q = qdisc_priv(sch);
-	u64 now = q->now_ns && q->now_jiffies == jiffies ? q->now_ns : ktime_get_ns();
+	u64 now = q->now_ns && !time_after(jiffies, q->now_jiffies) ? q->now_ns : ktime_get_ns();
 
 	q->now_ns = 0;
 	if (q->paced && (s64)(q->next_ns - now) > 0) {

@@ -106,13 +106,14 @@ enum qos_dwcs_rules_stream_attr {
 
 #define QOS_DWCS_RULES_STREAM_A_MAX (__QOS_DWCS_RULES_STREAM_A_MAX - 1)
 
-/* Rates are in bits a second. */
+/*
+ * Rates are in bits a second. A flow is the contract's that named it last; who names one needs CAP_NET_ADMIN
+ * too.
+ */
 enum qos_dwcs_rules_flow_attr {
 	QOS_DWCS_RULES_FLOW_A_UNSPEC,
 	QOS_DWCS_RULES_FLOW_A_PAD,
-	QOS_DWCS_RULES_FLOW_A_ID, /* u32, not 0: QOS_SCH_DWCS_CLASS_A_FLOW of its classes. It is the
-				      * latest contract's; who names one needs CAP_NET_ADMIN too
-				      */
+	QOS_DWCS_RULES_FLOW_A_ID,      /* u32, not 0: CLASS_A_FLOW of its classes */
 	QOS_DWCS_RULES_FLOW_A_INDEX,   /* u32: as of a stream, and none's of those */
 	QOS_DWCS_RULES_FLOW_A_LATE,    /* u32 [0: none]: the event's `program` */
 	QOS_DWCS_RULES_FLOW_A_DROP,    /* u32 [0] */
