@@ -116,7 +116,7 @@ def sized(cpus):
 
 def first_programs(cpus, seconds):
     """The three arms' programs; the camera's scenes get heavier after a third of the time. They fit
-    a virtual machine too, where admission charges some hundred microseconds a job for the samples
+    a virtual machine too, where admission charges up to a millisecond a job for the samples
     that cut overruns."""
     threads, share = sized(cpus)
 
@@ -124,7 +124,7 @@ def first_programs(cpus, seconds):
         return int(microseconds * share)
 
     return [
-        Cyclictest("cycle", "cyclictest, 250 times a second", 90, 4000, 100, (), threads=2),
+        Cyclictest("cycle", "cyclictest, 125 times a second", 90, 8000, 100, (), threads=2),
         Program("control", "a control loop, 125 times a second", 80, 8000, us(1000),
                 ((1, us(600)),), threads),
         Program("audio", "a sound mixer, 60 blocks a second", 70, 16000, us(2000),

@@ -58,7 +58,7 @@ class Hog(unittest.TestCase):
         with Instance() as qosd:
             for cpu in cpus:
                 qosd.write(f"hog-{cpu}", contract(f"hog-{cpu}", f"  cpus: {cpu}\n",
-                                                  period="10ms", runtime="7ms",
+                                                  period="10ms", runtime="5ms",
                                                   top="accept: best-effort\n"))
             qosd.start()
             for cpu in cpus:
