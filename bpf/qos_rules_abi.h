@@ -92,7 +92,7 @@ enum qos_rules_word {
 	QOS_RULES_BACKLOG, /* network: bytes queued now */
 	QOS_RULES_DROPPED, /* network drop, tick: packets since the last such event */
 	QOS_RULES_DELAY, /* network late: of the packet; drop, window: since the last; tick: so far */
-	QOS_RULES_RTT,	 /* network: smoothed round trip of its latest TCP socket; 0: not known */
+	QOS_RULES_RTT, /* network: smoothed round trip of its latest TCP socket; tick: largest of all; 0: unknown */
 	QOS_RULES_SPARE,
 	QOS_RULES_WORDS
 };

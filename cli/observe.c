@@ -17,6 +17,7 @@
 #include "kern/proc.h"
 #include "kern/record.h"
 #include "util/clock.h"
+#include "watch.h"
 
 #define POLL_NS	  100000000ULL
 #define LOOKUP_NS 1000000000ULL
@@ -203,15 +204,6 @@ static int look_up(struct qos_observation *observation, struct qos_record *recor
 
 /* --- the while --- */
 
-/* true: a signal came. */
-static bool pause_for(uint64_t ns, const sigset_t *signals)
-{
-	const struct timespec time = {.tv_sec = (time_t)(ns / 1000000000),
-				      .tv_nsec = (long)(ns % 1000000000)};
-
-	return sigtimedwait(signals, NULL, &time) > 0;
-}
-
 static int watch(struct qos_observation *observation, struct qos_record *record, uint64_t for_ns,
 		 const sigset_t *signals)
 {
@@ -229,9 +221,9 @@ static int watch(struct qos_observation *observation, struct qos_record *record,
 			next += LOOKUP_NS;
 		}
 		if (!observation->ended)
-			stop = pause_for(for_ns - (now - begin) < POLL_NS ? for_ns - (now - begin)
-									  : POLL_NS,
-					 signals);
+			stop = qos_watch_pause(
+				for_ns - (now - begin) < POLL_NS ? for_ns - (now - begin) : POLL_NS,
+				signals);
 		stop |= observation->ended;
 		r = qos_record_poll(record, on_burst, observation);
 		now = qos_clock_ns(CLOCK_MONOTONIC);

@@ -39,4 +39,3 @@ pid_t qos_observe_find_unit(const char *unit);
  * 0, or -errno with words in diag. To be reset by the caller in any case. */
 int qos_observe(struct qos_observation *observation, uint64_t for_ns, struct qos_diag *diag);
 void qos_observation_reset(struct qos_observation *observation);
-#define _cleanup_observation_ QOS_CLEANUP(qos_observation_reset)

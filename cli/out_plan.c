@@ -10,7 +10,7 @@
 
 #include "out_sched.h"
 
-enum kind { TEXT, NUMBER, TIME, RATE };
+enum kind { PLAIN, TIME, RATE };
 
 struct field {
 	const char *key;
@@ -19,25 +19,25 @@ struct field {
 };
 
 static const struct field contract_fields[] = {
-	{"contract", "name", TEXT},
-	{"state", "state", TEXT},
-	{"importance", "importance", NUMBER},
-	{"guarantee", "guarantee", TEXT},
+	{"contract", "name", PLAIN},
+	{"state", "state", PLAIN},
+	{"importance", "importance", PLAIN},
+	{"guarantee", "guarantee", PLAIN},
 };
 
 static const struct field stream_fields[] = {
-	{"period_ns", "period", TIME},	  {"deadline_ns", "deadline", TIME},
-	{"window", "window", TEXT},	  {"guaranteed_ns", "guaranteed", TIME},
-	{"granted_ns", "granted", TIME},  {"wanted_ns", "wanted", TIME},
-	{"manager", "manager", TEXT},	  {"policy", "policy", TEXT},
-	{"priority", "priority", NUMBER}, {"cpus", "CPUs", TEXT},
-	{"guarantee", "guarantee", TEXT}, {"test", "test", TEXT},
+	{"period_ns", "period", TIME},	   {"deadline_ns", "deadline", TIME},
+	{"window", "window", PLAIN},	   {"guaranteed_ns", "guaranteed", TIME},
+	{"granted_ns", "granted", TIME},   {"wanted_ns", "wanted", TIME},
+	{"manager", "manager", PLAIN},	   {"policy", "policy", PLAIN},
+	{"priority", "priority", PLAIN},   {"cpus", "CPUs", PLAIN},
+	{"guarantee", "guarantee", PLAIN}, {"test", "test", PLAIN},
 };
 
 static const struct field net_fields[] = {
-	{"interface", "interface", TEXT}, {"guaranteed_bps", "guaranteed", RATE},
-	{"granted_bps", "granted", RATE}, {"wanted_bps", "wanted", RATE},
-	{"guarantee", "guarantee", TEXT}, {"test", "test", TEXT},
+	{"interface", "interface", PLAIN}, {"guaranteed_bps", "guaranteed", RATE},
+	{"granted_bps", "granted", RATE},  {"wanted_bps", "wanted", RATE},
+	{"guarantee", "guarantee", PLAIN}, {"test", "test", PLAIN},
 };
 
 static const char *rate(char *buf, int64_t bps)
@@ -61,8 +61,7 @@ static const char *value(char *buf, const json_t *object, const struct field *fi
 	if (!json_is_integer(json))
 		return "none";
 	switch (field->kind) {
-	case TEXT:
-	case NUMBER:
+	case PLAIN:
 		snprintf(buf, QOS_OUT_NUMBER_MAX, "%" JSON_INTEGER_FORMAT,
 			 json_integer_value(json));
 		return buf;

@@ -44,14 +44,12 @@ struct qos_report_point qos_report_point(const json_t *point)
 		.granted_hi_ns = json_integer_value(json_array_get(granted, 1)),
 		.used_p50_ns = quantile_of(point, "used_ns", "p50"),
 		.used_p99_ns = quantile_of(point, "used_ns", "p99"),
-		.used_max_ns = quantile_of(point, "used_ns", "max"),
-		.latency_p50_ns = quantile_of(point, "latency_ns", "p50"),
 		.latency_p99_ns = quantile_of(point, "latency_ns", "p99"),
-		.latency_max_ns = quantile_of(point, "latency_ns", "max"),
 	};
 }
 
-void qos_report_add(struct qos_report_point *sum, const struct qos_report_point *more)
+/* `more` follows `sum`. */
+static void add(struct qos_report_point *sum, const struct qos_report_point *more)
 {
 	if (!sum->to) {
 		*sum = *more;
@@ -69,10 +67,7 @@ void qos_report_add(struct qos_report_point *sum, const struct qos_report_point 
 	sum->granted_hi_ns = larger(sum->granted_hi_ns, more->granted_hi_ns);
 	sum->used_p50_ns = larger(sum->used_p50_ns, more->used_p50_ns);
 	sum->used_p99_ns = larger(sum->used_p99_ns, more->used_p99_ns);
-	sum->used_max_ns = larger(sum->used_max_ns, more->used_max_ns);
-	sum->latency_p50_ns = larger(sum->latency_p50_ns, more->latency_p50_ns);
 	sum->latency_p99_ns = larger(sum->latency_p99_ns, more->latency_p99_ns);
-	sum->latency_max_ns = larger(sum->latency_max_ns, more->latency_max_ns);
 }
 
 struct qos_report_point qos_report_sum(const json_t *points)
@@ -83,7 +78,7 @@ struct qos_report_point qos_report_sum(const json_t *points)
 
 	json_array_foreach(points, i, item) {
 		point = qos_report_point(item);
-		qos_report_add(&sum, &point);
+		add(&sum, &point);
 	}
 	return sum;
 }
@@ -175,7 +170,7 @@ static void print_points(const struct qos_out *out, const json_t *points,
 			row(&table, &sum);
 			sum = (struct qos_report_point){};
 		}
-		qos_report_add(&sum, &point);
+		add(&sum, &point);
 	}
 	row(&table, &sum);
 	qos_columns_print(&table, out, 2);

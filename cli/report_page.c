@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "adapt/hist.h"
@@ -89,47 +90,23 @@ static void key(FILE *out, const char *style, const char *what)
 		style, what);
 }
 
-typedef int64_t (*figure_fn)(const struct qos_report_point *point);
+/* A member of a point, by its offset. */
+#define FIGURE(field) offsetof(struct qos_report_point, field)
 
-static int64_t used_p99(const struct qos_report_point *point)
+static int64_t figure_of(const struct qos_report_point *point, size_t figure)
 {
-	return point->used_p99_ns;
-}
-
-static int64_t used_p50(const struct qos_report_point *point)
-{
-	return point->used_p50_ns;
-}
-
-static int64_t granted(const struct qos_report_point *point)
-{
-	return point->granted_hi_ns;
-}
-
-static int64_t violations(const struct qos_report_point *point)
-{
-	return point->violations;
-}
-
-static int64_t lost(const struct qos_report_point *point)
-{
-	return point->lost;
-}
-
-static int64_t late(const struct qos_report_point *point)
-{
-	return point->late;
+	return *(const int64_t *)((const char *)point + figure);
 }
 
 /* Points in which nothing was counted (-1) leave a gap. */
-static void line(struct qos_plot *plot, const char *style, const json_t *points, figure_fn figure)
+static void line(struct qos_plot *plot, const char *style, const json_t *points, size_t figure)
 {
 	const json_t *item;
 	size_t i;
 
 	json_array_foreach(points, i, item) {
 		const struct qos_report_point point = qos_report_point(item);
-		int64_t value = figure(&point);
+		int64_t value = figure_of(&point, figure);
 
 		if (value < 0) {
 			qos_plot_end_line(plot);
@@ -192,9 +169,9 @@ static void plot_runtime(FILE *out, const json_t *points, const json_t *events, 
 	qos_plot_open(&plot, "Runtime in each period: granted, and used by jobs");
 	bands(&plot, points);
 	marks(&plot, events, stream);
-	line(&plot, "granted", points, granted);
-	line(&plot, "used", points, used_p99);
-	line(&plot, "median", points, used_p50);
+	line(&plot, "granted", points, FIGURE(granted_hi_ns));
+	line(&plot, "used", points, FIGURE(used_p99_ns));
+	line(&plot, "median", points, FIGURE(used_p50_ns));
 	qos_plot_close(&plot);
 	fputs("<p class='key'>", out);
 	key(out, "granted", "granted (below it: down to the least)");
@@ -206,7 +183,7 @@ static void plot_runtime(FILE *out, const json_t *points, const json_t *events, 
 
 /* Sums so far, so that points of different lengths can stand beside each other. */
 static void line_so_far(struct qos_plot *plot, const char *style, const json_t *points,
-			figure_fn figure)
+			size_t figure)
 {
 	const json_t *item;
 	int64_t sum = 0;
@@ -217,7 +194,7 @@ static void line_so_far(struct qos_plot *plot, const char *style, const json_t *
 
 		if (!i)
 			qos_plot_to(plot, style, (double)point.from, 0);
-		sum += figure(&point);
+		sum += figure_of(&point, figure);
 		qos_plot_to(plot, style, (double)point.to, (double)sum);
 	}
 	qos_plot_end_line(plot);
@@ -237,9 +214,9 @@ static void plot_misses(FILE *out, const json_t *points, const struct qos_report
 
 	plot.top = plot.top < 4 ? 4 : plot.top; /* whole numbers */
 	qos_plot_open(&plot, "Violated windows, lost requests and late jobs so far");
-	line_so_far(&plot, "late", points, late);
-	line_so_far(&plot, "lost", points, lost);
-	line_so_far(&plot, "violated", points, violations);
+	line_so_far(&plot, "late", points, FIGURE(late));
+	line_so_far(&plot, "lost", points, FIGURE(lost));
+	line_so_far(&plot, "violated", points, FIGURE(violations));
 	qos_plot_close(&plot);
 	fputs("<p class='key'>", out);
 	key(out, "violated", "violated windows");

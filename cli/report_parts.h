@@ -18,16 +18,12 @@ struct qos_report_point {
 	int64_t granted_hi_ns;
 	int64_t used_p50_ns;
 	int64_t used_p99_ns;
-	int64_t used_max_ns;
-	int64_t latency_p50_ns;
 	int64_t latency_p99_ns;
-	int64_t latency_max_ns;
 };
 
 struct qos_report_point qos_report_point(const json_t *point);
 
-/* `more` follows `sum`: counts are added, of the rest the least or the largest stays. */
-void qos_report_add(struct qos_report_point *sum, const struct qos_report_point *more);
+/* Counts are added, of the rest the least or the largest stays. */
 struct qos_report_point qos_report_sum(const json_t *points);
 
 /* Values in a histogram. */

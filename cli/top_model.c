@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "util/text.h"
 #include "util/units.h"
 
 const char *const qos_top_key_names[QOS_TOP_KEYS] = {
@@ -94,7 +95,7 @@ static struct qos_top_row *add(struct maker *maker, const char *contract, const 
 
 	snprintf(name, sizeof(name), "%s%s%s", contract, *stream ? "/" : "", stream);
 	for (char *p = name; *p; p++)
-		*p = *p < 0x20 || *p > 0x7e ? '?' : *p;
+		*p = qos_text_shown(*p);
 	maker->top.n_all++;
 	if (!strstr(name, maker->filter))
 		return NULL;
@@ -116,60 +117,50 @@ static struct qos_top_row *add(struct maker *maker, const char *contract, const 
 	return rows;
 }
 
-static void add_cpu(struct maker *maker, const json_t *contract, const json_t *before,
-		    const json_t *stream)
+static void fill_cpu(struct qos_top_row *row, const json_t *stream)
 {
-	struct qos_top_row *row = add(maker, qos_json_text(contract, "contract", "-"),
-				      qos_json_text(stream, "stream", "-"));
 	const json_t *stats = json_object_get(stream, "stats");
 
-	if (!row)
-		return;
-	row->state = qos_out_state(qos_json_text(contract, "state", ""), &row->paint);
-	snprintf(row->guarantee, sizeof(row->guarantee), "%s",
-		 qos_json_text(stream, "guarantee", ""));
 	write_time(row->granted, sizeof(row->granted), number(stream, "runtime", "granted_ns"));
 	row->used_ns = quantile(stats, "used_us");
 	row->latency_ns = quantile(stats, "latency_us");
-	row->late_rate = rate(maker, before, stream, "late");
-	row->violation_rate = rate(maker, before, stream, "violations");
 }
 
-static void add_link(struct maker *maker, const json_t *contract, const json_t *before,
-		     const json_t *stream)
+static void fill_link(struct qos_top_row *row, const json_t *stream)
 {
-	struct qos_top_row *row = add(maker, qos_json_text(contract, "contract", "-"),
-				      qos_json_text(stream, "stream", "-"));
 	int64_t bps = qos_json_int(stream, "granted_bps", 0);
-	bool in_force;
 
-	if (!row)
-		return;
-	in_force = !strncmp(qos_json_text(stream, "state", ""), "in force", strlen("in force"));
-	row->state = in_force ? qos_out_state(qos_json_text(contract, "state", ""), &row->paint)
-			      : "not set";
-	row->paint = in_force ? row->paint : QOS_WARN;
-	snprintf(row->guarantee, sizeof(row->guarantee), "%s",
-		 qos_json_text(stream, "guarantee", ""));
+	if (strncmp(qos_json_text(stream, "state", ""), "in force", strlen("in force")) != 0) {
+		row->state = "not set";
+		row->paint = QOS_WARN;
+	}
 	if (bps >= 10000000)
 		snprintf(row->granted, sizeof(row->granted), "%" PRId64 "mbit", bps / 1000000);
 	else if (bps > 0)
 		snprintf(row->granted, sizeof(row->granted), "%" PRId64 "kbit", bps / 1000);
-	row->late_rate = rate(maker, before, stream, "late");
-	row->violation_rate = rate(maker, before, stream, "violations");
 }
 
 static void add_streams(struct maker *maker, const json_t *contract, const json_t *before,
-			const char *kind,
-			void (*add_one)(struct maker *maker, const json_t *contract,
-					const json_t *before, const json_t *stream))
+			const char *kind, void (*fill)(struct qos_top_row *, const json_t *stream))
 {
 	const json_t *then = json_object_get(before, kind), *stream;
 	size_t i;
 
-	json_array_foreach(json_object_get(contract, kind), i, stream)
-		add_one(maker, contract,
-			find(then, i, "stream", qos_json_text(stream, "stream", "")), stream);
+	json_array_foreach(json_object_get(contract, kind), i, stream) {
+		const char *name = qos_json_text(stream, "stream", "-");
+		const json_t *old = find(then, i, "stream", name);
+		struct qos_top_row *row =
+			add(maker, qos_json_text(contract, "contract", "-"), name);
+
+		if (!row)
+			continue;
+		row->state = qos_out_state(qos_json_text(contract, "state", ""), &row->paint);
+		snprintf(row->guarantee, sizeof(row->guarantee), "%s",
+			 qos_json_text(stream, "guarantee", ""));
+		row->late_rate = rate(maker, old, stream, "late");
+		row->violation_rate = rate(maker, old, stream, "violations");
+		fill(row, stream);
+	}
 }
 
 /* A contract that has no stream in force has a row of its own. */
@@ -178,8 +169,8 @@ static void add_contract(struct maker *maker, const json_t *before, const json_t
 	struct qos_top_row *row;
 	size_t n = maker->top.n_all;
 
-	add_streams(maker, contract, before, "streams", add_cpu);
-	add_streams(maker, contract, before, "network", add_link);
+	add_streams(maker, contract, before, "streams", fill_cpu);
+	add_streams(maker, contract, before, "network", fill_link);
 	if (maker->top.n_all > n)
 		return;
 	row = add(maker, qos_json_text(contract, "contract", "-"), "");

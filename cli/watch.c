@@ -55,11 +55,10 @@ static int draw_picture(struct qos_cli *cli, qos_draw_fn draw, bool screen)
 	return fflush(cli->out.file) == 0 ? r : QOS_EXIT_FAILURE;
 }
 
-/* Waits one interval with the signals open. True: one came. */
-static bool stopped(const struct qos_cli *cli, const sigset_t *signals)
+bool qos_watch_pause(uint64_t ns, const sigset_t *signals)
 {
-	struct timespec interval = {.tv_sec = (time_t)(cli->watch_ns / 1000000000),
-				    .tv_nsec = (long)(cli->watch_ns % 1000000000)};
+	struct timespec interval = {.tv_sec = (time_t)(ns / 1000000000),
+				    .tv_nsec = (long)(ns % 1000000000)};
 
 	return sigtimedwait(signals, NULL, &interval) > 0;
 }
@@ -75,7 +74,7 @@ static int watch(struct qos_cli *cli, qos_draw_fn draw, bool screen)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	do
 		r = draw_picture(cli, draw, screen);
-	while (r == QOS_EXIT_OK && !stopped(cli, &signals));
+	while (r == QOS_EXIT_OK && !qos_watch_pause(cli->watch_ns, &signals));
 	return r;
 }
 

@@ -94,9 +94,10 @@ static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
-static int on_events(sd_bus_message *call, void *data, sd_bus_error *error)
+static int answer_since(sd_bus_message *call, struct client *client,
+			int (*ask)(struct qos_supervisor *supervisor, const char *contract,
+				   uint64_t since_ns, json_t **ret))
 {
-	struct client *client = data;
 	struct qos_diag diag = QOS_DIAG_INIT;
 	const char *contract;
 	uint64_t since_ns;
@@ -106,24 +107,18 @@ static int on_events(sd_bus_message *call, void *data, sd_bus_error *error)
 	r = sd_bus_message_read(call, "st", &contract, &since_ns);
 	if (r < 0)
 		return r;
-	r = qos_supervisor_events_json(client->bus->supervisor, contract, since_ns, &json);
+	r = ask(client->bus->supervisor, contract, since_ns, &json);
 	return answer_outcome(call, r, &diag, json);
+}
+
+static int on_events(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	return answer_since(call, data, qos_supervisor_events_json);
 }
 
 static int on_series(sd_bus_message *call, void *data, sd_bus_error *error)
 {
-	struct client *client = data;
-	struct qos_diag diag = QOS_DIAG_INIT;
-	const char *contract;
-	uint64_t since_ns;
-	json_t *json = NULL;
-	int r;
-
-	r = sd_bus_message_read(call, "st", &contract, &since_ns);
-	if (r < 0)
-		return r;
-	r = qos_supervisor_series_json(client->bus->supervisor, contract, since_ns, &json);
-	return answer_outcome(call, r, &diag, json);
+	return answer_since(call, data, qos_supervisor_series_json);
 }
 
 /* Who only reads cannot make the daemon walk over all processes. */
@@ -198,7 +193,8 @@ static int on_plan(sd_bus_message *call, void *data, sd_bus_error *error)
 	r = read_extras(call, items, &extras.n);
 	if (r == -E2BIG)
 		return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid",
-						  "more than %d files", PLAN_FILES_MAX);
+						  "more than %d files; plan fewer at a time",
+						  PLAN_FILES_MAX);
 	if (r < 0)
 		return r;
 	r = qos_supervisor_plan(client->bus->supervisor, &extras, &diag, &json);

@@ -38,7 +38,9 @@ struct setting {
 	size_t offset;
 	uint64_t lo;
 	uint64_t hi;
-	const char *hint; /* what may stand there */
+	const char *hint;	    /* what may stand there */
+	const struct setting *keys; /* of a map */
+	size_t n_keys;
 };
 
 const char *const qos_manager_names[] = {"auto", "native", "module", NULL};
@@ -235,30 +237,20 @@ static void read_textfile(struct reader *in, const struct setting *setting,
 
 static void read_section(struct reader *in, const struct setting *settings, size_t n,
 			 const struct qos_node *map);
-static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node);
-static void read_managers(struct reader *in, const struct setting *setting,
-			  const struct qos_node *node);
-static void read_network(struct reader *in, const struct setting *setting,
-			 const struct qos_node *node);
 static void read_interfaces(struct reader *in, const struct setting *setting,
 			    const struct qos_node *node);
-static void read_metrics(struct reader *in, const struct setting *setting,
-			 const struct qos_node *node);
 
+static void read_map(struct reader *in, const struct setting *setting, const struct qos_node *node)
+{
+	if (node->kind != QOS_NODE_MAP)
+		refuse(in, setting, node, "a map is expected here");
+	else
+		read_section(in, setting->keys, setting->n_keys, node);
+}
+
+#define KEYS(table)  .keys = (table), .n_keys = QOS_ARRAY_SIZE(table)
 #define LINK(member) offsetof(struct qos_config_link, member)
 #define AT(member)   offsetof(struct qos_config, member)
-
-static const struct setting root_settings[] = {
-	{"version", read_version, 0, VERSION, VERSION, "the only version so far is 1"},
-	{"cpu", read_cpu, .hint = "a map of cap, band, overhead, blocking"},
-	{"managers", read_managers, .hint = "a map such as `{cpu: auto, network: auto}`"},
-	{"network", read_network, .hint = "a map of share, blocking, interfaces"},
-	{"monitor", read_monitor, .hint = "bpf or none"},
-	{"metrics", read_metrics, .hint = "a map such as `{textfile: /DIR/qosd.prom}`"},
-	{"lease", read_duration, AT(lease_ns), 1 * S, 3600 * S, "a duration from 1s to 1h"},
-	{"slow-loop", read_duration, AT(slow_loop_ns), 500 * MS, 60 * S,
-	 "a duration from 500ms to 60s"},
-};
 
 static const struct setting cpu_settings[] = {
 	{"cap", read_percent, AT(cap_ppm), 10000, 950000, "a percentage from 1% to 95%"},
@@ -284,46 +276,26 @@ static const struct setting metrics_settings[] = {
 	{"textfile", read_textfile, .hint = "an absolute path that ends with .prom"},
 };
 
+static const struct setting root_settings[] = {
+	{"version", read_version, 0, VERSION, VERSION, "the only version so far is 1"},
+	{"cpu", read_map, KEYS(cpu_settings), .hint = "a map of cap, band, overhead, blocking"},
+	{"managers", read_map, KEYS(manager_settings),
+	 .hint = "a map such as `{cpu: auto, network: auto}`"},
+	{"network", read_map, KEYS(network_settings),
+	 .hint = "a map of share, blocking, interfaces"},
+	{"monitor", read_monitor, .hint = "bpf or none"},
+	{"metrics", read_map, KEYS(metrics_settings),
+	 .hint = "a map such as `{textfile: /DIR/qosd.prom}`"},
+	{"lease", read_duration, AT(lease_ns), 1 * S, 3600 * S, "a duration from 1s to 1h"},
+	{"slow-loop", read_duration, AT(slow_loop_ns), 500 * MS, 60 * S,
+	 "a duration from 500ms to 60s"},
+};
+
 static const struct setting link_settings[] = {
 	{"capacity", read_rate, LINK(capacity_bps), 1000, QOS_RATE_MAX_BPS,
 	 "a rate from 1kbit, such as 100mbit"},
 	{"takeover", read_yes, LINK(takeover), .hint = "yes or no"},
 };
-
-static void read_cpu(struct reader *in, const struct setting *setting, const struct qos_node *node)
-{
-	if (node->kind != QOS_NODE_MAP)
-		refuse(in, setting, node, "a map is expected here");
-	else
-		read_section(in, cpu_settings, QOS_ARRAY_SIZE(cpu_settings), node);
-}
-
-static void read_managers(struct reader *in, const struct setting *setting,
-			  const struct qos_node *node)
-{
-	if (node->kind != QOS_NODE_MAP)
-		refuse(in, setting, node, "a map is expected here");
-	else
-		read_section(in, manager_settings, QOS_ARRAY_SIZE(manager_settings), node);
-}
-
-static void read_network(struct reader *in, const struct setting *setting,
-			 const struct qos_node *node)
-{
-	if (node->kind != QOS_NODE_MAP)
-		refuse(in, setting, node, "a map is expected here");
-	else
-		read_section(in, network_settings, QOS_ARRAY_SIZE(network_settings), node);
-}
-
-static void read_metrics(struct reader *in, const struct setting *setting,
-			 const struct qos_node *node)
-{
-	if (node->kind != QOS_NODE_MAP)
-		refuse(in, setting, node, "a map is expected here");
-	else
-		read_section(in, metrics_settings, QOS_ARRAY_SIZE(metrics_settings), node);
-}
 
 static void read_link(struct reader *in, const struct setting *setting, const struct qos_node *node)
 {

@@ -15,6 +15,9 @@
 #include "util/clock.h"
 #include "util/text.h"
 
+static const char keep_or_undo[] =
+	"`qosctl confirm` keeps it, `qosctl confirm --undo` puts back what was there";
+
 static double left_s(const struct qos_pending *pending)
 {
 	uint64_t now_ns = qos_clock_ns(CLOCK_BOOTTIME);
@@ -25,12 +28,11 @@ static double left_s(const struct qos_pending *pending)
 json_t *qos_confirm_json(const struct qos_supervisor *supervisor)
 {
 	const struct qos_pending *pending = supervisor->pending;
-	char path[512];
 
 	if (!pending)
 		return json_null();
-	snprintf(path, sizeof(path), "%s/%s", pending->dir, pending->file);
-	return json_pack("{ss sf}", "file", path, "left_s", left_s(pending));
+	return json_pack("{ss++ sf}", "file", pending->dir, "/", pending->file, "left_s",
+			 left_s(pending));
 }
 
 void qos_confirm_problem(const struct qos_supervisor *supervisor,
@@ -43,8 +45,7 @@ void qos_confirm_problem(const struct qos_supervisor *supervisor,
 		return;
 	snprintf(text, sizeof(text), "%s waits for its confirmation: %.0f s are left",
 		 pending->file, left_s(pending));
-	add(data, text,
-	    "`qosctl confirm` keeps it, `qosctl confirm --undo` puts back what was there");
+	add(data, text, keep_or_undo);
 }
 
 /* The daemon's own spelling of a directory that it reads; NULL: it does not. */
@@ -65,10 +66,8 @@ static const char *find_dir(const struct qos_supervisor *supervisor, const char 
 
 static json_t *answer(const struct qos_pending *pending, const char *action)
 {
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", pending->dir, pending->file);
-	return json_pack("{si ss ss}", "schema", 1, "file", path, "action", action);
+	return json_pack("{si ss++ ss}", "schema", 1, "file", pending->dir, "/", pending->file,
+			 "action", action);
 }
 
 int qos_confirm_begin(struct qos_supervisor *supervisor, const char *dir, const char *name,
@@ -81,9 +80,7 @@ int qos_confirm_begin(struct qos_supervisor *supervisor, const char *dir, const 
 	if (supervisor->pending) {
 		qos_diag_error(diag, NULL, "%s waits for its confirmation",
 			       supervisor->pending->file);
-		qos_diag_hint(diag,
-			      "`qosctl confirm` keeps it, `qosctl confirm --undo` puts back what "
-			      "was there");
+		qos_diag_hint(diag, "%s", keep_or_undo);
 		return -EBUSY;
 	}
 	if (!own || !qos_text_is_contract_name(name))

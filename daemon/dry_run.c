@@ -103,28 +103,24 @@ static const char *word_of(const json_t *before, const json_t *after, bool rewri
 	return rewritten || !json_equal(before, after) ? "change" : "none";
 }
 
-/* Takes before and after over; NULL is none. */
-static json_t *entry(const char *path, const struct qos_live *after_live, json_t *before,
-		     json_t *after, bool rewritten)
+/* Only what is to be looked at: what changes, and what is not as its file wants it. Takes before and
+ * after over; NULL is none. */
+static void add_entry(struct dry_run *run, const char *path, const char *reason, json_t *before,
+		      json_t *after, bool rewritten)
 {
 	const char *word = word_of(before, after, rewritten);
-
-	return json_pack("{ss ss sb ss? so? so?}", "file", path, "change", word, "rewritten",
-			 rewritten, "reason", after_live ? after_live->reason : NULL, "before",
-			 before, "after", after);
-}
-
-/* Only what is to be looked at: what changes, and what is not as its file wants it. */
-static void add_entry(struct dry_run *run, json_t *made)
-{
-	const char *word = json_string_value(json_object_get(made, "change"));
-	bool as_it_was = word && !strcmp(word, "none");
+	bool as_it_was = !strcmp(word, "none");
 
 	run->n_unchanged += as_it_was;
-	if (as_it_was && json_is_null(json_object_get(made, "reason")))
-		json_decref(made);
-	else
-		json_array_append_new(run->contracts, made);
+	if (as_it_was && !reason) {
+		json_decref(before);
+		json_decref(after);
+		return;
+	}
+	json_array_append_new(run->contracts,
+			      json_pack("{ss ss sb ss? so? so?}", "file", path, "change", word,
+					"rewritten", rewritten, "reason", reason, "before", before,
+					"after", after));
 }
 
 /* An entry of its own, for the time of a look: one that goes on must not be changed. */
@@ -164,9 +160,9 @@ static int add_draft(struct dry_run *run, size_t i)
 		json_array_append_new(run->refused, json_string(contract->name));
 	if (!draft->valid)
 		json_array_append_new(run->invalid, json_string(draft->file->path));
-	add_entry(run,
-		  entry(draft->file->path, live, json_incref(before), side(live, contract, grant),
-			rewritten && draft->contract == draft->file->contract));
+	add_entry(run, draft->file->path, live->reason, json_incref(before),
+		  side(live, contract, grant),
+		  rewritten && draft->contract == draft->file->contract);
 	return 0;
 }
 
@@ -179,9 +175,9 @@ static int add_contracts(struct dry_run *run)
 		const struct qos_live *live = supervisor->lives[i];
 
 		if (qos_plan_lacks(&run->plan, live))
-			add_entry(run, entry(live->path, NULL,
-					     json_incref(json_object_get(run->before, live->file)),
-					     NULL, false));
+			add_entry(run, live->path, NULL,
+				  json_incref(json_object_get(run->before, live->file)), NULL,
+				  false);
 	}
 	for (size_t i = 0; r >= 0 && i < run->plan.n; i++)
 		r = add_draft(run, i);

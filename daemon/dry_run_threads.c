@@ -10,6 +10,7 @@
 #include "contract/match.h"
 #include "dry_run_parts.h"
 #include "extend.h"
+#include "kern/exe_memo.h"
 #include "kern/proc.h"
 #include "report_stream.h"
 #include "sched_json.h"
@@ -29,6 +30,7 @@ struct walk {
 	size_t n_next;
 	struct qos_contract **contracts; /* of next, for the matching */
 	struct qos_next *owner;		 /* of the process that is looked at */
+	struct qos_exe_memo *exes;	 /* or NULL */
 	struct found *found;
 	size_t n;
 	size_t size;
@@ -96,7 +98,7 @@ static int visit_thread(void *data, pid_t tgid, pid_t tid)
 
 static struct qos_next *owner_of(struct walk *walk, const struct qos_task *task)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
+	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve, .data = walk->exes};
 	int best;
 
 	if (!walk->n_next || qos_extend_is_sandbox(walk->supervisor, task->tgid))
@@ -215,8 +217,11 @@ json_t *qos_dry_run_threads(struct qos_supervisor *supervisor, struct qos_next *
 	_cleanup_free_ struct qos_contract **contracts = calloc(n + 1, sizeof(*contracts));
 	struct walk walk = {
 		.supervisor = supervisor, .next = next, .n_next = n, .contracts = contracts};
+	_cleanup_exe_memo_ struct qos_exe_memo *exes = NULL;
 	json_t *list = json_array();
 
+	if (qos_exe_memo_new(&exes) == 0)
+		walk.exes = exes;
 	for (size_t i = 0; contracts && i < n; i++)
 		contracts[i] = (struct qos_contract *)next[i].contract; /* nobody writes there */
 	if (contracts && supervisor->service)

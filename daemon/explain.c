@@ -11,8 +11,6 @@
 #include <string.h>
 
 #include "explain_parts.h"
-#include "extend.h"
-#include "kern/proc.h"
 #include "util/text.h"
 
 json_t *qos_explain_place(const struct qos_loc *loc, const char *text)
@@ -26,25 +24,6 @@ json_t *qos_explain_why(const struct qos_match_why *why)
 	char text[QOS_EXPLAIN_TEXT_MAX];
 
 	return qos_explain_place(&why->decides->loc, qos_explain_text(text, sizeof(text), why));
-}
-
-struct qos_live *qos_explain_owner(const struct qos_supervisor *supervisor,
-				   const struct qos_task *task)
-{
-	const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
-	struct qos_live *best = NULL;
-
-	if (qos_extend_is_sandbox(supervisor, task->tgid))
-		return NULL;
-	for (size_t i = 0; i < supervisor->n_lives; i++) {
-		struct qos_live *live = supervisor->lives[i];
-
-		if (qos_explain_has_threads(live) &&
-		    qos_match_task(live->contract->match, task, getpid(), &exe) &&
-		    (!best || qos_match_beats(live->contract, best->contract)))
-			best = live;
-	}
-	return best;
 }
 
 const char *qos_explain_unmanaged(const struct qos_supervisor *supervisor,

@@ -43,7 +43,7 @@ static int visit(void *data, pid_t tgid)
 		json_array_append_new(
 			walk->processes,
 			process_json(walk, &facts->task,
-				     qos_explain_owner(walk->supervisor, &facts->task)));
+				     qos_threads_owner(walk->supervisor, &facts->task)));
 	return 0;
 }
 

@@ -17,10 +17,6 @@ static inline bool qos_explain_has_threads(const struct qos_live *live)
 	return live->state == QOS_LIVE_IN_FORCE && live->n_streams;
 }
 
-/* The contract that has a process of these facts, by the daemon's own matching; NULL: none. */
-struct qos_live *qos_explain_owner(const struct qos_supervisor *supervisor,
-				   const struct qos_task *task);
-
 /* Why a thread that a stream has is not managed, or not scheduled; NULL: it is. A static sentence. */
 const char *qos_explain_unmanaged(const struct qos_supervisor *supervisor,
 				  const struct qos_live_stream *stream,

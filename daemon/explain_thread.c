@@ -192,7 +192,7 @@ static void add_owner(const struct qos_supervisor *supervisor, json_t *json,
 static json_t *explain(struct qos_supervisor *supervisor, const struct qos_task *process,
 		       const struct qos_task *task)
 {
-	struct qos_live *owner = qos_explain_owner(supervisor, process);
+	struct qos_live *owner = qos_threads_owner(supervisor, process);
 	struct qos_thread *thread = qos_table_get(&supervisor->threads, (uint32_t)task->tid);
 	int index = owner ? qos_match_stream(owner->contract, task) : -1;
 	struct qos_live_stream *stream = index >= 0 ? &owner->streams[index] : NULL;

@@ -52,7 +52,7 @@ void qos_extend_thread_gone(struct qos_supervisor *supervisor, pid_t tid);
  * there is something to carry out. It is gone, or has forgotten what it was told. */
 bool qos_extend_heard_value(struct qos_supervisor *supervisor, uint32_t stream,
 			    uint64_t runtime_ns);
-bool qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contract, uint32_t index,
+void qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contract, uint32_t index,
 			   uint64_t rate_bps);
 void qos_extend_heard_signal(struct qos_supervisor *supervisor, const char *contract,
 			     uint32_t signal);

@@ -130,12 +130,6 @@ static struct qos_dwcs_rules_flow rules_of_flow(const struct qos_supervisor *sup
 	return rules;
 }
 
-static void free_told(struct qos_extension *extension)
-{
-	free(TAKE_PTR(extension->told.streams));
-	free(TAKE_PTR(extension->told.flows));
-}
-
 /* What it is to be told; not there: its interface is awaited. */
 static int rules_of_all(const struct qos_supervisor *supervisor, const struct qos_live *live,
 			struct qos_extension_told *ret)
@@ -182,35 +176,38 @@ static void delete_contract(struct qos_supervisor *supervisor, const struct qos_
 		qos_dwcs_delete_contract(qos_module_genl(supervisor), live->contract->name);
 }
 
+static int tell_rules(struct qos_supervisor *supervisor, const struct qos_live *live,
+		      const struct qos_extension_told *told, struct qos_diag *diag)
+{
+	const struct qos_dwcs_rules rules = {.contract = live->contract->name,
+					     .number = live->extension->number,
+					     .n_signals = (uint32_t)live->extension->n_signals,
+					     .streams = told->streams,
+					     .n_streams = told->n_streams,
+					     .flows = told->flows,
+					     .n_flows = told->n_flows};
+	int r = set_contract(supervisor, live, diag);
+
+	return r == 0 ? qos_dwcs_set_rules(qos_module_genl(supervisor), &rules, diag) : r;
+}
+
 int qos_extension_push(struct qos_supervisor *supervisor, struct qos_live *live,
 		       struct qos_diag *diag)
 {
+	QOS_CLEANUP(qos_extension_told_reset) struct qos_extension_told told = {};
 	struct qos_extension *extension = live->extension;
-	struct qos_extension_told told = {};
 	int r = rules_of_all(supervisor, live, &told);
 
-	if (r == 0 && !is_told(&extension->told, &told)) {
-		const struct qos_dwcs_rules rules = {.contract = live->contract->name,
-						     .number = extension->number,
-						     .n_signals = (uint32_t)extension->n_signals,
-						     .streams = told.streams,
-						     .n_streams = told.n_streams,
-						     .flows = told.flows,
-						     .n_flows = told.n_flows};
-
-		r = set_contract(supervisor, live, diag);
-		if (r == 0)
-			r = qos_dwcs_set_rules(qos_module_genl(supervisor), &rules, diag);
-		free_told(extension);
-		if (r == 0) {
-			extension->told = told;
-			told = (struct qos_extension_told){};
-		} else {
-			delete_contract(supervisor, live);
-		}
+	if (r < 0 || is_told(&extension->told, &told))
+		return r;
+	r = tell_rules(supervisor, live, &told, diag);
+	qos_extension_told_reset(&extension->told);
+	if (r == 0) {
+		extension->told = told;
+		told = (struct qos_extension_told){};
+	} else {
+		delete_contract(supervisor, live);
 	}
-	free(told.streams);
-	free(told.flows);
 	return r;
 }
 
@@ -222,7 +219,7 @@ void qos_extension_pull(struct qos_supervisor *supervisor, struct qos_live *live
 		return;
 	qos_dwcs_set_rules(qos_module_genl(supervisor), &none, NULL);
 	delete_contract(supervisor, live);
-	free_told(live->extension);
+	qos_extension_told_reset(&live->extension->told);
 }
 
 void qos_extension_push_value(struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -343,7 +340,8 @@ static struct qos_live *live_there(const struct qos_supervisor *supervisor, cons
 	return NULL;
 }
 
-bool qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contract, uint32_t index,
+/* The class follows by itself. */
+void qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contract, uint32_t index,
 			   uint64_t rate_bps)
 {
 	struct qos_live *live = live_there(supervisor, contract);
@@ -352,16 +350,15 @@ bool qos_extend_heard_rate(struct qos_supervisor *supervisor, const char *contra
 
 	if (!live || index < live->n_streams || index >= live->n_streams + live->extension->n_net ||
 	    !qos_extend_in_module(live))
-		return false;
+		return;
 	chain = supervisor->extender->chain;
 	change = (struct qos_change){.index = index,
 				     .old = qos_chain_value(chain, live->extension->number, index),
 				     .value = (int64_t)rate_bps};
 	if (change.old == change.value)
-		return false;
+		return;
 	qos_chain_set(chain, live->extension->number, index, change.value, true);
 	qos_extension_tell_rate(supervisor, live, &change);
-	return false; /* the class follows by itself */
 }
 
 void qos_extend_heard_signal(struct qos_supervisor *supervisor, const char *contract,
@@ -380,7 +377,7 @@ void qos_extend_module_forgot(struct qos_supervisor *supervisor)
 		struct qos_extension *extension = supervisor->lives[i]->extension;
 
 		if (extension)
-			free_told(extension);
+			qos_extension_told_reset(&extension->told);
 	}
 	if (supervisor->extender && supervisor->extender->shares)
 		memset(supervisor->extender->shares, 0xff,

@@ -48,6 +48,7 @@ struct qos_extension_told {
 	struct qos_dwcs_rules_flow *flows;
 	size_t n_flows;
 };
+void qos_extension_told_reset(struct qos_extension_told *told);
 
 struct qos_extension {
 	uint32_t number;
@@ -105,11 +106,12 @@ bool qos_extension_goes_on(const struct qos_extension *old, const struct qos_ext
 QOS_DEFINE_CLEANUP(struct qos_extension *, qos_extension_free)
 #define _cleanup_extension_ QOS_CLEANUP(qos_extension_freep)
 
-void qos_extension_tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
-			     const struct qos_change *change);
 /* extend_events.c: a change that the guard let pass. true: it is to be carried out. */
 bool qos_extension_change(struct qos_supervisor *supervisor, struct qos_live *live,
 			  const struct qos_change *change);
+/* A network stream's rate was changed; told only. */
+void qos_extension_tell_rate(struct qos_supervisor *supervisor, const struct qos_live *live,
+			     const struct qos_change *change);
 
 /* extend_sandbox.c. begin: its slots forward already; `fresh`: events that wait are old. 0 or -errno with
  * words in diag. */

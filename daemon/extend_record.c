@@ -9,6 +9,13 @@
 
 #include "extend_parts.h"
 
+void qos_extension_told_reset(struct qos_extension_told *told)
+{
+	free(told->streams);
+	free(told->flows);
+	*told = (struct qos_extension_told){};
+}
+
 void qos_extension_free(struct qos_extension *extension)
 {
 	if (!extension)
@@ -25,8 +32,7 @@ void qos_extension_free(struct qos_extension *extension)
 	free(extension->windows);
 	free(extension->last_steps);
 	free(extension->streams);
-	free(extension->told.streams);
-	free(extension->told.flows);
+	qos_extension_told_reset(&extension->told);
 	free(extension->shape);
 	free(extension);
 }

@@ -171,8 +171,7 @@ static void on_signal(struct qos_module *module, const struct qos_dwcs_event *ev
 
 static void on_rate(struct qos_module *module, const struct qos_dwcs_event *event)
 {
-	module->rules_changed |= qos_extend_heard_rate(module->supervisor, event->contract,
-						       event->index, event->rate_bps);
+	qos_extend_heard_rate(module->supervisor, event->contract, event->index, event->rate_bps);
 }
 
 static void on_event(void *data, const struct qos_dwcs_event *event)

@@ -84,7 +84,7 @@ int qos_network_undo(struct qos_supervisor *supervisor)
 
 /* --- interfaces --- */
 
-static struct qos_net_if *find_if(const struct qos_network *network, const char *name)
+struct qos_net_if *qos_network_find_if(const struct qos_network *network, const char *name)
 {
 	for (size_t i = 0; i < network->n_ifs; i++) {
 		if (!strcmp(network->ifs[i].name, name))
@@ -95,7 +95,7 @@ static struct qos_net_if *find_if(const struct qos_network *network, const char 
 
 static struct qos_net_if *add_if(struct qos_network *network, const char *name)
 {
-	struct qos_net_if *interface = find_if(network, name), *wider;
+	struct qos_net_if *interface = qos_network_find_if(network, name), *wider;
 
 	if (interface)
 		return interface;
@@ -171,7 +171,7 @@ void qos_network_probe(struct qos_supervisor *supervisor, struct qos_host *host)
 static int take_known(void *data, const struct qos_tc_link *link)
 {
 	struct qos_network *network = data;
-	struct qos_net_if *interface = find_if(network, link->name);
+	struct qos_net_if *interface = qos_network_find_if(network, link->name);
 
 	if (!interface)
 		return 0;

@@ -11,6 +11,14 @@ struct foretelling {
 	size_t n;
 };
 
+static bool is_class(const struct qos_next *next, size_t k, const char *interface)
+{
+	const struct qos_net_stream *wish = &next->contract->net[k];
+
+	return wish->manage == QOS_MANAGE_SCHEDULE && next->grant->net[k].granted_bps &&
+	       !strcmp(wish->interface, interface);
+}
+
 static bool wants(const struct foretelling *self, const char *interface, const char *contract,
 		  const char *stream)
 {
@@ -18,13 +26,9 @@ static bool wants(const struct foretelling *self, const char *interface, const c
 		const struct qos_next *next = &self->next[i];
 
 		for (size_t k = 0; k < next->contract->n_net; k++) {
-			const struct qos_net_stream *wish = &next->contract->net[k];
-
-			if (wish->manage != QOS_MANAGE_SCHEDULE ||
-			    !next->grant->net[k].granted_bps || strcmp(wish->interface, interface))
-				continue;
-			if (!contract || (!strcmp(next->contract->name, contract) &&
-					  !strcmp(wish->name, stream)))
+			if (is_class(next, k, interface) &&
+			    (!contract || (!strcmp(next->contract->name, contract) &&
+					   !strcmp(next->contract->net[k].name, stream))))
 				return true;
 		}
 	}
@@ -62,7 +66,7 @@ static void add_new_classes(const struct foretelling *self, const char *interfac
 		for (size_t k = 0; k < contract->n_net; k++) {
 			const char *stream = contract->net[k].name;
 
-			if (wants(self, interface, contract->name, stream) &&
+			if (is_class(&self->next[i], k, interface) &&
 			    !class_now(self, interface, contract->name, stream))
 				add_class(list, "add", contract->name, stream, NULL);
 		}
@@ -113,12 +117,11 @@ static const char *kind_without_us(const struct qos_network *network, int ifinde
 	return record->foreign ? record->kind : "the kernel's own";
 }
 
-static void add_interface(const struct foretelling *self, const char *name,
+static void add_interface(const struct foretelling *self, const char *name, int ifindex,
 			  const struct qos_net_if *known, json_t *list)
 {
 	const struct qos_network *network = self->supervisor->network;
 	const struct qos_net_ops *ops = qos_network_choose(self->supervisor);
-	int ifindex = ifindex_of(network, name);
 	struct qos_tc_qdisc root = {};
 	json_t *classes = json_array();
 	const char *now, *then;
@@ -135,15 +138,6 @@ static void add_interface(const struct foretelling *self, const char *name,
 						      now, "after", then, "classes", classes));
 	else
 		json_decref(classes);
-}
-
-static const struct qos_net_if *find_known(const struct qos_network *network, const char *name)
-{
-	for (size_t i = 0; i < network->n_ifs; i++) {
-		if (!strcmp(network->ifs[i].name, name))
-			return &network->ifs[i];
-	}
-	return NULL;
 }
 
 static bool is_listed(const json_t *list, const char *name)
@@ -168,13 +162,14 @@ json_t *qos_network_foretell(const struct qos_supervisor *supervisor, const stru
 	if (!qos_network_is_open(network))
 		return list;
 	for (size_t i = 0; i < network->n_ifs; i++)
-		add_interface(&self, network->ifs[i].name, &network->ifs[i], list);
+		add_interface(&self, network->ifs[i].name, network->ifs[i].ifindex,
+			      &network->ifs[i], list);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < next[i].contract->n_net; k++) {
 			const char *name = next[i].contract->net[k].interface;
 
-			if (!find_known(network, name) && !is_listed(list, name))
-				add_interface(&self, name, NULL, list);
+			if (!qos_network_find_if(network, name) && !is_listed(list, name))
+				add_interface(&self, name, ifindex_of(network, name), NULL, list);
 		}
 	}
 	return list;

@@ -83,6 +83,9 @@ struct qos_net_slot *qos_network_slot(const struct qos_network *network, const c
 /* network.c: who sets links now; NULL: what the settings name is not there. */
 const struct qos_net_ops *qos_network_choose(const struct qos_supervisor *supervisor);
 
+/* NULL: none of this name is known. */
+struct qos_net_if *qos_network_find_if(const struct qos_network *network, const char *name);
+
 /* network_events.c: of the contracts that have streams there. */
 enum qos_drift qos_network_drift_policy(const struct qos_supervisor *supervisor,
 					const struct qos_net_if *interface);

@@ -44,7 +44,7 @@ void qos_report_diag_into(json_t *list, const struct qos_diag *diag)
 	}
 }
 
-json_t *qos_report_diag(const struct qos_diag *diag)
+static json_t *report_diag(const struct qos_diag *diag)
 {
 	json_t *list = json_array();
 
@@ -351,7 +351,7 @@ static json_t *report_show(struct qos_supervisor *supervisor, struct qos_live *l
 	json_t *show = report_brief(supervisor, live), *streams = json_array();
 
 	json_object_set_new(show, "schema", json_integer(1));
-	json_object_set_new(show, "diagnostics", qos_report_diag(&live->diag));
+	json_object_set_new(show, "diagnostics", report_diag(&live->diag));
 	json_object_set_new(show, "streams", streams);
 	if (!contract)
 		return show;

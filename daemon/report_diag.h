@@ -6,6 +6,5 @@
 
 #include "util/diag.h"
 
-/* A new array, or appended to one. */
-json_t *qos_report_diag(const struct qos_diag *diag);
+/* Appends. */
 void qos_report_diag_into(json_t *list, const struct qos_diag *diag);

@@ -44,10 +44,8 @@ static json_t *report_stats(struct qos_supervisor *supervisor, const struct qos_
 void qos_report_comm(char *comm)
 {
 	comm[strcspn(comm, "\n")] = '\0';
-	for (; *comm; comm++) {
-		if (*comm < 0x20 || *comm > 0x7e)
-			*comm = '?';
-	}
+	for (; *comm; comm++)
+		*comm = qos_text_shown(*comm);
 }
 
 static json_t *report_thread(struct qos_supervisor *supervisor, const struct qos_thread *thread)

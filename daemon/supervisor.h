@@ -81,6 +81,8 @@ struct qos_asker {
 	uint32_t uid;
 };
 
+struct qos_task; /* contract/match.h */
+
 struct qos_supervisor {
 	struct qos_options options;
 	struct qos_config config;
@@ -179,6 +181,9 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor);
 void qos_supervisor_events(struct qos_supervisor *supervisor);
 
 /* threads.c, for the others of this rank. */
+/* The contract in force that has a process of these facts; NULL: none. */
+struct qos_live *qos_threads_owner(const struct qos_supervisor *supervisor,
+				   const struct qos_task *task);
 void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
 void qos_threads_release_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream);
 /* What the service manager has to know of a stream under this grant; both are borrowed. */

@@ -72,33 +72,24 @@ static int examine_thread(void *data, pid_t tgid, pid_t tid)
 	return 0;
 }
 
-/* The contract that has the process of these facts. The list is made anew each time: who is in force
- * may change between two, and the list costs nothing beside the look into /proc. */
-static struct qos_live *select_live(struct qos_supervisor *supervisor, const struct qos_task *task)
+struct qos_live *qos_threads_owner(const struct qos_supervisor *supervisor,
+				   const struct qos_task *task)
 {
 	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve,
 					     .data = supervisor->exes};
-	_cleanup_free_ struct qos_contract **contracts = NULL;
-	_cleanup_free_ struct qos_live **lives = NULL;
-	size_t n = 0;
-	int best;
+	struct qos_live *best = NULL;
 
 	if (qos_extend_is_sandbox(supervisor, task->tgid))
-		return NULL;
-	contracts = calloc(supervisor->n_lives + 1, sizeof(*contracts));
-	lives = calloc(supervisor->n_lives + 1, sizeof(*lives));
-	if (!contracts || !lives)
 		return NULL;
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		struct qos_live *live = supervisor->lives[i];
 
-		if (live->state != QOS_LIVE_IN_FORCE || !live->n_streams)
-			continue;
-		contracts[n] = live->contract;
-		lives[n++] = live;
+		if (live->state == QOS_LIVE_IN_FORCE && live->n_streams &&
+		    qos_match_task(live->contract->match, task, getpid(), &exe) &&
+		    (!best || qos_match_beats(live->contract, best->contract)))
+			best = live;
 	}
-	best = n ? qos_match_select(contracts, n, task, getpid(), &exe, NULL, 0, NULL) : -1;
-	return best < 0 ? NULL : lives[best];
+	return best;
 }
 
 void qos_threads_watch(struct qos_supervisor *supervisor, pid_t tgid, bool wanted)
@@ -152,7 +143,7 @@ int qos_threads_examine(struct qos_supervisor *supervisor, pid_t tgid, const cha
 	if (comm)
 		facts->task.process_comm = comm;
 	qos_network_meet(supervisor, &facts->task);
-	examination.live = select_live(supervisor, &facts->task);
+	examination.live = qos_threads_owner(supervisor, &facts->task);
 	qos_threads_watch(supervisor, tgid, examination.live);
 	if (examination.live || supervisor->threads.n)
 		r = qos_proc_each_thread(tgid, examine_thread, &examination);
@@ -176,7 +167,7 @@ void qos_threads_examine_one(struct qos_supervisor *supervisor, pid_t tgid, pid_
 		return;
 	if (tid != tgid)
 		*recent_of(supervisor, tid) = (struct qos_recent){.id = tid, .examined_ns = now_ns};
-	examination.live = select_live(supervisor, &facts->task);
+	examination.live = qos_threads_owner(supervisor, &facts->task);
 	examine_thread(&examination, tgid, tid);
 }
 

@@ -51,8 +51,8 @@ static void fill(const struct qos_flow *flow, enum qos_dwcs_flow_hook hook,
 	s64 *word = event->input.stream[0].word;
 
 	event->contract = flow->contract;
-	event->input.state =
-		0; /* programs of flows have words of their own, and never run twice at a time */
+	/* Programs of flows have words of their own, and never run twice at a time. */
+	event->input.state = 0;
 	event->input.contract = READ_ONCE(flow->contract->rules);
 	event->input.program = READ_ONCE(flow->hook[hook]);
 	event->input.index = flow->index;

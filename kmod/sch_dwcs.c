@@ -207,7 +207,6 @@ static void reset(struct Qdisc *sch)
 	qdisc_reset(q->rest);
 	q->credit = 0;
 	q->waited = false;
-	q->now_ns = 0;
 	q->next_ns = ktime_get_ns();
 	qos_sch_timer_cancel(&q->timer);
 }

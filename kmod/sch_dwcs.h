@@ -92,8 +92,6 @@ struct qos_sch {
 	bool paced;
 	bool waited; /* for it, with packets: then what the timer was late is caught up with */
 	u64 next_ns; /* the link is busy until */
-	u64 now_ns;  /* of a packet that is dequeued at once; 0: there is none */
-	unsigned long now_jiffies;
 	struct qos_sch_timer timer;
 
 	/* control path */

@@ -146,30 +146,34 @@ static bool is_for_the_machine(const struct qos_sch_params *params,
 
 static int grow_heaps(struct Qdisc *sch, u32 room)
 {
-	static const enum dwcs_heap used[] = {DWCS_RANK, DWCS_SPARE, DWCS_CRITICAL, DWCS_DUE};
 	struct qos_sch *q = qdisc_priv(sch);
+	const struct {
+		struct dwcs_queue *queue;
+		enum dwcs_heap heap;
+	} heaps[] = {
+		{&q->link.queue, DWCS_RANK}, /* it begins what is allocated */
+		{&q->link.queue, DWCS_SPARE}, {&q->link.queue, DWCS_CRITICAL},
+		{&q->link.queue, DWCS_DUE},   {&q->link.clock, DWCS_DUE},
+		{&q->link.held, DWCS_DUE},
+	};
 	struct dwcs_stream **all, **old = q->link.queue.slot[DWCS_RANK];
 	int i;
 
-	all = kvmalloc_array(room, (ARRAY_SIZE(used) + 2) * sizeof(*all), GFP_KERNEL);
+	all = kvmalloc_array(room, ARRAY_SIZE(heaps) * sizeof(*all), GFP_KERNEL);
 	if (!all)
 		return -ENOMEM;
 	sch_tree_lock(sch);
-	for (i = 0; i < ARRAY_SIZE(used) + 2; i++) {
-		bool clock = i >= ARRAY_SIZE(used);
-		struct dwcs_queue *queue = i == ARRAY_SIZE(used)       ? &q->link.clock
-					   : i == ARRAY_SIZE(used) + 1 ? &q->link.held
-								       : &q->link.queue;
-		enum dwcs_heap heap = clock ? DWCS_DUE : used[i];
+	for (i = 0; i < ARRAY_SIZE(heaps); i++) {
+		struct dwcs_stream ***slot = &heaps[i].queue->slot[heaps[i].heap];
+		struct dwcs_stream **to = all + (size_t)i * room;
 
-		if (queue->n[heap])
-			memcpy(all + (size_t)i * room, queue->slot[heap],
-			       queue->n[heap] * sizeof(*all));
-		queue->slot[heap] = all + (size_t)i * room;
+		if (heaps[i].queue->n[heaps[i].heap])
+			memcpy(to, *slot, heaps[i].queue->n[heaps[i].heap] * sizeof(*to));
+		*slot = to;
 	}
 	q->room = room;
 	sch_tree_unlock(sch);
-	kvfree(old); /* the first of the heaps begins it */
+	kvfree(old);
 	return 0;
 }
 
@@ -343,13 +347,14 @@ static int change(struct Qdisc *sch, u32 classid, u32 parent, struct nlattr **tc
 	if (!class)
 		error = create(sch, TC_H_MIN(classid), &class);
 	error = error ?: prepare(q, &params, extack);
-	if (!error)
-		commit(sch, class, &params);
-	else if (!*arg)
-		kfree(class);
-	if (!error)
-		*arg = class->minor;
-	return error;
+	if (error) {
+		if (!*arg)
+			kfree(class);
+		return error;
+	}
+	commit(sch, class, &params);
+	*arg = class->minor;
+	return 0;
 }
 
 void qos_sch_class_fold(struct qos_sch_dwcs_stats *sum, const struct qos_sch_class *class)

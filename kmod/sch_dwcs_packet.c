@@ -3,7 +3,7 @@
  * The qdisc's packets: to which class one goes, and which one is sent next. The choice is dwcs_link.h;
  * here are the queues, the counters, the default class's share and the link's pace.
  *
- * Costs. No allocation. A packet costs two readings of the clock, or one if it is sent as it comes, and a few operations on heaps, which
+ * Costs. No allocation. A packet costs two readings of the clock, and a few operations on heaps, which
  * hold one head a class: O(log n) in the classes that have packets, nothing in those that have none.
  * Requests that nobody could serve are lost when the qdisc next looks: each costs O(log n) too, once.
  *
@@ -178,19 +178,6 @@ static noinline void clean(struct Qdisc *sch, u64 now)
 	tell_parents(sch, &dropped);
 }
 
-/*
- * The packet will be dequeued next: then the clock need not be read again. Nothing waits, the qdisc is its
- * queue's own and does not run yet (whoever enqueues runs it then, under the same lock), and the queue takes
- * packets; see __dev_xmit_skb() and dequeue_skb() of the kernel. Should the queue be stopped in that very
- * moment, the reading is believed for the rest of the jiffy.
- */
-static __always_inline bool is_sent_at_once(const struct Qdisc *sch)
-{
-	return !sch->q.qlen && rcu_access_pointer(sch->dev_queue->qdisc) == sch &&
-	       !qdisc_is_running((struct Qdisc *)sch) &&
-	       !netif_xmit_frozen_or_stopped(sch->dev_queue);
-}
-
 static __always_inline int add(struct sk_buff *skb, struct Qdisc *sch, struct qos_sch_class *class,
 			       struct sk_buff **to_free)
 {
@@ -208,8 +195,6 @@ static __always_inline int add(struct sk_buff *skb, struct Qdisc *sch, struct qo
 		if (!class->qlen)
 			qos_sch_flow_follow(class, now);
 	}
-	q->now_ns = is_sent_at_once(sch) ? now : 0;
-	q->now_jiffies = jiffies;
 	qos_sch_cb(skb)->arrival = now;
 	append(class, skb);
 	sch->q.qlen++;
@@ -225,7 +210,6 @@ static int add_rest(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_
 	unsigned int len = qdisc_pkt_len(skb);
 	int error = qdisc_enqueue(skb, q->rest, to_free);
 
-	q->now_ns = 0;
 	if (likely(error == NET_XMIT_SUCCESS)) {
 		sch->q.qlen++;
 		sch->qstats.backlog += len;
@@ -557,9 +541,8 @@ static noinline struct sk_buff *send_any(struct Qdisc *sch, u64 now)
 static noinline struct sk_buff *dequeue(struct Qdisc *sch)
 {
 	struct qos_sch *q = qdisc_priv(sch);
-	u64 now = q->now_ns && !time_after(jiffies, q->now_jiffies) ? q->now_ns : ktime_get_ns();
+	u64 now = ktime_get_ns();
 
-	q->now_ns = 0;
 	if (q->paced && (s64)(q->next_ns - now) > 0) {
 		q->waited = true;
 		qdisc_qstats_overlimit(sch);

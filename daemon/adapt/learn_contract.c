@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "contract/print.h"
+#include "util/text.h"
 
 static const char *const why[] = {
 	[QOS_LEARN_PERIODIC] = "",
@@ -187,7 +188,7 @@ void qos_learn_warn(const struct qos_learn *learn, struct qos_diag *diag)
 static void add_clean(struct qos_buf *buf, const char *text)
 {
 	for (; *text; text++)
-		qos_buf_add(buf, "%c", *text >= ' ' && *text < 0x7f ? *text : '?');
+		qos_buf_add(buf, "%c", qos_text_shown(*text));
 }
 
 static void comment_threads(const struct qos_learn *learn, const struct qos_learn_stream *stream,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "contract/regex.h"
+#include "util/text.h"
 
 size_t qos_learn_stem(const char *comm)
 {
@@ -31,7 +32,7 @@ void qos_learn_glob(const char *comm, bool numbered, char *ret)
 			*ret++ = comm[i];
 			*ret++ = ']';
 		} else {
-			*ret++ = is_printable(comm[i]) ? comm[i] : '?';
+			*ret++ = qos_text_shown(comm[i]);
 		}
 	}
 	if (numbered)

@@ -42,6 +42,7 @@
 	{                                                                                          \
 		"network", name, type, events, QOS_RULES_##word, bits, .help = text                \
 	}
+/* Not by NETWORK(), which would expand LATE before it is pasted. */
 #define PACKETS(name, events, word, text)                                                          \
 	{                                                                                          \
 		"network", name, QOS_TYPE_COUNT, events, QOS_RULES_##word, QOS_RULES_COUNT_BITS,   \
@@ -88,12 +89,11 @@ const struct qos_rule_field qos_rule_fields[] = {
 	NETWORK("backlog", QOS_TYPE_BYTES, QOS_RULES_COUNT_BITS, NET_ALL, BACKLOG, "queued now"),
 	PACKETS("dropped", DROP | TICK, DROPPED, "packets since the last such event"),
 	PACKETS("late", LATE | TICK, LATE, "late packets since the last such event"),
-	PACKETS("served", WINDOW | TICK, SERVED, "requests of the window, or since the last tick"),
-	PACKETS("lost", WINDOW | TICK, LOST, "requests of the window, or since the last tick"),
-	PACKETS("violations", WINDOW | TICK, VIOLATIONS,
-		"window: 0 or 1; tick: since the last tick"),
+	PACKETS("served", WINDOW | TICK, SERVED, "requests since the last such event"),
+	PACKETS("lost", WINDOW | TICK, LOST, "requests since the last such event"),
+	PACKETS("violations", WINDOW | TICK, VIOLATIONS, "windows since the last such event"),
 	NETWORK("delay", QOS_TYPE_DURATION, QOS_RULES_TIME_BITS, NET_ALL, DELAY,
-		"in the queue: of the late packet, largest since the last such event, or so far"),
+		"largest in the queue: of those packets, since the last such event, or so far"),
 	NETWORK("rtt", QOS_TYPE_DURATION, QOS_RULES_TIME_BITS, NET_ALL, RTT,
 		"smoothed round trip of TCP; 0: not known"),
 	{},

@@ -182,9 +182,12 @@ static bool loads_word(const struct qos_ir_insn *insn, size_t *ret_stream, size_
 uint64_t qos_ir_reads(const struct qos_ir *ir)
 {
 	uint64_t reads = 0;
+	size_t stream, word;
 
-	for (size_t word = 0; word < QOS_RULES_WORDS; word++)
-		reads |= word == QOS_RULES_ATTRIBUTE ? 0 : qos_ir_reads_word(ir, word);
+	for (size_t i = 0; i < ir->n_insns; i++) {
+		if (loads_word(&ir->insns[i], &stream, &word) && word != QOS_RULES_ATTRIBUTE)
+			reads |= 1ULL << stream;
+	}
 	return reads;
 }
 

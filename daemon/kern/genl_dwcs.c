@@ -85,8 +85,7 @@ int qos_dwcs_flush(struct qos_genl *genl)
 
 static void put_stream(struct nl_msg *message, const struct qos_dwcs_stream *stream)
 {
-	struct nlattr *nest =
-		message ? nla_nest_start(message, QOS_DWCS_CONTRACT_A_STREAM | NLA_F_NESTED) : NULL;
+	struct nlattr *nest = qos_genl_nest(message, QOS_DWCS_CONTRACT_A_STREAM);
 
 	if (!nest)
 		return;

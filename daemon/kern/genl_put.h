@@ -25,6 +25,12 @@ static inline void qos_genl_put_text(struct nl_msg *message, int attr, const cha
 		nla_put_string(message, attr, text);
 }
 
+/* NULL: no message, or no room. Ends with nla_nest_end(). */
+static inline struct nlattr *qos_genl_nest(struct nl_msg *message, int attr)
+{
+	return message ? nla_nest_start(message, attr | NLA_F_NESTED) : NULL;
+}
+
 /* Frees the message. */
 static inline int qos_genl_tell(struct qos_genl *genl, struct nl_msg *message,
 				struct qos_diag *diag)

@@ -13,8 +13,7 @@
 
 static void put_stream(struct nl_msg *message, const struct qos_dwcs_rules_stream *stream)
 {
-	struct nlattr *nest =
-		message ? nla_nest_start(message, QOS_DWCS_RULES_A_STREAM | NLA_F_NESTED) : NULL;
+	struct nlattr *nest = qos_genl_nest(message, QOS_DWCS_RULES_A_STREAM);
 
 	if (!nest)
 		return;
@@ -36,8 +35,7 @@ static void put_stream(struct nl_msg *message, const struct qos_dwcs_rules_strea
 
 static void put_flow(struct nl_msg *message, const struct qos_dwcs_rules_flow *flow)
 {
-	struct nlattr *nest =
-		message ? nla_nest_start(message, QOS_DWCS_RULES_A_FLOW | NLA_F_NESTED) : NULL;
+	struct nlattr *nest = qos_genl_nest(message, QOS_DWCS_RULES_A_FLOW);
 
 	if (!nest)
 		return;
@@ -56,7 +54,6 @@ static void put_flow(struct nl_msg *message, const struct qos_dwcs_rules_flow *f
 	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_HIGHEST, flow->highest_bps);
 	if (flow->step_bps)
 		qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_STEP, flow->step_bps);
-	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_GAP, flow->gap_ns);
 	qos_genl_put_u64(message, QOS_DWCS_RULES_FLOW_A_RESERVED, flow->reserved_bps);
 	nla_put_u8(message, QOS_DWCS_RULES_FLOW_A_HELD, flow->held);
 	nla_nest_end(message, nest);

@@ -29,7 +29,6 @@ struct qos_dwcs_rules_flow {
 	uint64_t lowest_bps;
 	uint64_t highest_bps;
 	uint64_t step_bps; /* 0: any */
-	uint64_t gap_ns;
 	uint64_t reserved_bps;
 	bool held;
 };

@@ -62,11 +62,6 @@ static int keep_words(enum libbpf_print_level level, const char *format, va_list
 	return 0;
 }
 
-static int keep_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
-
 static int complain(struct qos_diag *diag, const char *call, int error)
 {
 	const struct qos_errno_advice *advice = qos_errno_advice(call, -error);
@@ -203,7 +198,7 @@ int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
 	*libbpf_words = '\0';
 	printer = libbpf_set_print(keep_words);
 	r = start(monitor, diag);
-	libbpf_set_print(keep_nothing);
+	libbpf_set_print(NULL);
 	/* The kernel's BTF was read, 10 MB and more, and is not needed again. */
 	malloc_trim(0);
 	if (r < 0) {

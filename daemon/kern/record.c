@@ -6,7 +6,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "kern/probe.h"
@@ -19,11 +18,6 @@ struct qos_record {
 	int (*handle)(void *data, const struct qos_record_burst *burst); /* while it polls */
 	void *data;
 };
-
-static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
 
 static int complain(struct qos_diag *diag, const char *call, int error)
 {
@@ -50,7 +44,7 @@ int qos_record_new(struct qos_diag *diag, struct qos_record **ret)
 
 	if (!record)
 		return -ENOMEM;
-	libbpf_set_print(say_nothing);
+	libbpf_set_print(NULL);
 	record->skeleton = record_bpf__open();
 	if (!record->skeleton)
 		return complain(diag, "bpf(PROG_LOAD)", -errno);

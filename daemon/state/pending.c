@@ -18,6 +18,7 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "state/store_list.h"
 #include "util/file.h"
 #include "util/text.h"
 
@@ -172,7 +173,7 @@ static bool is_contract_file(const char *file)
 	_cleanup_free_ char *name = strdup(file);
 	size_t len = strlen(file);
 
-	if (!name || len <= 5 || strcmp(file + len - 5, ".yaml") != 0)
+	if (!name || !qos_store_has_suffix(file, ".yaml"))
 		return false;
 	name[len - 5] = '\0';
 	return qos_text_is_contract_name(name);

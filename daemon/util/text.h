@@ -26,3 +26,9 @@ void qos_buf_add(struct qos_buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void qos_buf_add_bytes(struct qos_buf *buf, const char *bytes, size_t len);
 void qos_buf_reset(struct qos_buf *buf);
+
+/* A byte that a program chose, as it is shown: "?" if it is no printable ASCII. */
+static inline char qos_text_shown(char c)
+{
+	return c >= 0x20 && c <= 0x7e ? c : '?';
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A sender under contract whose way (netem, two hops on) changes its rate each second or two, in virtual time (8 ns
+"""A sender under contract whose way (netem, two hops on) changes its rate each two seconds, in virtual time (8 ns
 an instruction) on a stock RT kernel: nobody follows; the rules follow at `tick 1s` or `tick 10ms`, which the daemon
 raises; in a process, or in the kernel, by the class's own windows and the round trip of its TCP socket. The rules are
 the same but for their event. Late: later than 200 ms at the far end, or lost; a window of 50 packets with more
@@ -11,7 +11,6 @@ than 2 of them is violated. Last line: one JSON object.
 Bounds: in the kernel at most a quarter of the violated windows at `tick 1s`, and at least half of what the way
 carries comes in time. In a process it is much the same: the round trip's smoothing takes longer than either.
 """
-import json
 import os
 import subprocess
 import sys
@@ -32,14 +31,12 @@ def build():
 
 
 def row(got):
-    delays = {number: came - sent for number, sent, came in got["packets"]}
-    late = [delays.get(number, DEADLINE_NS + 1) > DEADLINE_NS for number in range(got["sent"])]
-    windows = [sum(late[i:i + Y]) for i in range(0, len(late) - Y + 1, Y)]
-    came = sorted(delays.values()) or [0]
-    return {"arm": got["arm"], "sent": got["sent"], "lost": got["sent"] - len(delays), "late": sum(late),
-            "windows": len(windows), "violations": sum(n > X for n in windows),
-            "p50_ms": round(came[len(came) // 2] / 1e6, 1), "p99_ms": round(came[len(came) * 99 // 100] / 1e6, 1),
-            "in_time_mbit": round((len(late) - sum(late)) * PACKET * 8 / 1e6 / (len(RATES) * EACH_S), 2),
+    took = {number: came - sent for number, sent, came in got["packets"]}
+    seen = lab.judge([took.get(number) for number in range(got["sent"])], DEADLINE_NS, X, Y)
+    in_time = seen["packets"] - seen["late"]
+    return {"arm": got["arm"], "sent": seen.pop("packets"), **seen, "p50_ms": round(seen["p50_ms"], 1),
+            "p99_ms": round(seen["p99_ms"], 1),
+            "in_time_mbit": round(in_time * PACKET * 8 / 1e6 / (len(RATES) * EACH_S), 2),
             "set": (got["rules"] or {}).get("set", 0)}
 
 
@@ -68,11 +65,7 @@ def main():
             print(f"{one['arm']:14}{one['sent']:7}{one['lost']:6}{one['late']:6}{one['windows']:9}"
                   f"{one['violations']:9}{one['p50_ms']:8.1f}{one['p99_ms']:8.1f}{one['in_time_mbit']:15.2f}"
                   f"{one['set']:9}")
-    missed = list(misses(rows))
-    for what in missed:
-        print(f"MISSED  {what}", file=sys.stderr)
-    print(json.dumps({"bench": "bottleneck", "rows": rows}))
-    sys.exit(1 if missed else 0)
+    lab.end(list(misses(rows)), bench="bottleneck", rows=rows)
 
 
 if __name__ == "__main__":

@@ -60,3 +60,24 @@ def run_batches(program, batches, shift, timeout, machines=1, tell=None):
     for worker in workers:
         worker.join()
     return answers, errors
+
+
+def part(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+def judge(delays, deadline_ns, x, y):
+    """What became of packets that took so many ns, None: that did not come; more than x late ones of y violate."""
+    late = [delay is None or delay > deadline_ns for delay in delays]
+    came = [delay / 1e6 for delay in delays if delay is not None]
+    windows = [sum(late[i:i + y]) for i in range(0, len(late) - y + 1, y)]
+    return {"packets": len(late), "lost": delays.count(None), "late": sum(late), "windows": len(windows),
+            "violations": sum(n > x for n in windows), "p50_ms": part(came, .5), "p99_ms": part(came, .99)}
+
+
+def end(missed, **found):
+    """The last line, and whether the bounds hold."""
+    for what in missed:
+        print(f"MISSED  {what}", file=sys.stderr)
+    print(json.dumps(found))
+    sys.exit(1 if missed else 0)

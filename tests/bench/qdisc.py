@@ -11,7 +11,6 @@ sockets apart by that costs more with more of them. Bounds: dwcs costs no more t
 to 10,000 classes no more than log2(10,000) times. Virtual time knows no caches: 10,000 classes' memory is
 free there.
 """
-import json
 import math
 import os
 import sys
@@ -56,10 +55,7 @@ def main():
               for one in rows if not one.get("good", True)]
     if above["dwcs", 10000] > above["dwcs", 1] * math.log2(10000):
         missed.append("grows faster than log n")
-    for what in missed:
-        print(f"MISSED  {what}", file=sys.stderr)
-    print(json.dumps({"bench": "qdisc", "unit": "virtual ns a packet", "rows": rows}))
-    sys.exit(1 if missed else 0)
+    lab.end(missed, bench="qdisc", unit="virtual ns a packet", rows=rows)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ bpftrace. (bpftrace's own runqlat.bt needs kernel headers; this is the same meas
 
 import os
 import pty
+import select
 import subprocess
 import time
 
@@ -20,6 +21,7 @@ tracepoint:sched:sched_switch {
 BEGIN { printf("attached\\n"); }
 """
 # bpftrace finds tracepoints in tracefs only
+PATIENCE_S = 60
 MOUNT = ["unshare", "-m", "sh", "-c", 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"', "sh"]
 COMMANDS = {"runqlat": (["runqlat", "100000"], "Tracing run queue"),
             "bpftrace": (["bpftrace", "-e", PROGRAM], "attached")}
@@ -44,6 +46,9 @@ class Tracer:
         self.rss_kib = measure.rss_kib(self.process.pid)
 
     def read(self):
+        if not select.select([self.terminal], [], [], PATIENCE_S)[0]:
+            self.__exit__()
+            raise SystemExit(f"{self.name} is not attached after {PATIENCE_S} s: {self.said}")
         try:
             self.said += os.read(self.terminal, 4096).decode(errors="replace")
         except OSError as error:  # the other end is closed

@@ -10,7 +10,6 @@ later than 50 ms. Counted at the two ends of the link, whoever queues. Last line
 Bounds: with a contract no window is violated, and bulk gets nine tenths of what the video leaves; without one,
 in a queue that knows nothing (pfifo), windows are.
 """
-import json
 import os
 import subprocess
 import sys
@@ -39,24 +38,11 @@ def build():
                     f"{BUILD}/video.mp4"], check=True)
 
 
-def part(values, share):
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
-
-
-def judge(packets):
-    """The video's side of the table."""
-    delays = [come - sent if come else None for _, sent, come in packets]
-    late = [delay is None or delay > DEADLINE_NS for delay in delays]
-    came = [delay / 1e6 for delay in delays if delay is not None]
-    windows = [sum(late[i:i + Y]) for i in range(0, len(late) - Y + 1, Y)]
-    return {"packets": len(packets), "lost": delays.count(None), "late": sum(late), "windows": len(windows),
-            "violations": sum(n > X for n in windows), "p50_ms": part(came, .5), "p99_ms": part(came, .99)}
-
-
 def row(got):
-    shown = judge(got["packets"])
-    rows = {"arm": got["arm"], **shown, "bulk_bps": got["bulk_bps"], "ping_p50_ms": part(got["ping"], .5),
-            "ping_p99_ms": part(got["ping"], .99)}
+    delays = [come - sent if come else None for _, sent, come in got["packets"]]
+    shown = lab.judge(delays, DEADLINE_NS, X, Y)
+    rows = {"arm": got["arm"], **shown, "bulk_bps": got["bulk_bps"], "ping_p50_ms": lab.part(got["ping"], .5),
+            "ping_p99_ms": lab.part(got["ping"], .99)}
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in rows.items()}
 
 
@@ -91,11 +77,7 @@ def main():
             print(f"{one['arm']:14}{one['packets']:8}{one['lost']:6}{one['late']:6}{one['windows']:8}"
                   f"{one['violations']:9}{one['p50_ms']:8.1f}{one['p99_ms']:8.1f}{one['bulk_bps'] / 1e6:12.2f}"
                   f"{one['ping_p50_ms']:9.1f}{one['ping_p99_ms']:7.1f}")
-    missed = list(misses(rows))
-    for what in missed:
-        print(f"MISSED  {what}", file=sys.stderr)
-    print(json.dumps({"bench": "traffic", "rows": rows}))
-    sys.exit(1 if missed else 0)
+    lab.end(list(misses(rows)), bench="traffic", rows=rows)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ qos-evaluation(7).
 """
 import argparse
 import datetime
-import json
 import math
 import os
 import random
@@ -145,10 +144,7 @@ def main():
         tell(rows)
     if options.html:
         violations_page.write(options.html, rows, answers, missed, what_ran(options, seeds), __doc__)
-    for what in missed:
-        print(f"MISSED  {what}", file=sys.stderr)
-    print(json.dumps({"bench": "violations", "seed": options.seed, "rows": rows}))
-    sys.exit(1 if missed else 0)
+    lab.end(missed, bench="violations", seed=options.seed, rows=rows)
 
 
 if __name__ == "__main__":

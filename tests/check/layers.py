@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An #include "x/y.h" names a lower rank, or a file of the same one (HACKING, "Layers")."""
+"""An #include "x/y.h" names a lower rank, or a file of the same one (HACKING, "One direction")."""
 import os
 import re
 

@@ -7,7 +7,7 @@ packages_of() {
     libnl-genl-3-dev libyaml-dev libsystemd-dev libjansson-dev libncurses-dev libcmocka-dev libseccomp-dev"
   local demo="rt-app rt-tests stress-ng procps python3"
   local lint="clang-format clang-tidy cppcheck shellcheck mandoc yamllint python3 binutils
-    sparse make perl xz-utils"
+    sparse make perl xz-utils systemd"
   local fuzz="libclang-rt-dev llvm"
   local lab="python3 qemu-system-x86 busybox-static cpio kmod xz-utils make gcc dwarves
     flex bison bc perl libssl-dev libelf-dev"

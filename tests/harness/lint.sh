@@ -59,7 +59,6 @@ run_py_compile() {
 # What journald makes of it, in a place of its own: an entry that it cannot read is an error, or missing.
 run_catalogue() {
   local root status=0 file=packaging/systemd/qosd.catalog
-  command -v journalctl >/dev/null || return 77
   root=$(mktemp -d) || return 1
   mkdir -p "$root/usr/lib/systemd/catalog" "$root/var/lib/systemd/catalog" &&
     cp "$file" "$root/usr/lib/systemd/catalog" && journalctl --root="$root" --update-catalog &&
@@ -88,7 +87,7 @@ lint() {
   linter checkpatch kmod_checkpatch
   linter sparse kmod_sparse
   echo "$lint_passed passed, $lint_failed failed, $lint_skipped skipped"
-  [ "$lint_failed" -eq 0 ]
+  [ "$lint_failed" -eq 0 ] && { [ "${CI:-}" != true ] || [ "$lint_skipped" -eq 0 ]; }
 }
 
 # The project's own rules: layers, purity, sizes, words.

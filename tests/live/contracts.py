@@ -7,6 +7,11 @@ PYTHON = "/usr/bin/python3"
 PERIODIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "periodic.py")
 
 
+def start_program(instance, tag, period_ms, work_ms, *mode):
+    """periodic.py, which contract(tag) matches."""
+    return instance.run(PYTHON, PERIODIC, tag, str(period_ms), str(work_ms), *mode)
+
+
 # pylint: disable=too-many-arguments,too-many-positional-arguments
 def contract(name, extra="", period="20ms", runtime="4ms", tag=None, top=""):
     """One cpu stream for periodic.py with the tag; `extra` adds keys to it, `top` above match."""

@@ -7,12 +7,8 @@ import signal
 import subprocess
 import unittest
 
-from contracts import PERIODIC, PYTHON, contract
+from contracts import contract, start_program
 from instance import SCHED_DEADLINE, Instance, main, policy, until
-
-def start_program(instance, tag, period_ms, work_ms, *mode):
-    return instance.run(PYTHON, PERIODIC, tag, str(period_ms), str(work_ms), *mode)
-
 
 class Scheduling(unittest.TestCase):
     """A contract rules the threads that it matches, found at start and by events."""

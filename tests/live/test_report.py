@@ -6,12 +6,8 @@ import os
 import unittest
 import xml.dom.minidom
 
-from contracts import PERIODIC, PYTHON, contract
+from contracts import contract, start_program
 from instance import Instance, main, until
-
-
-def start_program(instance, tag, period_ms, work_ms):
-    return instance.run(PYTHON, PERIODIC, tag, str(period_ms), str(work_ms))
 
 
 def only(report):

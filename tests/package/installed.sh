@@ -48,7 +48,7 @@ higher
 inside dpkg --purge qosd qosctl qos-dwcs-dkms >/dev/null 2>&1 || true
 inside sh -c 'dpkg -i /debs/*.deb'
 check "its own contracts are right" inside qosctl check /usr/share/qosd/policies
-check "nothing is under contract" test -z "$(ls "$layer/all/etc/qosd/contracts.d")"
+check "nothing is under contract" inside sh -c 'find /etc/qosd/contracts.d -maxdepth 0 -empty | grep -q .'
 check "the group is there" inside getent group qos
 check "the run directory is there" test -d "$layer/all/run/qosd/contracts.d"
 check "the service is enabled" test -L "$layer/all/etc/systemd/system/multi-user.target.wants/qosd.service"

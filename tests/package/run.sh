@@ -62,7 +62,6 @@ dkms_run() { # VERB KERNEL [OPTION]...
 dkms_builds() {
   local kdir kernel
   kdir=$(kmod_kdir rt) || return 77
-  kernel=$(basename "$(dirname "$kdir")")
   kernel=$(cat "$kdir/include/config/kernel.release") || return 1
   mkdir -p "$dir/tree" "$dir/dkms" "$dir/modules" && unpack qos-dwcs-dkms "$dir/tree" || return 1
   dkms add -m qos_dwcs -v "$version" --dkmstree "$dir/dkms" --sourcetree "$dir/tree/usr/src" || return 1

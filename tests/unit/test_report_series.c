@@ -5,28 +5,13 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "../harness/supervise.h"
+#include "../harness/counted.h"
 #include "adapt/hist.h"
 #include "util/clock.h"
 
 #define SECOND UINT64_C(1000000000)
 
-static struct supervised test;
-static struct qos_stream_stats counted; /* what the fake manager has */
-static uint64_t begun_ns;		/* CLOCK_BOOTTIME */
-
-static void read_stats(struct qos_service *service, uint32_t stream, struct qos_stream_stats *ret)
-{
-	*ret = counted;
-}
-
-static void service_free(struct qos_service *service)
-{
-}
-
-static const struct qos_service_ops ops = {
-	.name = "fake", .read = read_stats, .free = service_free};
-static struct qos_service service = {.ops = &ops};
+static uint64_t begun_ns; /* CLOCK_BOOTTIME */
 
 static void schedule(void)
 {
@@ -39,25 +24,11 @@ static void schedule(void)
 
 static int setup(void **state)
 {
-	struct qos_reload_summary sum;
-
-	memset(&test, 0, sizeof(test));
-	memset(&counted, 0, sizeof(counted));
-	if (supervise(&test) < 0)
+	if (begin_counted() < 0)
 		return -1;
-	put_contract(&test, "a", "x", "");
-	if (qos_supervisor_reload(test.supervisor, &sum) < 0)
-		return -1;
-	test.supervisor->service = &service;
 	schedule();
 	begun_ns = qos_clock_ns(CLOCK_BOOTTIME);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	test.supervisor->service = NULL;
-	return supervise_end(&test);
 }
 
 static void work(uint32_t jobs)
