@@ -57,6 +57,7 @@ struct {
 
 __u64 prefilter[QOS_PREFILTER_BITS / 64];
 __u32 watch_flags;
+__u32 own_tgid; /* the daemon's */
 struct qos_monitor_counters counters;
 
 /* May the thread be contracted? Two loads, no call: all that most threads of a machine ever cost. */

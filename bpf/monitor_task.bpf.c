@@ -228,4 +228,38 @@ int BPF_PROG(qos_cgroup, struct cgroup *to, const char *path, struct task_struct
 	return 0;
 }
 
+/* After the change, so that who is told finds it done. The daemon's own changes are no news. */
+static __always_inline void report_sched(struct task_struct *task)
+{
+	__u32 author = bpf_get_current_pid_tgid() >> 32;
+	struct qos_event *event;
+
+	if (author == own_tgid || !is_watched(task->tgid, 0))
+		return;
+	event = event_begin(QOS_EVENT_SCHED, task->pid, task->tgid);
+	if (!event)
+		return;
+	event->parent = author;
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* The kernel's own calls (user: false), the module's among them, go past this. */
+SEC("fexit/__sched_setscheduler")
+int BPF_PROG(qos_set_policy, struct task_struct *task, const struct sched_attr *attr, bool user,
+	     bool pi, int error)
+{
+	if (user && !error)
+		report_sched(task);
+	return 0;
+}
+
+SEC("fexit/__sched_setaffinity")
+int BPF_PROG(qos_set_affinity, struct task_struct *task, const void *mask, int error)
+{
+	if (!error)
+		report_sched(task);
+	return 0;
+}
+
 char _license[] SEC("license") = "GPL";

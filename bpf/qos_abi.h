@@ -141,6 +141,7 @@ enum qos_event_type {
 	QOS_EVENT_IDLE,	    /* a thread reported by OVERRUN ended its job before until_ns */
 	QOS_EVENT_VIOLATION, /* a window broke; at most 10 a second a stream, all are counted */
 	QOS_EVENT_END,	     /* the last thread of a watched process ends */
+	QOS_EVENT_SCHED,     /* somebody set the policy or affinity of a watched process's thread */
 };
 
 struct qos_event {
@@ -150,9 +151,11 @@ struct qos_event {
 	__u32 stream; /* OVERRUN, IDLE, VIOLATION, EXIT */
 	__u64 now_ns; /* CLOCK_MONOTONIC */
 	__u64 until_ns;
-	__u32 parent;  /* FORK: the parent's tid; EXEC: the thread's tid before, mostly the same */
+	__u32 parent;  /* FORK: the parent's tid; EXEC: the thread's tid before, mostly the same;
+			* SCHED: the process that did it */
 	__u32 lost;    /* VIOLATION: lost requests of that window */
-	char comm[16]; /* COMM: the new name, which /proc may show only a moment later */
+	char comm[16]; /* COMM: the new name, which /proc may show only a moment later; SCHED: of
+			* who did it */
 };
 
 /* Key of map `watched`: HASH of tgids whose forks and renames are reported; value __u8.

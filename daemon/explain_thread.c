@@ -125,6 +125,7 @@ static void add_scheduling(const struct qos_supervisor *supervisor, json_t *json
 {
 	const struct qos_service *service = supervisor->service;
 	bool managed = stream && thread && thread->managed;
+	_cleanup_free_ char *author = managed ? qos_thread_author(thread) : NULL;
 	struct qos_sched_attr now, without;
 	struct qos_cpus cpus, own;
 
@@ -135,6 +136,8 @@ static void add_scheduling(const struct qos_supervisor *supervisor, json_t *json
 	json_object_set_new(json, "without_qosd", qos_sched_json(&without, &own));
 	if (!managed)
 		return;
+	if (thread->drifted && author)
+		json_object_set_new(json, "changed_by", json_string(author));
 	json_object_set_new(json, "wanted", wanted_json(supervisor, stream, &own));
 	json_object_set_new(json, "drift", json_boolean(thread->drifted));
 	json_object_set_new(

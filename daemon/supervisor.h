@@ -48,6 +48,13 @@ struct qos_options {
 	bool trust;	     /* refuse files that others can write */
 };
 
+/* A process that changed something of ours. comm is its own word. */
+struct qos_author {
+	pid_t pid; /* 0: nobody, or not known */
+	char comm[16];
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+};
+
 /* One thread that belongs to a contract. Owned by the supervisor's table. */
 struct qos_thread {
 	pid_t tid;
@@ -57,7 +64,8 @@ struct qos_thread {
 	uint32_t stream;   /* id */
 	bool managed;	   /* false: beyond max-threads, or it could not be set */
 	bool drifted;	   /* somebody else set its policy, and the contract yields */
-	bool seen;	   /* in the current scan */
+	struct qos_author author; /* who else set its policy or affinity last */
+	bool seen;		  /* in the current scan */
 };
 
 /* Called when something happened that others may want to know (the bus sends signals). */
@@ -193,6 +201,8 @@ struct qos_service_stream qos_thread_service(const struct qos_supervisor *superv
 void qos_threads_release_all(struct qos_supervisor *supervisor);
 void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event);
 void qos_threads_verify(struct qos_supervisor *supervisor);
+/* "chrt (pid 123)", who else set its scheduling last; NULL: not known, or no memory. Free it. */
+char *qos_thread_author(const struct qos_thread *thread);
 /* After each dispatch: so many events were lost. Looks at every process again, now or, since that
  * costs, a second after the last time. */
 void qos_threads_lost(struct qos_supervisor *supervisor, uint64_t lost);

@@ -134,13 +134,21 @@ static void on_comm(struct qos_supervisor *supervisor, const struct qos_event *e
 		qos_threads_examine_one(supervisor, event->tgid, event->tid, comm);
 }
 
+static void on_sched(struct qos_supervisor *supervisor, const struct qos_event *event)
+{
+	struct qos_author author = {.pid = (pid_t)event->parent, .at_ns = event->now_ns};
+
+	memcpy(author.comm, event->comm, sizeof(author.comm) - 1);
+	qos_thread_changed(supervisor, (pid_t)event->tid, &author);
+}
+
 void qos_threads_event(struct qos_supervisor *supervisor, const struct qos_event *event)
 {
 	static void (*const on[])(struct qos_supervisor *, const struct qos_event *) = {
 		[QOS_EVENT_EXEC] = on_exec,	  [QOS_EVENT_FORK] = on_fork,
 		[QOS_EVENT_EXIT] = on_exit_event, [QOS_EVENT_CGROUP] = on_process,
 		[QOS_EVENT_COMM] = on_comm,	  [QOS_EVENT_VIOLATION] = on_violation,
-		[QOS_EVENT_END] = on_end,
+		[QOS_EVENT_END] = on_end,	  [QOS_EVENT_SCHED] = on_sched,
 	};
 
 	if (event->type < QOS_ARRAY_SIZE(on) && on[event->type])

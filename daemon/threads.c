@@ -17,6 +17,7 @@
 #include "kern/exe_memo.h"
 #include "kern/proc.h"
 #include "network.h"
+#include "report_stream.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -314,13 +315,22 @@ void qos_threads_release_all(struct qos_supervisor *supervisor)
 }
 
 static void tell_drift(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
-		       pid_t tid)
+		       const struct qos_thread *thread)
 {
-	const struct qos_evidence evidence = {.tid = tid};
+	const struct qos_evidence evidence = {.tid = thread->tid};
+	_cleanup_free_ char *author = qos_thread_author(thread);
 
 	qos_tell_of(supervisor, QOS_HISTORY_DRIFT, stream, &evidence,
-		    "thread %d: somebody else changed its scheduling (on-drift: %s)", tid,
+		    "thread %d: %s changed its scheduling (on-drift: %s)", thread->tid,
+		    author ? author : "somebody else",
 		    qos_drift_names[stream->live->contract->on_drift]);
+}
+
+/* The module sees drift when it looks at the thread next; what was changed long before is not it. */
+static void forget_stale_author(struct qos_thread *thread)
+{
+	if (qos_threads_now_ns() - thread->author.at_ns > QOS_AUTHOR_FOR_NS)
+		thread->author.pid = 0;
 }
 
 /* A place may have become free, and who failed is tried again now and then. */
@@ -342,9 +352,33 @@ static void verify_thread(struct qos_supervisor *supervisor, struct qos_thread *
 		qos_thread_carry_out(supervisor, stream, thread->tid);
 		return;
 	}
-	if (r == QOS_SERVICE_E_DRIFT && !thread->drifted)
-		tell_drift(supervisor, stream, thread->tid);
+	if (r == QOS_SERVICE_E_DRIFT && !thread->drifted) {
+		forget_stale_author(thread);
+		tell_drift(supervisor, stream, thread);
+	}
 	thread->drifted = r == QOS_SERVICE_E_DRIFT;
+}
+
+char *qos_thread_author(const struct qos_thread *thread)
+{
+	char *text = NULL, comm[sizeof(thread->author.comm)];
+
+	memcpy(comm, thread->author.comm, sizeof(comm));
+	qos_report_comm(comm);
+	if (thread->author.pid && asprintf(&text, "%s (pid %d)", comm, thread->author.pid) < 0)
+		text = NULL;
+	return text;
+}
+
+void qos_thread_changed(struct qos_supervisor *supervisor, pid_t tid,
+			const struct qos_author *author)
+{
+	struct qos_thread *thread = qos_table_get(&supervisor->threads, tid);
+
+	if (!thread)
+		return;
+	thread->author = *author;
+	verify_thread(supervisor, thread);
 }
 
 void qos_threads_verify(struct qos_supervisor *supervisor)

@@ -11,6 +11,8 @@
 #define QOS_RESCAN_EVERY_NS 1000000000ULL
 #define QOS_NEWS_DELAY_NS   1000000ULL /* an event, until /proc surely shows what it tells of */
 
+#define QOS_AUTHOR_FOR_NS 5000000000ULL /* who changed a thread counts as author of drift */
+
 /* CLOCK_MONOTONIC, as events have it. */
 static inline uint64_t qos_threads_now_ns(void)
 {
@@ -51,6 +53,10 @@ void qos_thread_engage(struct qos_supervisor *supervisor, struct qos_live_stream
 /* The same for the thread of this tid that has a place; afterwards it may be forgotten. */
 void qos_thread_carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
 			  pid_t tid);
+
+/* Somebody else set the thread's policy or affinity: it is verified at once. */
+void qos_thread_changed(struct qos_supervisor *supervisor, pid_t tid,
+			const struct qos_author *author);
 
 /* A window of the stream broke. */
 struct qos_evidence;

@@ -24,6 +24,7 @@ const char *const qos_feature_names[QOS_FEATURE_COUNT] = {
 	[QOS_FEATURE_MODULE] = "module",
 	[QOS_FEATURE_SCHED_EXT] = "sched_ext",
 	[QOS_FEATURE_SANDBOX] = "sandbox",
+	[QOS_FEATURE_DRIFT] = "drift_events",
 };
 
 const char *const qos_feature_state_names[] = {

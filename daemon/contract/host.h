@@ -30,6 +30,7 @@ enum qos_feature {
 	QOS_FEATURE_MODULE,	      /* qos_dwcs is loaded */
 	QOS_FEATURE_SCHED_EXT,
 	QOS_FEATURE_SANDBOX, /* user namespaces and seccomp: rules in a process */
+	QOS_FEATURE_DRIFT,   /* fexit programs: changes by others are told at once, with author */
 	QOS_FEATURE_COUNT,
 };
 

@@ -160,6 +160,16 @@ static const struct qos_feature_advice features[QOS_FEATURE_COUNT] = {
 				  "permit them",
 			.needed = false,
 		},
+	[QOS_FEATURE_DRIFT] =
+		{
+			.what = "news of changed policies and affinities (fexit programs)",
+			.config = "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+			.cost = "who changes a thread of a contract is not known, and is noticed at "
+				"the slow loop's next turn",
+			.remedy = "run a kernel with CONFIG_FUNCTION_TRACER=y, of an architecture "
+				  "with BPF trampolines",
+			.needed = false,
+		},
 };
 
 static const struct qos_errno_advice errors[] = {

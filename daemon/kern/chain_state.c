@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kern/chain_parts.h"
+#include "kern/map.h"
 #include "kern/monitor.h"
 #include "kern/proc.h"
 
@@ -206,7 +207,7 @@ static int put_key(const struct qos_chain *chain, pid_t tid, const struct qos_ch
 	const struct qos_thread_key value = {
 		.key = thread->key, .contract = thread->number, .late_of_ns = late_of_ns};
 
-	return qos_monitor_map_set(chain->parts.keys_fd, (uint32_t)tid, &value, BPF_ANY);
+	return qos_map_set(chain->parts.keys_fd, &tid, &value, BPF_ANY);
 }
 
 bool qos_chain_late(struct qos_chain *chain, pid_t tid, uint64_t release_ns)

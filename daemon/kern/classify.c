@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "classify.skel.h"
+#include "kern/map.h"
 #include "kern/probe.h"
 
 #define PREFERENCE 1 /* before all others */
@@ -175,7 +176,7 @@ int qos_classify_set(struct qos_classify *classify, const struct qos_classify_fl
 	r = assign(classify->skeleton, own, n, &assignment);
 	qsort(own, n, sizeof(*own), by_key);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = bpf_map_update_elem(map, &own[i].key, &own[i].class, BPF_ANY);
+		r = qos_map_set(map, &own[i].key, &own[i].class, BPF_ANY);
 	if (r < 0)
 		return r;
 	publish(classify->skeleton, &assignment);

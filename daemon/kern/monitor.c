@@ -20,18 +20,17 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "kern/map.h"
 #include "kern/monitor_parts.h"
 #include "kern/probe.h"
 #include "kern/proc.h"
 #include "monitor_task.skel.h"
 #include "util/file.h"
 
-#define PERIOD_MIN_NS	  1000ULL
-#define PERIOD_MAX_NS	  (1ULL << 60)
-#define NO_MEMORY_TRIES	  50
-#define NO_MEMORY_WAIT_NS 1000000
-#define MILLIHERTZ_TO_NS  1000000000000ULL
-#define LIBBPF_WORDS_MAX  256
+#define PERIOD_MIN_NS	 1000ULL
+#define PERIOD_MAX_NS	 (1ULL << 60)
+#define MILLIHERTZ_TO_NS 1000000000000ULL
+#define LIBBPF_WORDS_MAX 256
 
 static char libbpf_words[LIBBPF_WORDS_MAX];
 
@@ -73,6 +72,16 @@ static int complain(struct qos_diag *diag, const char *call, int error)
 	return error;
 }
 
+/* Where these cannot be had (doctor says so), the slow loop sees at its next turn what was changed. */
+static void prepare_drift(struct monitor_task_bpf *skeleton)
+{
+	bool can_be_had = qos_probe_drift() == QOS_PRESENT;
+
+	bpf_program__set_autoload(skeleton->progs.qos_set_policy, can_be_had);
+	bpf_program__set_autoload(skeleton->progs.qos_set_affinity, can_be_had);
+	skeleton->bss->own_tgid = (uint32_t)getpid();
+}
+
 static int load(struct qos_monitor *monitor, struct qos_diag *diag)
 {
 	int r;
@@ -83,6 +92,7 @@ static int load(struct qos_monitor *monitor, struct qos_diag *diag)
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_switch, false);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_waking, false);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_guard, false);
+	prepare_drift(monitor->skeleton);
 	r = monitor_task_bpf__load(monitor->skeleton);
 	if (r < 0)
 		return complain(diag, "bpf(PROG_LOAD)", r);
@@ -222,21 +232,6 @@ void qos_monitor_free(struct qos_monitor *monitor)
 	free(monitor);
 }
 
-/* Elements come from an allocator that the kernel refills by irq_work; under PREEMPT_RT that is a
- * thread of low priority, and a burst of ours may be ahead of it. */
-int qos_monitor_map_set(int fd, uint32_t key, const void *value, uint64_t flags)
-{
-	const struct timespec wait = {.tv_nsec = NO_MEMORY_WAIT_NS};
-	int r = -ENOMEM;
-
-	for (int i = 0; i < NO_MEMORY_TRIES && r == -ENOMEM; i++) {
-		if (i)
-			nanosleep(&wait, NULL);
-		r = bpf_map_update_elem(fd, &key, value, flags) < 0 ? -errno : 0;
-	}
-	return r;
-}
-
 static bool is_valid(const struct qos_stream_config *config)
 {
 	return config->period_ns >= PERIOD_MIN_NS && config->period_ns <= PERIOD_MAX_NS &&
@@ -263,10 +258,10 @@ int qos_monitor_stream_set(struct qos_monitor *monitor, uint32_t id,
 	if (!is_valid(&mine))
 		return -EINVAL;
 	/* The statistics first: a program needs both, and a thread may be attached already. */
-	r = qos_monitor_map_set(stats_fd, id, &zero, BPF_NOEXIST);
+	r = qos_map_set(stats_fd, &id, &zero, BPF_NOEXIST);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return qos_monitor_map_set(streams_fd, id, &mine, BPF_ANY);
+	return qos_map_set(streams_fd, &id, &mine, BPF_ANY);
 }
 
 int qos_monitor_stream_config(struct qos_monitor *monitor, uint32_t id,
@@ -287,7 +282,7 @@ int qos_monitor_stream_hooks(struct qos_monitor *monitor, uint32_t id,
 	if (r < 0)
 		return r;
 	config.hooks = *hooks;
-	return qos_monitor_map_set(fd, id, &config, BPF_EXIST);
+	return qos_map_set(fd, &id, &config, BPF_EXIST);
 }
 
 int qos_monitor_stream_remove(struct qos_monitor *monitor, uint32_t id)
@@ -314,8 +309,9 @@ int qos_monitor_watch(struct qos_monitor *monitor, pid_t tgid)
 {
 	static const uint8_t one = 1;
 
-	return qos_monitor_map_set(bpf_map__fd(monitor->skeleton->maps.watched), tgid, &one,
-				   BPF_ANY);
+	uint32_t key = (uint32_t)tgid;
+
+	return qos_map_set(bpf_map__fd(monitor->skeleton->maps.watched), &key, &one, BPF_ANY);
 }
 
 int qos_monitor_unwatch(struct qos_monitor *monitor, pid_t tgid)

@@ -71,6 +71,3 @@ void qos_monitor_chain_parts(const struct qos_monitor *monitor, struct qos_chain
 void qos_monitor_threads_free(struct qos_monitor *monitor);
 void qos_monitor_probes_remove(struct qos_monitor *monitor, uint32_t stream);
 void qos_monitor_probes_free(struct qos_monitor *monitor);
-
-/* bpf(MAP_UPDATE_ELEM), tried again while the kernel refills its allocator. 0 or -errno. */
-int qos_monitor_map_set(int fd, uint32_t key, const void *value, uint64_t flags);

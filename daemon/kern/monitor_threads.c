@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
+#include "kern/map.h"
 #include "kern/monitor_parts.h"
 #include "kern/proc.h"
 
@@ -91,7 +92,7 @@ static int put_task(const struct qos_monitor *monitor, pid_t tid, const struct a
 		.stream = attached->stream, .tid = tid, .start_ticks = attached->start_ticks};
 	uint64_t start_again;
 	uint32_t key = tid;
-	int r = qos_monitor_map_set(monitor->tasks_fd, key, &state, BPF_ANY);
+	int r = qos_map_set(monitor->tasks_fd, &key, &state, BPF_ANY);
 
 	if (r < 0)
 		return r;

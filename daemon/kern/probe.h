@@ -17,6 +17,10 @@ int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret);
  * asked. qos_probe_host does not ask: whoever wants it does, once. */
 uint64_t qos_probe_sample_cost(void);
 
+/* Can programs behind the functions of the kernel that set policies and affinities be had? Tried once,
+ * by attaching two, since the kernel's types have to be read for it. */
+enum qos_feature_state qos_probe_drift(void);
+
 /* Do the online CPUs or the real-time limits differ from what `host` says? Three small reads. */
 bool qos_probe_supply_changed(const struct qos_host *host);
 

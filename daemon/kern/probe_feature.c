@@ -10,11 +10,13 @@
 #include "kern/probe_parts.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <mntent.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
@@ -189,6 +191,39 @@ static enum qos_feature_state probe_bpf(void)
 	return state_of(fd < 0 ? errno : 0);
 }
 
+static enum qos_feature_state try_fexit(const char *function)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
+	_cleanup_close_ int fd = -1, link_fd = -1;
+	int id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FEXIT);
+
+	malloc_trim(0); /* the kernel's types were read */
+	if (id < 0)
+		return state_of(-id == ESRCH ? ENOENT : -id);
+	opts.attach_btf_id = (uint32_t)id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "qos_probe", "GPL", insns, QOS_ARRAY_SIZE(insns),
+			   &opts);
+	if (fd < 0)
+		return state_of(errno);
+	link_fd = bpf_raw_tracepoint_open(NULL, fd);
+	return state_of(link_fd < 0 ? errno : 0);
+}
+
+enum qos_feature_state qos_probe_drift(void)
+{
+	static enum qos_feature_state known = QOS_UNKNOWN;
+
+	if (known == QOS_UNKNOWN)
+		known = try_fexit("__sched_setscheduler");
+	if (known == QOS_PRESENT)
+		known = try_fexit("__sched_setaffinity");
+	return known;
+}
+
 static enum qos_feature_state probe_task_clock(void)
 {
 	struct perf_event_attr attr = {
@@ -293,6 +328,7 @@ void qos_probe_features(struct qos_host *host)
 		[QOS_FEATURE_MODULE] = probe_module,
 		[QOS_FEATURE_SCHED_EXT] = probe_sched_ext,
 		[QOS_FEATURE_SANDBOX] = probe_sandbox,
+		[QOS_FEATURE_DRIFT] = qos_probe_drift,
 	};
 
 	for (size_t i = 0; i < QOS_FEATURE_COUNT; i++)

@@ -10,7 +10,8 @@
  * found drifted at an overrun, and above the fair classes, is demoted all the same, unless it was
  * yielded (then only what no grant of ours leads to is left there).
  *
- * Weakness: what happens between two looks, a second or so apart, is not seen.
+ * Weakness: where the monitor cannot tell of changes (QOS_EVENT_SCHED), one that is taken back
+ * between two turns of the slow loop is not seen.
  */
 #include "service/cpu_native_parts.h"
 
@@ -23,6 +24,7 @@
 #include "util/clock.h"
 
 #define RESTORE_EVERY_NS QOS_NS_PER_SECOND
+#define LOOK_EVERY_NS	 (QOS_NS_PER_SECOND / 2)
 
 uint64_t qos_native_now_ns(void)
 {
@@ -111,13 +113,16 @@ static bool is_as_set(const struct thread *thread)
 				   qos_cpus_equal(&cpus, &thread->cpus));
 }
 
-/* Runnable, under SCHED_DEADLINE, and no CPU time since the last two looks, a second or so apart:
- * no reservation waits that long. */
+/* Runnable, under SCHED_DEADLINE, and no CPU time since the last two looks, LOOK_EVERY_NS or more
+ * apart: no reservation waits that long. */
 static bool is_forgotten(struct thread *thread)
 {
 	bool runnable, waited = thread->waited;
-	uint64_t ran_ns, before_ns = thread->ran_ns;
+	uint64_t ran_ns, before_ns = thread->ran_ns, now_ns = qos_native_now_ns();
 
+	if (now_ns - thread->looked_ns < LOOK_EVERY_NS)
+		return false;
+	thread->looked_ns = now_ns;
 	thread->waited = false;
 	if (thread->want.policy != SCHED_DEADLINE || thread->prev ||
 	    qos_proc_run_time((pid_t)thread->key.tid, &runnable, &ran_ns) < 0)

@@ -17,7 +17,8 @@ struct thread {
 	uint64_t period_ns;
 	uint64_t until_ns;    /* demoted: until then */
 	uint64_t hold_ns;     /* rescued: not back before */
-	uint64_t ran_ns;      /* CPU time when it was last verified */
+	uint64_t looked_ns;   /* when it was last asked whether the kernel forgot it */
+	uint64_t ran_ns;      /* CPU time then */
 	bool waited;	      /* and it had been runnable, and had not run since */
 	uint64_t restored_ns; /* when drift was last undone */
 	struct thread *next;  /* in the list of demoted ones */

@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "kern/map.h"
 #include "kern/probe.h"
 #include "kern/proc.h"
 #include "state/pins.h"
@@ -161,7 +162,7 @@ void qos_originals_close(struct qos_originals *originals)
 int qos_originals_put(struct qos_originals *originals, const struct qos_original_key *key,
 		      const struct qos_original *original, uint64_t flags)
 {
-	return bpf_map_update_elem(originals->fd, key, original, flags) < 0 ? -errno : 0;
+	return qos_map_set(originals->fd, key, original, flags);
 }
 
 int qos_originals_key(pid_t tid, struct qos_original_key *ret)

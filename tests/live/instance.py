@@ -124,6 +124,11 @@ class Instance:
     def json(self, *words, check=True):
         return json.loads(self.ctl("--json", *words, check=check).stdout)
 
+    def has(self, feature):
+        """Does this kernel have it, by doctor's word?"""
+        known = self.json("doctor", check=False)["features"]
+        return any(f["feature"] == feature and f["state"] == "present" for f in known)
+
     def stream(self, contract, stream="main"):
         """One stream of `show`."""
         for found in self.json("show", contract)["streams"]:

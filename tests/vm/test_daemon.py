@@ -21,11 +21,11 @@ from lab_test import MS, Netlink, expect, load, module, policy, run, unload, unt
 
 LONG = 60
 BAND = (38, 39, 40)
-CONFIG = "version: 1\nslow-loop: 500ms\nlease: {lease}\nmanagers: {{cpu: {manager}}}\nmonitor: {monitor}\n"
+CONFIG = "version: 1\nslow-loop: {slow_loop}\nlease: {lease}\nmanagers: {{cpu: {manager}}}\nmonitor: {monitor}\n"
 
 
-def daemon(manager="auto", monitor="bpf", lease="30s"):
-    return Instance(CONFIG.format(manager=manager, monitor=monitor, lease=lease))
+def daemon(manager="auto", monitor="bpf", lease="30s", slow_loop="500ms"):
+    return Instance(CONFIG.format(manager=manager, monitor=monitor, lease=lease, slow_loop=slow_loop))
 
 
 def contract(name, extra="", top="", **more):
@@ -112,6 +112,27 @@ def test_a_changed_contract_keeps_thread_and_counters():
         expect(policy(program.pid)[0], os.SCHED_OTHER)
 
 
+def author_of(qosd, program):
+    return qosd.json("explain", str(program.pid))["changed_by"]
+
+
+def test_drift_is_seen_without_the_slow_loop():
+    """The only turn is far away: who tells is the monitor, at once."""
+    with daemon(manager="native", slow_loop="60s") as qosd:
+        qosd.write("one", contract("one", "  cpus: 0\n", top="on-drift: restore\n"))
+        qosd.write("two", contract("two", "  cpus: 0\n"))
+        qosd.start()
+        one, two = start_program(qosd, "one"), start_program(qosd, "two")
+        until(lambda: os.SCHED_OTHER not in (policy(one.pid)[0], policy(two.pid)[0]), "both are scheduled", 20)
+        given = policy(one.pid)
+        for pid in (one.pid, two.pid):
+            subprocess.run(["chrt", "-b", "-p", "0", str(pid)], check=True)
+        until(lambda: policy(one.pid) == given, "one is restored", 20)
+        until(lambda: author_of(qosd, two), "the other one's author is known", 20)
+        expect(author_of(qosd, two).startswith("chrt (pid "), True)
+        expect(policy(two.pid)[0], os.SCHED_BATCH)
+
+
 def test_drift_is_respected():
     with module(), daemon() as qosd:
         qosd.write("one", contract("one"))
@@ -121,6 +142,7 @@ def test_drift_is_respected():
         subprocess.run(["chrt", "-b", "-p", "0", str(program.pid)], check=True)
         until(lambda: "drift" in kinds(qosd, "one"), "drift is told", LONG)
         until(lambda: problem(qosd, "drift"), "and shown", LONG)
+        expect(author_of(qosd, program).startswith("chrt (pid "), True)
         time.sleep(2)
         expect(policy(program.pid)[0], os.SCHED_BATCH)
         qosd.stop()
@@ -334,7 +356,7 @@ def test_a_native_daemon_clears_what_is_left():
         until(lambda: under_module(qosd), "it is the module's", LONG)
         kill_daemon(qosd)
         with open(qosd.config, "w", encoding="utf-8") as out:
-            out.write(CONFIG.format(manager="native", monitor="bpf", lease="30s"))
+            out.write(CONFIG.format(manager="native", monitor="bpf", lease="30s", slow_loop="500ms"))
         qosd.start()
         expect(threads(nl), {})
         expect(qosd.json("status")["module"]["state"], "not-wanted")
