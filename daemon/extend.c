@@ -99,8 +99,9 @@ static struct qos_extension_program *find_program(struct qos_extension *extensio
 
 /* Ticks have all streams, other events one; `late` is both raised and called. */
 static int forward_program(struct qos_supervisor *supervisor, const struct qos_live *live,
-			   const struct qos_extension *extension, const struct qos_program *program,
-			   uint32_t index, uint32_t *slot, struct qos_diag *diag)
+			   const struct qos_extension *extension,
+			   const struct qos_image_program *program, uint32_t index, uint32_t *slot,
+			   struct qos_diag *diag)
 {
 	struct qos_chain *chain = supervisor->extender->chain;
 	uint32_t number = extension->number;
@@ -119,8 +120,9 @@ static int forward_program(struct qos_supervisor *supervisor, const struct qos_l
 }
 
 static int load_program(struct qos_supervisor *supervisor, const struct qos_live *live,
-			const struct qos_extension *extension, const struct qos_program *program,
-			uint32_t *slot, struct qos_diag *diag)
+			const struct qos_extension *extension,
+			const struct qos_image_program *program, uint32_t *slot,
+			struct qos_diag *diag)
 {
 	uint32_t number = extension->number;
 	char event[96], name[160];
@@ -145,12 +147,12 @@ static int load_program(struct qos_supervisor *supervisor, const struct qos_live
 /* Into the places that the older version's programs have, where it goes on. */
 static int load_programs(struct qos_supervisor *supervisor, struct qos_live *live,
 			 struct qos_extension *extension, struct qos_extension *old,
-			 const struct qos_compiled *compiled, struct qos_diag *diag)
+			 const struct qos_image *image, struct qos_diag *diag)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < compiled->n_programs; i++) {
-		const struct qos_program *program = &compiled->programs[i];
+	for (size_t i = 0; r == 0 && i < image->n_programs; i++) {
+		const struct qos_image_program *program = &image->programs[i];
 		struct qos_extension_program *was = find_program(old, &program->event), *place;
 		uint32_t slot = was ? was->slot : 0;
 
@@ -161,12 +163,12 @@ static int load_programs(struct qos_supervisor *supervisor, struct qos_live *liv
 		if (r < 0)
 			break;
 		place = &extension->programs[extension->n_programs++];
-		*place = (struct qos_extension_program){
-			.event = program->event,
-			.slot = slot,
-			.reads = qos_ir_reads(&program->ir),
-			.reads_rtt = qos_ir_reads_word(&program->ir, QOS_RULES_RTT),
-			.next_ns = qos_clock_ns(CLOCK_MONOTONIC) + program->event.tick_ns};
+		*place = (struct qos_extension_program){.event = program->event,
+							.slot = slot,
+							.reads = program->reads,
+							.reads_rtt = program->reads_rtt,
+							.next_ns = qos_clock_ns(CLOCK_MONOTONIC) +
+								   program->event.tick_ns};
 		if (was) {
 			place->next_ns = was->next_ns;
 			place->memory = was->memory;
@@ -342,16 +344,17 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 		     struct qos_diag *diag)
 {
 	_cleanup_extension_ struct qos_extension *extension = NULL;
-	_cleanup_compiled_ struct qos_compiled *compiled = NULL;
+	const struct qos_front *front = supervisor->options.front;
+	_cleanup_image_ struct qos_image *image = NULL;
 	bool in_module = qos_extend_belongs_there(supervisor, live), same;
 	int r;
 
 	r = in_module ? prepare_module(supervisor, live, diag) : 0;
 	if (r == 0)
-		r = qos_compile(live->contract, in_module ? QOS_RULES_KFUNC : QOS_RULES_FRAME,
-				QOS_STAGE_INSNS, diag, &compiled);
+		r = front->image(front->data, live->contract,
+				 in_module ? QOS_RULES_KFUNC : QOS_RULES_FRAME, diag, &image);
 	if (r == 0)
-		r = qos_extension_new(live, compiled, &extension);
+		r = qos_extension_new(live, image, &extension);
 	if (r || !extension)
 		return r;
 	extension->in_module = in_module;
@@ -362,8 +365,7 @@ static int load_live(struct qos_supervisor *supervisor, struct qos_live *live,
 		r = new_number(supervisor, live, extension, diag);
 	if (r < 0)
 		return r;
-	r = load_programs(supervisor, live, extension, same ? live->extension : NULL, compiled,
-			  diag);
+	r = load_programs(supervisor, live, extension, same ? live->extension : NULL, image, diag);
 	if (r == 0 && in_process(live)) {
 		if (same) /* two would take each other's events */
 			qos_extension_sandbox_end(live->extension);

@@ -4,7 +4,7 @@
 
 #include "adapt/quarantine.h"
 #include "extend.h"
-#include "extension/state.h"
+#include "extension/image.h"
 #include "kern/chain.h"
 #include "kern/genl_rules.h"
 #include "network.h"
@@ -55,7 +55,7 @@ struct qos_extension {
 	char *shape; /* of its rules without their numbers: versions of one shape and of equal widths
 		      * share their state */
 	size_t n_state;
-	uint8_t widths[QOS_RULES_STATE_MAX]; /* of its words, as in struct qos_compiled */
+	uint8_t widths[QOS_RULES_STATE_MAX]; /* of its words, as in struct qos_image */
 	struct qos_state_map states;	     /* whose the words are */
 	size_t n_keys;
 	struct qos_extension_stream *streams; /* by index in the contract */
@@ -95,8 +95,9 @@ struct qos_extender {
 		shares; /* of each CPU, that the module was told; UINT32_MAX: none; NULL: of no CPU */
 };
 
-/* extend_record.c. new: 0 or -ENOMEM; it has no number and no programs yet. */
-int qos_extension_new(const struct qos_live *live, const struct qos_compiled *compiled,
+/* extend_record.c. new: 0 or -ENOMEM; it has no number and no programs yet; what the state means is taken out of
+ * the image. */
+int qos_extension_new(const struct qos_live *live, struct qos_image *image,
 		      struct qos_extension **ret);
 void qos_extension_free(struct qos_extension *extension);
 /* Of its shape, the widths of its state and our version, whose compiler it was. */

@@ -97,13 +97,18 @@ static size_t count_keys(const struct qos_contract *contract)
 	return n;
 }
 
-static int take_signals(struct qos_extension *extension, const struct qos_compiled *compiled)
+static int take_signals(struct qos_extension *extension, const struct qos_contract *contract)
 {
-	extension->signals = calloc(compiled->n_signals + 1, sizeof(*extension->signals));
+	_cleanup_free_ const char **names = NULL;
+	size_t n;
+
+	if (qos_rule_signals(contract, &names, &n) < 0)
+		return -ENOMEM;
+	extension->signals = calloc(n + 1, sizeof(*extension->signals));
 	if (!extension->signals)
 		return -ENOMEM;
-	for (size_t i = 0; i < compiled->n_signals; i++) {
-		extension->signals[i] = strdup(compiled->signals[i]);
+	for (size_t i = 0; i < n; i++) {
+		extension->signals[i] = strdup(names[i]);
 		if (!extension->signals[i])
 			return -ENOMEM;
 		extension->n_signals++;
@@ -111,27 +116,28 @@ static int take_signals(struct qos_extension *extension, const struct qos_compil
 	return 0;
 }
 
-int qos_extension_new(const struct qos_live *live, const struct qos_compiled *compiled,
+int qos_extension_new(const struct qos_live *live, struct qos_image *image,
 		      struct qos_extension **ret)
 {
 	_cleanup_extension_ struct qos_extension *extension = calloc(1, sizeof(*extension));
 
 	if (!extension)
 		return -ENOMEM;
-	extension->n_state = compiled->n_state;
-	memcpy(extension->widths, compiled->widths, sizeof(extension->widths));
+	extension->n_state = image->n_state;
+	memcpy(extension->widths, image->widths, sizeof(extension->widths));
 	extension->n_keys = count_keys(live->contract);
 	extension->in_process = live->contract->placement == QOS_PLACEMENT_USER;
 	extension->n_streams = live->n_streams;
 	extension->n_net = live->contract->n_net;
 	extension->shape = shape_of(live->contract);
-	extension->programs = calloc(compiled->n_programs + 1, sizeof(*extension->programs));
+	extension->programs = calloc(image->n_programs + 1, sizeof(*extension->programs));
 	extension->streams = calloc(live->n_streams + 1, sizeof(*extension->streams));
 	extension->last_steps = calloc(live->n_streams + live->contract->n_net + 1, 1);
 	if (!extension->shape || !extension->programs || !extension->streams ||
-	    !extension->last_steps || take_signals(extension, compiled) < 0 ||
-	    qos_state_map(compiled, &extension->states) < 0)
+	    !extension->last_steps || take_signals(extension, live->contract) < 0)
 		return -ENOMEM;
+	extension->states = image->states;
+	image->states.n = 0;
 	for (size_t i = 0; i < live->n_streams; i++)
 		extension->streams[live->streams[i].index] = (struct qos_extension_stream){
 			live->streams[i].id, qos_live_wish(&live->streams[i])->period.ns};

@@ -13,7 +13,6 @@
 
 #include "contract/check.h"
 #include "contract/parse.h"
-#include "extension/compile.h"
 #include "state/store.h"
 
 static int refuse_unsafe(const struct qos_store_entry *entry, struct qos_diag *diag)
@@ -26,12 +25,15 @@ static int refuse_unsafe(const struct qos_store_entry *entry, struct qos_diag *d
 	return -EINVAL;
 }
 
-/* Rules must compile, wherever they will run; what they become is made anew by whoever loads it. */
-static int check_rules(const struct qos_contract *contract, struct qos_diag *diag)
+/* The texts as they are become documents elsewhere (front.h); what follows is done with what came back. */
+static int parse(const struct qos_front *front, const struct qos_text *texts, size_t n,
+		 struct qos_diag *diag, struct qos_contract **ret)
 {
-	_cleanup_compiled_ struct qos_compiled *frame = NULL, *kfunc = NULL;
+	const struct qos_doc_reader reader = {.read = front->doc, .data = front->data};
+	_cleanup_doc_ struct qos_doc *doc = NULL;
+	int r = qos_docs_read(&reader, texts, n, diag, &doc);
 
-	return qos_compile_both(contract, diag, &frame, &kfunc);
+	return r < 0 ? r : qos_contract_parse(doc, diag, ret);
 }
 
 static bool same_place(const struct qos_loc *a, const struct qos_loc *b)
@@ -72,8 +74,8 @@ static void drop_contract(struct qos_loaded_file *file)
 	file->goes_on = false;
 }
 
-static int load_entry(const struct qos_store_entry *entry, const struct qos_host *host, bool trust,
-		      struct qos_loaded_file *file)
+static int load_entry(const struct qos_front *front, const struct qos_store_entry *entry,
+		      const struct qos_host *host, bool trust, struct qos_loaded_file *file)
 {
 	_cleanup_contract_ struct qos_contract *contract = NULL;
 	_cleanup_free_ struct qos_text *texts = NULL;
@@ -92,11 +94,11 @@ static int load_entry(const struct qos_store_entry *entry, const struct qos_host
 	texts = qos_store_texts(entry);
 	if (!texts)
 		return -ENOMEM;
-	r = qos_contract_parse_text(texts, entry->n_texts, &file->diag, &contract);
+	r = parse(front, texts, entry->n_texts, &file->diag, &contract);
 	if (!r)
 		r = qos_contract_check(contract, host, &file->diag);
-	if (!r)
-		r = check_rules(contract, &file->diag);
+	if (!r && contract->n_rules) /* they must compile; whoever loads them has it done anew */
+		r = front->rules(front->data, texts, entry->n_texts, &file->diag);
 	if (r == -ENOMEM)
 		return r;
 	if (!r)
@@ -154,9 +156,10 @@ static int read_store(const char *const *paths, const struct qos_store_extras *e
 	return r;
 }
 
-int qos_load(const char *const *paths, const struct qos_store_extras *extras,
-	     const struct qos_known *known, const struct qos_host *host, bool trust,
-	     struct qos_diag *diag, struct qos_loaded **ret)
+int qos_load(const struct qos_front *front, const char *const *paths,
+	     const struct qos_store_extras *extras, const struct qos_known *known,
+	     const struct qos_host *host, bool trust, struct qos_diag *diag,
+	     struct qos_loaded **ret)
 {
 	_cleanup_loaded_ struct qos_loaded *loaded = calloc(1, sizeof(*loaded));
 	_cleanup_store_ struct qos_store *store = NULL;
@@ -171,8 +174,10 @@ int qos_load(const char *const *paths, const struct qos_store_extras *extras,
 	loaded->files = calloc(store->n_entries + 1, sizeof(*loaded->files));
 	if (!loaded->files)
 		return -ENOMEM;
+	front->rest(front->data); /* whoever reads these has read nothing before */
 	for (size_t i = 0; i < store->n_entries; i++) {
-		r = load_entry(&store->entries[i], host, trust, &loaded->files[loaded->n_files++]);
+		r = load_entry(front, &store->entries[i], host, trust,
+			       &loaded->files[loaded->n_files++]);
 		if (r < 0) {
 			qos_diag_reset(&said);
 			return r;

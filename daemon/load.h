@@ -4,6 +4,7 @@
 
 #include "contract/contract.h"
 #include "contract/host.h"
+#include "extension/front.h"
 #include "util/diag.h"
 
 /* One file of the search path. */
@@ -27,14 +28,15 @@ struct qos_known {
 	const void *data;
 };
 
-/* What is on the search path, with `extras` (may be NULL) as if they stood there already.
+/* What `front` makes of what is on the search path, with `extras` (may be NULL) as if they stood there already.
  * `known` (may be NULL): so that a generation in which little changed takes little memory beside it.
  * `trust`: refuse files that others than root can write. Bad files are results; -errno with words in
  * diag if it cannot be said which files there are. */
 struct qos_store_extras;
-int qos_load(const char *const *paths, const struct qos_store_extras *extras,
-	     const struct qos_known *known, const struct qos_host *host, bool trust,
-	     struct qos_diag *diag, struct qos_loaded **ret);
+int qos_load(const struct qos_front *front, const char *const *paths,
+	     const struct qos_store_extras *extras, const struct qos_known *known,
+	     const struct qos_host *host, bool trust, struct qos_diag *diag,
+	     struct qos_loaded **ret);
 void qos_loaded_free(struct qos_loaded *loaded);
 QOS_DEFINE_CLEANUP(struct qos_loaded *, qos_loaded_free)
 #define _cleanup_loaded_ QOS_CLEANUP(qos_loaded_freep)

@@ -20,6 +20,7 @@
 
 #include "bus.h"
 #include "extend.h"
+#include "kern/parser.h"
 #include "kern/sched.h"
 #include "metrics_socket.h"
 #include "module.h"
@@ -34,6 +35,8 @@
 
 struct daemon {
 	struct qos_options options;
+	const char *parser_path;
+	struct qos_parser *parser;
 	const char *paths[DIRS_MAX + 1];
 	size_t n_paths;
 	int log_level;
@@ -349,13 +352,13 @@ static int run(struct daemon *daemon)
 }
 
 /* Touches nothing: another daemon may be at work. */
-static int check_config(const char *path)
+static int check_config(const struct qos_options *options)
 {
 	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_config config;
 	int r;
 
-	r = qos_supervisor_read_config(path, &diag, &config);
+	r = qos_supervisor_read_config(options->front, options->config_path, &diag, &config);
 	qos_diag_print(&diag, stderr);
 	qos_diag_reset(&diag);
 	return r < 0;
@@ -365,15 +368,22 @@ static int check_config(const char *path)
 
 static const char usage[] =
 	"usage: qosd [--config FILE] [--contracts DIR]... [--run-dir DIR] [--pin-dir DIR]\n"
-	"            [--sandbox FILE] [--log-level 0..7] [--check-config] [--version] [--help]\n"
+	"            [--parser FILE] [--sandbox FILE] [--log-level 0..7] [--check-config]\n"
+	"            [--version] [--help]\n"
 	"The real-time QoS daemon; see qosd(8). qosctl(1) shows and adjusts.\n";
 
 static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},  {"contracts", required_argument, NULL, 'C'},
-	{"run-dir", required_argument, NULL, 'r'}, {"pin-dir", required_argument, NULL, 'p'},
-	{"sandbox", required_argument, NULL, 's'}, {"log-level", required_argument, NULL, 'l'},
-	{"check-config", no_argument, NULL, 'k'},  {"version", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},	   {},
+	{"config", required_argument, NULL, 'c'},
+	{"contracts", required_argument, NULL, 'C'},
+	{"run-dir", required_argument, NULL, 'r'},
+	{"pin-dir", required_argument, NULL, 'p'},
+	{"sandbox", required_argument, NULL, 's'},
+	{"log-level", required_argument, NULL, 'l'},
+	{"parser", required_argument, NULL, 'P'},
+	{"check-config", no_argument, NULL, 'k'},
+	{"version", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{},
 };
 
 #define EXIT_USAGE 64
@@ -402,6 +412,9 @@ static int take_option(struct daemon *daemon, int option)
 		return -1;
 	case 's':
 		daemon->options.sandbox = optarg;
+		return -1;
+	case 'P':
+		daemon->parser_path = optarg;
 		return -1;
 	case 'l':
 		if (qos_parse_count(optarg, 7, &level) < 0) {
@@ -446,6 +459,7 @@ int main(int argc, char **argv)
 					    .pin_dir = "/sys/fs/bpf/qosd",
 					    .sandbox = QOS_LIBEXEC_DIR "/qosd-sandbox",
 					    .trust = true},
+				.parser_path = QOS_LIBEXEC_DIR "/qosd-parse",
 				.log_level = LOG_INFO};
 	int option, r;
 
@@ -459,9 +473,16 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	daemon.options.contract_paths = daemon.n_paths ? daemon.paths : qos_store_default_path;
-	if (daemon.check_config)
-		return check_config(daemon.options.config_path);
-	qos_log_open(daemon.log_level);
-	block_signals();
-	return run(&daemon);
+	if (qos_parser_new(daemon.parser_path, &daemon.parser) < 0)
+		return 1;
+	daemon.options.front = qos_parser_front(daemon.parser);
+	if (daemon.check_config) {
+		r = check_config(&daemon.options);
+	} else {
+		qos_log_open(daemon.log_level);
+		block_signals();
+		r = run(&daemon);
+	}
+	qos_parser_free(daemon.parser);
+	return r;
 }

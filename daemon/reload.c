@@ -70,8 +70,8 @@ static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *h
 	const struct qos_known known = {.of = known_of, .data = supervisor};
 	int r;
 
-	r = qos_load(supervisor->options.contract_paths, extras, &known, host,
-		     supervisor->options.trust, diag, &plan->loaded);
+	r = qos_load(supervisor->options.front, supervisor->options.contract_paths, extras, &known,
+		     host, supervisor->options.trust, diag, &plan->loaded);
 	if (r < 0)
 		return r;
 	plan->drafts = calloc(plan->loaded->n_files + 1, sizeof(*plan->drafts));

@@ -26,7 +26,8 @@
 #include "util/file.h"
 #include "util/log.h"
 
-int qos_supervisor_read_config(const char *path, struct qos_diag *diag, struct qos_config *ret)
+int qos_supervisor_read_config(const struct qos_front *front, const char *path,
+			       struct qos_diag *diag, struct qos_config *ret)
 {
 	_cleanup_doc_ struct qos_doc *doc = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -40,7 +41,8 @@ int qos_supervisor_read_config(const char *path, struct qos_diag *diag, struct q
 		return 0;
 	if (r < 0)
 		return qos_diag_error(diag, &loc, "cannot be read: %s", strerror(-r));
-	r = qos_doc_parse(path, text, len, diag, &doc);
+	r = front->doc(front->data, &(struct qos_text){path, text, len}, diag, &doc);
+	front->rest(front->data);
 	return r < 0 ? r : qos_config_parse(doc, diag, ret);
 }
 
@@ -62,6 +64,7 @@ int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **re
 	struct qos_host *host = NULL;
 	int r;
 
+	supervisor->options.front->rest(supervisor->options.front->data); /* it is no stranger */
 	r = qos_probe_host(&own, &host);
 	if (r < 0)
 		return r;
@@ -159,7 +162,8 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		return -ENOMEM;
 	supervisor->options = *options;
 	supervisor->started_us = qos_clock_ns(CLOCK_REALTIME) / 1000;
-	r = qos_supervisor_read_config(options->config_path, diag, &supervisor->config);
+	r = qos_supervisor_read_config(options->front, options->config_path, diag,
+				       &supervisor->config);
 	if (r < 0)
 		return r;
 	supervisor->sample_cost_ns = qos_probe_sample_cost();

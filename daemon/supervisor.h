@@ -28,6 +28,7 @@
 #include "admit/ledger.h"
 #include "config.h"
 #include "contract/host.h"
+#include "extension/front.h"
 #include "history.h"
 #include "kern/monitor.h"
 #include "kern/taskstats.h"
@@ -44,8 +45,9 @@ struct qos_options {
 	const char *const *contract_paths; /* NULL-terminated */
 	const char *run_dir;
 	const char *pin_dir;
-	const char *sandbox; /* the program for placement: user */
-	bool trust;	     /* refuse files that others can write */
+	const char *sandbox;	       /* the program for placement: user */
+	const struct qos_front *front; /* reads settings, contracts and rules; borrowed */
+	bool trust;		       /* refuse files that others can write */
 };
 
 /* A process that changed something of ours. comm is its own word. */
@@ -146,7 +148,8 @@ struct qos_supervisor {
 
 /* Reads the settings of `path` over the defaults; a file that does not exist is empty. 0, or
  * -EINVAL and the like with words in diag. */
-int qos_supervisor_read_config(const char *path, struct qos_diag *diag, struct qos_config *ret);
+int qos_supervisor_read_config(const struct qos_front *front, const char *path,
+			       struct qos_diag *diag, struct qos_config *ret);
 
 /* Reads settings and host, opens what the kernel has; changes nothing yet. 0 or -errno, -EINVAL
  * for wrong settings; words in diag. */

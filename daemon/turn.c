@@ -260,6 +260,7 @@ void qos_supervisor_turn(struct qos_supervisor *supervisor, uint64_t now_boot_ns
 {
 	uint64_t began_ns = qos_clock_ns(CLOCK_MONOTONIC), took_ns;
 
+	supervisor->options.front->rest(supervisor->options.front->data);
 	turn(supervisor, now_boot_ns);
 	qos_metrics_file(supervisor);
 	took_ns = qos_clock_ns(CLOCK_MONOTONIC) - began_ns;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/text.h"
+
 /* The depth is bounded by the reader, so the recursion is. */
 void qos_node_free(struct qos_node *node)
 {
@@ -35,6 +37,59 @@ void qos_doc_free(struct qos_doc *doc)
 		free(doc->files[i]);
 	free(doc->files);
 	free(doc);
+}
+
+int qos_doc_check_size(const char *file, size_t len, struct qos_diag *diag)
+{
+	struct qos_loc whole = {.file = file};
+
+	if (len <= QOS_DOC_BYTES_MAX)
+		return 0;
+	qos_diag_error(diag, &whole, "file too large: more than %d KiB", QOS_DOC_BYTES_MAX / 1024);
+	qos_diag_hint(diag, "a contract is a page of text: is this the right file?");
+	return -EINVAL;
+}
+
+/*
+ * Escapes can name what the reader would refuse as a byte. Refused: controls but tab and newline,
+ * U+0080-009F, U+2028, U+2029, U+FEFF, U+FFFE, U+FFFF.
+ */
+static bool is_plain(uint32_t code)
+{
+	return code >= 0x20 ? (code < 0x7f || code > 0x9f) && code != 0x2028 && code != 0x2029 &&
+				      code != 0xfeff && code != 0xfffe && code != 0xffff
+			    : code == '\t' || code == '\n';
+}
+
+bool qos_doc_is_text(const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		uint32_t code = 0;
+
+		n = qos_text_decode(s + i, &code);
+		if (!n || n > len - i || !is_plain(code))
+			return false;
+	}
+	return true;
+}
+
+int qos_doc_new(const char *file, struct qos_doc **ret)
+{
+	_cleanup_doc_ struct qos_doc *doc = calloc(1, sizeof(*doc));
+
+	if (!doc)
+		return -ENOMEM;
+	doc->files = calloc(1, sizeof(*doc->files));
+	if (!doc->files)
+		return -ENOMEM;
+	doc->files[0] = strdup(file);
+	if (!doc->files[0])
+		return -ENOMEM;
+	doc->n_files = 1;
+	*ret = TAKE_PTR(doc);
+	return 0;
 }
 
 int qos_node_new(enum qos_node_kind kind, struct qos_loc loc, struct qos_node **ret)

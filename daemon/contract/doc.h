@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/cleanup.h"
@@ -51,7 +52,16 @@ int qos_doc_overlay(struct qos_doc *base, struct qos_doc *overlay);
 /* The child of a map by key, or NULL. */
 struct qos_node *qos_node_get(const struct qos_node *map, const char *key);
 
-/* Building blocks of doc_read.c and doc.c. `add` takes the child on success. 0 or -ENOMEM. */
+/* May a value or a key be this? Valid UTF-8 that a YAML file could hold unescaped; no NUL. text[len] is NUL. */
+bool qos_doc_is_text(const char *text, size_t len);
+
+/* 0, or -EINVAL with words: no more than QOS_DOC_BYTES_MAX are read. */
+int qos_doc_check_size(const char *file, size_t len, struct qos_diag *diag);
+
+/* Without a root yet. 0 or -ENOMEM. */
+int qos_doc_new(const char *file, struct qos_doc **ret);
+
+/* Building blocks of doc_read.c, doc_wire.c and doc.c. `add` takes the child on success. 0 or -ENOMEM. */
 int qos_node_new(enum qos_node_kind kind, struct qos_loc loc, struct qos_node **ret);
 int qos_node_add(struct qos_node *parent, struct qos_node *child);
 void qos_node_free(struct qos_node *node);

@@ -141,28 +141,6 @@ static void check_decoration(struct reader *in, const struct qos_loc *loc,
 		       "remove the `!...`: the key decides what its value is");
 }
 
-/*
- * Escapes can name what the reader would refuse as a byte. The text is valid UTF-8 already. Refused:
- * controls but tab and newline, U+0080-009F, U+2028, U+2029, U+FEFF, U+FFFE, U+FFFF.
- */
-static bool is_plain_text(const unsigned char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = s[i], c1 = i + 1 < len ? s[i + 1] : 0,
-			      c2 = i + 2 < len ? s[i + 2] : 0;
-
-		if ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f)
-			return false;
-		if (c == 0xc2 && c1 < 0xa0)
-			return false;
-		if (c == 0xe2 && c1 == 0x80 && (c2 == 0xa8 || c2 == 0xa9))
-			return false;
-		if (c == 0xef && ((c1 == 0xbb && c2 == 0xbf) || (c1 == 0xbf && c2 >= 0xbe)))
-			return false;
-	}
-	return true;
-}
-
 static bool expects_key(const struct reader *in)
 {
 	return in->depth > 0 && in->stack[in->depth - 1].node->kind == QOS_NODE_MAP &&
@@ -177,7 +155,7 @@ static int take_text(struct reader *in, const yaml_event_t *event, const struct 
 	size_t len = event->data.scalar.length;
 	char *text;
 
-	if (!is_plain_text(value, len))
+	if (!qos_doc_is_text((const char *)value, len))
 		return stop(in, loc, "a control character in a value",
 			    "remove the escape: text has printable letters, tabs and newlines");
 	text = strndup((const char *)value, len);
@@ -431,38 +409,17 @@ static int read_all(struct reader *in)
 	return in->refused ? -EINVAL : 0;
 }
 
-static int doc_new(const char *file, struct qos_doc **ret)
-{
-	_cleanup_doc_ struct qos_doc *doc = calloc(1, sizeof(*doc));
-
-	if (!doc)
-		return -ENOMEM;
-	doc->files = calloc(1, sizeof(*doc->files));
-	if (!doc->files)
-		return -ENOMEM;
-	doc->files[0] = strdup(file);
-	if (!doc->files[0])
-		return -ENOMEM;
-	doc->n_files = 1;
-	*ret = TAKE_PTR(doc);
-	return 0;
-}
-
 int qos_doc_parse(const char *file, const char *bytes, size_t len, struct qos_diag *diag,
 		  struct qos_doc **ret)
 {
 	_cleanup_reader_ struct reader in = {.diag = diag};
 	_cleanup_doc_ struct qos_doc *doc = NULL;
-	struct qos_loc whole = {.file = file};
 	int r;
 
-	if (len > QOS_DOC_BYTES_MAX) {
-		qos_diag_error(diag, &whole, "file too large: more than %d KiB",
-			       QOS_DOC_BYTES_MAX / 1024);
-		qos_diag_hint(diag, "a contract is a page of text: is this the right file?");
-		return -EINVAL;
-	}
-	r = doc_new(file, &doc);
+	r = qos_doc_check_size(file, len, diag);
+	if (r < 0)
+		return r;
+	r = qos_doc_new(file, &doc);
 	if (r < 0)
 		return r;
 	if (!yaml_parser_initialize(&in.yaml))

@@ -285,8 +285,8 @@ int qos_contract_parse(const struct qos_doc *doc, struct qos_diag *diag, struct 
 }
 
 /* Every text is read before any mistake counts, so that one run shows those of all. */
-static int read_docs(const struct qos_text *texts, size_t n_texts, struct qos_diag *diag,
-		     struct qos_doc **ret)
+int qos_docs_read(const struct qos_doc_reader *reader, const struct qos_text *texts, size_t n_texts,
+		  struct qos_diag *diag, struct qos_doc **ret)
 {
 	_cleanup_doc_ struct qos_doc *base = NULL;
 	bool invalid = false;
@@ -295,7 +295,7 @@ static int read_docs(const struct qos_text *texts, size_t n_texts, struct qos_di
 	for (size_t i = 0; i < n_texts; i++) {
 		struct qos_doc *doc = NULL;
 
-		r = qos_doc_parse(texts[i].file, texts[i].bytes, texts[i].len, diag, &doc);
+		r = reader->read(reader->data, &texts[i], diag, &doc);
 		if (r == -EINVAL)
 			invalid = true;
 		else if (r == 0 && base)
@@ -309,13 +309,4 @@ static int read_docs(const struct qos_text *texts, size_t n_texts, struct qos_di
 		return -EINVAL;
 	*ret = TAKE_PTR(base);
 	return 0;
-}
-
-int qos_contract_parse_text(const struct qos_text *texts, size_t n_texts, struct qos_diag *diag,
-			    struct qos_contract **ret)
-{
-	_cleanup_doc_ struct qos_doc *doc = NULL;
-	int r = read_docs(texts, n_texts, diag, &doc);
-
-	return r < 0 ? r : qos_contract_parse(doc, diag, ret);
 }

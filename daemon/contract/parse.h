@@ -14,11 +14,23 @@
  */
 int qos_contract_parse(const struct qos_doc *doc, struct qos_diag *diag, struct qos_contract **ret);
 
-/* Text to contract in one step; `overlays` are texts laid over it in order. */
 struct qos_text {
 	const char *file;
 	const char *bytes;
 	size_t len;
 };
+
+/* Whoever makes a document of a text: as qos_doc_parse. */
+struct qos_doc_reader {
+	int (*read)(void *data, const struct qos_text *text, struct qos_diag *diag,
+		    struct qos_doc **ret);
+	void *data;
+};
+
+/* The first text with the others laid over it, in order. As qos_doc_parse. */
+int qos_docs_read(const struct qos_doc_reader *reader, const struct qos_text *texts, size_t n_texts,
+		  struct qos_diag *diag, struct qos_doc **ret);
+
+/* Text to contract in one step, here. */
 int qos_contract_parse_text(const struct qos_text *texts, size_t n_texts, struct qos_diag *diag,
 			    struct qos_contract **ret);

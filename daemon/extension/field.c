@@ -271,6 +271,20 @@ int qos_rule_event_parse(const struct qos_contract *contract, const struct qos_r
 	return -EINVAL;
 }
 
+bool qos_rule_event_exists(const struct qos_contract *contract, const struct qos_rule_event *event)
+{
+	if (event->kind == TICK)
+		return !event->stream && event->tick_ns >= QOS_RULE_TICK_MIN_NS &&
+		       event->tick_ns <= QOS_RULE_TICK_MAX_NS;
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(events); i++) {
+		if (events[i].kind == event->kind)
+			return !event->tick_ns &&
+			       event->stream < contract->n_cpu + contract->n_net &&
+			       event->kind & (event->stream < contract->n_cpu ? ALL : NET_ALL);
+	}
+	return false;
+}
+
 static const struct qos_rule_field *find_field(bool cpu, const char *name)
 {
 	for (const struct qos_rule_field *field = qos_rule_fields; field->name; field++)

@@ -63,6 +63,9 @@ struct qos_rule_ref {
 int qos_rule_event_parse(const struct qos_contract *contract, const struct qos_rule_source *source,
 			 struct qos_diag *diag, struct qos_rule_event *ret);
 
+/* Could the parser have made it, of some text of that contract? */
+bool qos_rule_event_exists(const struct qos_contract *contract, const struct qos_rule_event *event);
+
 /* What `name` (len bytes of the source, at `at`) means on that event. 0, or -EINVAL with a diagnostic
  * that says what there is instead. */
 int qos_rule_field_find(const struct qos_contract *contract, const struct qos_rule_event *event,

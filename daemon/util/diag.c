@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/text.h"
 
 /* Longest text or hint, without the "..." that marks a cut. */
 #define TEXT_MAX 400
@@ -45,26 +46,6 @@ void qos_diag_reset(struct qos_diag *diag)
 	*diag = (struct qos_diag){.strict = diag->strict};
 }
 
-/* Decodes one code point; returns its length in bytes, or 0 if it is no valid UTF-8. */
-static size_t decode(const unsigned char *s, uint32_t *ret)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-	uint32_t code = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-
-	if (s[0] >= 0xf8 || (s[0] >= 0x80 && s[0] < 0xc0))
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if (code < smallest[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-		return 0;
-	*ret = code;
-	return n;
-}
-
 /* Controls, line separators, and the marks that reorder or hide text on a terminal. */
 static bool printable(uint32_t code)
 {
@@ -89,7 +70,7 @@ static void clean(char *text, size_t max)
 
 	while (*from) {
 		uint32_t code = 0;
-		size_t n = decode(from, &code);
+		size_t n = qos_text_decode(from, &code);
 		size_t kept = n && printable(code) ? n : 1;
 
 		if ((size_t)(to - text) + kept > max) {

@@ -111,6 +111,25 @@ bool qos_text_is_stream_name(const char *text)
 	return is_name(text, '_');
 }
 
+size_t qos_text_decode(const unsigned char *s, uint32_t *ret)
+{
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	uint32_t code = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+
+	if (s[0] >= 0xf8 || (s[0] >= 0x80 && s[0] < 0xc0))
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < smallest[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+		return 0;
+	*ret = code;
+	return n;
+}
+
 /* Room for `len` more bytes and the NUL. */
 static bool reserve(struct qos_buf *buf, size_t len)
 {

@@ -5,7 +5,7 @@ import re
 
 RANKS = {
     "daemon/util": 0, "bpf": 1, "daemon/contract": 2, "daemon/extension": 2.5, "daemon/admit": 3, "daemon/adapt": 3,
-    "daemon/kern": 4, "daemon/sandbox": 4, "daemon/state": 5, "daemon/service": 6, "cli": 8,
+    "daemon/kern": 4, "daemon/sandbox": 4, "daemon/parser": 4, "daemon/state": 5, "daemon/service": 6, "cli": 8,
 }
 # Files of daemon/ itself are rank 7, the supervisor and its parts, but for these. config reads
 # documents of contract/, which knows nothing of it.

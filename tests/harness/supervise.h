@@ -24,8 +24,10 @@ static inline int supervise(struct supervised *test)
 		return -1;
 	test->paths[0] = test->dir;
 	test->supervisor = calloc(1, sizeof(*test->supervisor));
-	test->supervisor->options = (struct qos_options){
-		.contract_paths = test->paths, .run_dir = test->dir, .pin_dir = test->dir};
+	test->supervisor->options = (struct qos_options){.contract_paths = test->paths,
+							 .run_dir = test->dir,
+							 .pin_dir = test->dir,
+							 .front = &qos_front_here};
 	qos_config_default(&test->supervisor->config);
 	test->supervisor->overrides = calloc(1, sizeof(*test->supervisor->overrides));
 	if (qos_supervisor_probe(test->supervisor, &test->supervisor->host) < 0)

@@ -19,6 +19,7 @@ BUILD = os.environ.get(
     "QOS_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build"))
 QOSD = os.path.join(BUILD, "daemon/qosd")
 SANDBOX = os.path.join(BUILD, "daemon/qosd-sandbox")
+PARSER = os.path.join(BUILD, "daemon/qosd-parse")
 QOSCTL = os.path.join(BUILD, "cli/qosctl")
 
 SCHED_DEADLINE = 6
@@ -48,6 +49,7 @@ class Instance:
         self.config = os.path.join(self.dir, "qosd.yaml")
         self.log = os.path.join(self.dir, "log")
         self.sandbox = SANDBOX
+        self.parser = PARSER
         self.daemon = None
         self.programs = []
         os.mkdir(self.contracts, 0o755)
@@ -91,7 +93,7 @@ class Instance:
             self.daemon = subprocess.Popen(
                 [*under, QOSD, "--config", self.config, "--contracts", self.contracts,
                  "--run-dir", self.run_dir, "--pin-dir", self.pin_dir,
-                 "--sandbox", self.sandbox],
+                 "--sandbox", self.sandbox, "--parser", self.parser],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if ready:
             until("qosd answers", self.answers)

@@ -3,13 +3,14 @@
 #include "../harness/rules.h"
 
 #include "extend_parts.h"
+#include "extension/front.h"
 
 /* Rules with this condition, compiled as far as the daemon does. */
 static struct qos_extension *extension_of(const char *when)
 {
 	struct qos_live live = {.contract = rules_contract()};
 	struct qos_extension *extension = NULL;
-	struct qos_compiled *compiled = NULL;
+	_cleanup_image_ struct qos_image *image = NULL;
 	struct qos_rule *rule = calloc(1, sizeof(*rule));
 
 	assert_non_null(rule);
@@ -18,10 +19,9 @@ static struct qos_extension *extension_of(const char *when)
 	rule->event.text = rules_dup("cpu.a.job");
 	rule->when.text = rules_dup(when);
 	rule->emit.text = rules_dup("x");
-	assert_int_equal(
-		qos_compile(live.contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, NULL, &compiled), 0);
-	assert_int_equal(qos_extension_new(&live, compiled, &extension), 0);
-	qos_compiled_free(compiled);
+	assert_int_equal(qos_front_here.image(NULL, live.contract, QOS_RULES_FRAME, NULL, &image),
+			 0);
+	assert_int_equal(qos_extension_new(&live, image, &extension), 0);
 	qos_contract_free(live.contract);
 	return extension;
 }

@@ -28,8 +28,9 @@ static struct qos_loaded *load(const struct qos_known *known)
 	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_loaded *loaded = NULL;
 
-	assert_int_equal(
-		qos_load(test.paths, NULL, known, test.supervisor->host, false, &diag, &loaded), 0);
+	assert_int_equal(qos_load(&qos_front_here, test.paths, NULL, known, test.supervisor->host,
+				  false, &diag, &loaded),
+			 0);
 	assert_int_equal(diag.n_entries, 0);
 	return loaded;
 }
@@ -123,7 +124,8 @@ static void test_no_descriptors(void **state)
 	none = before;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	r = qos_load(test.paths, NULL, NULL, test.supervisor->host, false, &diag, &loaded);
+	r = qos_load(&qos_front_here, test.paths, NULL, NULL, test.supervisor->host, false, &diag,
+		     &loaded);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(r, -EMFILE);
 	assert_null(loaded);
