@@ -79,6 +79,7 @@ struct qos_live {
 	char *path;
 	enum qos_live_state state;
 	struct qos_contract *contract; /* in force, waiting or refused; NULL: invalid */
+	uint64_t fingerprint;	       /* of the texts that made it (load.h); 0: unknown */
 	bool stale;	      /* the file on disk is bad or gone bad: an older version rules */
 	bool file_valid;      /* the file on disk holds a contract */
 	struct qos_diag diag; /* of the file on disk */

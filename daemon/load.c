@@ -54,11 +54,19 @@ static bool same_places(const struct qos_contract *a, const struct qos_contract 
 	return same;
 }
 
+static struct qos_contract *known_of(const struct qos_known *known, const char *file,
+				     uint64_t *ret_fingerprint)
+{
+	*ret_fingerprint = 0;
+	return known ? known->of(known->data, file, ret_fingerprint) : NULL;
+}
+
 static void keep_known(struct qos_loaded_file *file, const struct qos_known *known)
 {
-	struct qos_contract *old = known ? known->of(known->data, file->file) : NULL;
+	uint64_t fingerprint;
+	struct qos_contract *old = known_of(known, file->file, &fingerprint);
 
-	if (!old || !file->contract || !qos_contract_equal(old, file->contract) ||
+	if (!old || file->goes_on || !file->contract || !qos_contract_equal(old, file->contract) ||
 	    !same_places(old, file->contract))
 		return;
 	qos_contract_free(file->contract);
@@ -74,12 +82,71 @@ static void drop_contract(struct qos_loaded_file *file)
 	file->goes_on = false;
 }
 
-static int load_entry(const struct qos_front *front, const struct qos_store_entry *entry,
-		      const struct qos_host *host, bool trust, struct qos_loaded_file *file)
+/* FNV-1a. Who can make two texts of one fingerprint can also write what he wants into the file. */
+static uint64_t hashed(uint64_t hash, const void *bytes, size_t len)
+{
+	const unsigned char *c = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ c[i]) * 1099511628211ULL;
+	return hash;
+}
+
+static uint64_t fingerprint_of(const struct qos_text *texts, size_t n)
+{
+	uint64_t hash = 14695981039346656037ULL;
+
+	for (size_t i = 0; i < n; i++) {
+		hash = hashed(hash, texts[i].file, strlen(texts[i].file) + 1);
+		hash = hashed(hash, &texts[i].len, sizeof(texts[i].len));
+		hash = hashed(hash, texts[i].bytes, texts[i].len);
+	}
+	return hash ?: 1;
+}
+
+/* Texts to a contract that this machine can serve. */
+static int read_texts(const struct qos_front *front, const struct qos_text *texts, size_t n,
+		      const struct qos_host *host, struct qos_loaded_file *file)
 {
 	_cleanup_contract_ struct qos_contract *contract = NULL;
-	_cleanup_free_ struct qos_text *texts = NULL;
+	size_t said;
 	int r;
+
+	r = parse(front, texts, n, &file->diag, &contract);
+	if (r < 0)
+		return r;
+	said = file->diag.n_entries;
+	r = qos_contract_check(contract, host, &file->diag);
+	if (r == 0 && contract->n_rules) /* whoever loads them has them compiled anew */
+		r = front->rules(front->data, texts, n, &file->diag);
+	if (r < 0)
+		return r;
+	file->fingerprint = said ? 0 : fingerprint_of(texts, n);
+	file->contract = TAKE_PTR(contract);
+	return 0;
+}
+
+/* true: the texts are those that the known contract was made of. */
+static bool take_known(const struct qos_known *known, const struct qos_text *texts, size_t n,
+		       struct qos_loaded_file *file)
+{
+	uint64_t fingerprint;
+	struct qos_contract *old = known_of(known, file->file, &fingerprint);
+
+	if (!old || !fingerprint || fingerprint != fingerprint_of(texts, n))
+		return false;
+	file->contract = old;
+	file->fingerprint = fingerprint;
+	file->goes_on = true;
+	return true;
+}
+
+static int load_entry(const struct qos_front *front, const struct qos_store_entry *entry,
+		      const struct qos_known *known, const struct qos_host *host, bool trust,
+		      struct qos_loaded_file *file)
+{
+	_cleanup_free_ struct qos_text *texts = NULL;
+	int r = 0;
 
 	file->file = strdup(entry->name);
 	file->path = strdup(entry->n_texts ? entry->texts[0].path : entry->name);
@@ -94,16 +161,11 @@ static int load_entry(const struct qos_front *front, const struct qos_store_entr
 	texts = qos_store_texts(entry);
 	if (!texts)
 		return -ENOMEM;
-	r = parse(front, texts, entry->n_texts, &file->diag, &contract);
-	if (!r)
-		r = qos_contract_check(contract, host, &file->diag);
-	if (!r && contract->n_rules) /* they must compile; whoever loads them has it done anew */
-		r = front->rules(front->data, texts, entry->n_texts, &file->diag);
-	if (r == -ENOMEM)
-		return r;
-	if (!r)
-		file->contract = TAKE_PTR(contract);
-	return 0;
+	if (!take_known(known, texts, entry->n_texts, file))
+		r = read_texts(front, texts, entry->n_texts, host, file);
+	else if (qos_contract_check(file->contract, host, &file->diag) < 0)
+		drop_contract(file);
+	return r == -ENOMEM ? r : 0;
 }
 
 /* Two files must not claim one name: the later file loses, and says so. */
@@ -176,7 +238,7 @@ int qos_load(const struct qos_front *front, const char *const *paths,
 		return -ENOMEM;
 	front->rest(front->data); /* whoever reads these has read nothing before */
 	for (size_t i = 0; i < store->n_entries; i++) {
-		r = load_entry(front, &store->entries[i], host, trust,
+		r = load_entry(front, &store->entries[i], known, host, trust,
 			       &loaded->files[loaded->n_files++]);
 		if (r < 0) {
 			qos_diag_reset(&said);

@@ -13,6 +13,7 @@ struct qos_loaded_file {
 	char *path; /* for people */
 	struct qos_contract *contract; /* NULL if there are errors */
 	bool goes_on;		       /* it is the known one, borrowed: the file says the same */
+	uint64_t fingerprint; /* of its texts and their names; 0: reading them says something */
 	struct qos_diag diag;
 };
 
@@ -22,14 +23,15 @@ struct qos_loaded {
 	struct qos_diag diag; /* what belongs to no file */
 };
 
-/* The contract that is known of a file, or NULL. */
+/* The contract that is known of a file, or NULL, and the fingerprint of what it was made of (0: that is not known). */
 struct qos_known {
-	struct qos_contract *(*of)(const void *data, const char *file);
+	struct qos_contract *(*of)(const void *data, const char *file, uint64_t *ret_fingerprint);
 	const void *data;
 };
 
 /* What `front` makes of what is on the search path, with `extras` (may be NULL) as if they stood there already.
- * `known` (may be NULL): so that a generation in which little changed takes little memory beside it.
+ * `known` (may be NULL): so that a generation in which little changed takes little memory beside it, and what
+ * did not change is not read again.
  * `trust`: refuse files that others than root can write. Bad files are results; -errno with words in
  * diag if it cannot be said which files there are. */
 struct qos_store_extras;

@@ -46,9 +46,12 @@ static struct qos_live *find_file(const struct qos_supervisor *supervisor, const
 	return NULL;
 }
 
-static struct qos_contract *known_of(const void *data, const char *file)
+static struct qos_contract *known_of(const void *data, const char *file, uint64_t *ret_fingerprint)
 {
-	return qos_in_force(find_file(data, file));
+	const struct qos_live *live = find_file(data, file);
+
+	*ret_fingerprint = live ? live->fingerprint : 0;
+	return qos_in_force(live);
 }
 
 static int by_importance(const void *a, const void *b)
@@ -357,6 +360,9 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct qos_
 	assert(live); /* a file without a new entry goes on with its old one */
 	if (next)
 		replace(supervisor, draft, next);
+	live->fingerprint = 0;
+	if (draft->file->goes_on || (next && !moves_over(draft)))
+		live->fingerprint = draft->file->fingerprint;
 	qos_draft_describe(supervisor, live, draft);
 	qos_diag_reset(&live->diag);
 	qos_diag_move(&live->diag, &draft->file->diag);

@@ -60,7 +60,7 @@ static void test_twins(void **state)
 	assert_int_equal(loaded->files[1].diag.n_errors, 1);
 }
 
-static struct qos_contract *always(const void *data, const char *file)
+static struct qos_contract *always(const void *data, const char *file, uint64_t *ret_fingerprint)
 {
 	return (struct qos_contract *)data;
 }
@@ -112,6 +112,76 @@ static void test_known_twins(void **state)
 	assert_string_equal(first->files[0].contract->name, "x");
 }
 
+static unsigned int asked;
+
+static int counted(void *data, const struct qos_text *text, struct qos_diag *diag,
+		   struct qos_doc **ret)
+{
+	asked++;
+	return qos_front_here.doc(NULL, text, diag, ret);
+}
+
+struct remembered {
+	struct qos_contract *contract;
+	uint64_t fingerprint;
+};
+
+static struct qos_contract *remembered(const void *data, const char *file,
+				       uint64_t *ret_fingerprint)
+{
+	const struct remembered *known = data;
+
+	*ret_fingerprint = known->fingerprint;
+	return known->contract;
+}
+
+static struct qos_loaded *load_counted(struct remembered *data)
+{
+	const struct qos_known known = {.of = remembered, .data = data};
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_front front = qos_front_here;
+	struct qos_loaded *loaded = NULL;
+
+	front.doc = counted;
+	asked = 0;
+	assert_int_equal(qos_load(&front, test.paths, NULL, &known, test.supervisor->host, false,
+				  &diag, &loaded),
+			 0);
+	return loaded;
+}
+
+/* The same bytes are not read again; any other are, and those that had something said about them. */
+static void test_read_once(void **state)
+{
+	_cleanup_loaded_ struct qos_loaded *first = NULL, *same = NULL, *other = NULL,
+					   *warned = NULL;
+	struct remembered known = {};
+
+	put_text(&test, "a", "version: 1\ncontract: x\n" REST);
+	first = load_counted(&known);
+	assert_int_equal(asked, 1);
+	known = (struct remembered){first->files[0].contract, first->files[0].fingerprint};
+	assert_true(known.fingerprint);
+	same = load_counted(&known);
+	assert_int_equal(asked, 0);
+	assert_true(same->files[0].goes_on);
+	assert_ptr_equal(same->files[0].contract, known.contract);
+	assert_int_equal(same->files[0].fingerprint, known.fingerprint);
+	put_text(&test, "a", "version: 1\ncontract: x\n" REST "# end\n");
+	other = load_counted(&known);
+	assert_int_equal(asked, 1);
+	assert_true(other->files[0].goes_on);
+	assert_int_not_equal(other->files[0].fingerprint, known.fingerprint);
+	put_text(&test, "a",
+		 "version: 1\ncontract: x\nmatch: {unit: x.service}\n"
+		 "cpu:\n  - {name: a, period: 10ms, runtime: 1ms, window: 1/10}\n"
+		 "  - {name: b, period: 10ms, runtime: 1ms, window: 1/10}\n");
+	warned = load_counted(&known);
+	assert_non_null(warned->files[0].contract);
+	assert_true(warned->files[0].diag.n_warnings > 0);
+	assert_int_equal(warned->files[0].fingerprint, 0);
+}
+
 static void test_no_descriptors(void **state)
 {
 	struct rlimit none, before;
@@ -141,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_twins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known_twins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 	};
 
