@@ -47,12 +47,15 @@ struct qos_parser {
 
 static void end(struct qos_parser *parser)
 {
+	bool dies;
+
 	if (!parser->pid)
 		return;
-	kill(parser->pid, SIGKILL);
-	waitpid(parser->pid, NULL, 0);
-	parser->pid = 0;
 	close(TAKE_FD(parser->socket));
+	dies = kill(parser->pid, SIGKILL) ==
+	       0; /* a policy might forbid it: then it has lost its socket */
+	waitpid(parser->pid, NULL, dies ? 0 : WNOHANG);
+	parser->pid = 0;
 }
 
 static int make_attributes(posix_spawnattr_t *attributes)

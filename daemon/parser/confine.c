@@ -36,12 +36,14 @@ static bool has_capability(unsigned int bit)
 	return syscall(SYS_capget, &header, data) == 0 && data[0].effective >> bit & 1;
 }
 
+/* The saved one stays root, by which the daemon, which has no CAP_KILL, may end it; to go back to it takes a call that
+ * is not on the list. */
 static bool change_user(void)
 {
 	if (!has_capability(CAP_SETUID) || !has_capability(CAP_SETGID))
 		return true;
 	return setgroups(0, NULL) == 0 && setresgid(NOBODY_ELSE, NOBODY_ELSE, NOBODY_ELSE) == 0 &&
-	       setresuid(NOBODY_ELSE, NOBODY_ELSE, NOBODY_ELSE) == 0;
+	       setresuid(NOBODY_ELSE, NOBODY_ELSE, (uid_t)-1) == 0;
 }
 
 /* The signal at the daemon's end is forgotten whenever the user changes; so it comes after. */

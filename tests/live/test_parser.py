@@ -72,7 +72,7 @@ class Honest(unittest.TestCase):
             self.assertEqual(was["NoNewPrivs"], "1")
             for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
                 self.assertEqual(int(was[kind], 16), 0, kind)
-            self.assertEqual(set(was["Uid"].split()), {"2147399999"})
+            self.assertEqual(was["Uid"].split(), ["2147399999", "2147399999", "0", "2147399999"])
             self.assertEqual(set(was["Gid"].split()), {"2147399999"})
             self.assertEqual(was["Groups"].strip(), "")
             self.assertEqual(os.listdir(f"/proc/{pid}/fd"), ["0"])

@@ -67,6 +67,21 @@ class Unit(unittest.TestCase):
             done = analyze(("verify", "--man=no"), name, unit(name))
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_calls(self):
+        """What our programs call that is easily missing from the sets of systemd."""
+        words = re.search(r"^SystemCallFilter=(.*)", text_of(os.path.join(UNITS, "qosd.service")), flags=re.M).group(1).split()
+        allowed = set()
+        while words:
+            word = words.pop()
+            allowed.add(word)
+            if word.startswith("@"):
+                out = subprocess.run(["systemd-analyze", "syscall-filter", word], capture_output=True, text=True,
+                                     check=True).stdout
+                words += [w for w in out.split()[1:] if w not in allowed and re.fullmatch("@?[a-z0-9_-]+", w)]
+        needed = {"bpf", "perf_event_open", "chroot", "seccomp", "capset", "setgroups", "setresuid", "close_range",
+                  "pidfd_open", "prctl", "clone", "vfork", "execve", "sched_setattr", "mlockall"}
+        self.assertEqual(needed - allowed, set())
+
     def test_score(self):
         self.assertLessEqual(score("qosd.service", unit("qosd.service")), WORST)
         without = unit("qosd.service", "\n" + text_of(DROP_IN))
