@@ -21,7 +21,8 @@ static const char *reason_not_loaded(const struct qos_supervisor *supervisor,
 	    !qos_extension_sandbox_can(supervisor))
 		return supervisor->extender && supervisor->extender->sandbox_error == -ENOENT
 			       ? "qosd-sandbox is not installed (placement: user)"
-			       : "no sandbox can be started (placement: user); see qosctl doctor";
+			       : "no sandbox can be started (placement: user); see "
+				 "processes.conf in qosd(8), and qosctl doctor";
 	return NULL;
 }
 

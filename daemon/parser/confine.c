@@ -3,7 +3,7 @@
  * The parser's way in, before its first byte of input: another user, no group, no capability, no new privilege,
  * no file, limits, and then the list of system calls, behind which the rest would not be needed.
  *
- * Where the daemon may not change users (packaging/systemd/no-processes.conf) it stays the daemon's, without a
+ * Where the daemon may not change users (packaging/systemd/processes.conf is not in use) it stays the daemon's, without a
  * capability: nothing on the list names a file, a process or an address, so a user has nothing to do with it.
  */
 #include "parser/confine.h"
