@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -58,8 +59,24 @@ static void end(struct qos_parser *parser)
 	parser->pid = 0;
 }
 
+/* The daemon's own policy, from before exec on. */
+static int make_policy(posix_spawnattr_t *attributes, short *flags)
+{
+	struct sched_param param;
+	struct qos_sched_attr attr;
+	int r;
+
+	if (qos_sched_get(0, &attr) < 0 || attr.policy != SCHED_FIFO)
+		return 0;
+	param.sched_priority = (int)attr.priority;
+	*flags |= POSIX_SPAWN_SETSCHEDULER;
+	r = posix_spawnattr_setschedpolicy(attributes, SCHED_FIFO);
+	return r ?: posix_spawnattr_setschedparam(attributes, &param);
+}
+
 static int make_attributes(posix_spawnattr_t *attributes)
 {
+	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 	sigset_t none, all;
 	int r;
 
@@ -69,8 +86,9 @@ static int make_attributes(posix_spawnattr_t *attributes)
 	if (!r)
 		r = posix_spawnattr_setsigdefault(attributes, &all);
 	if (!r)
-		r = posix_spawnattr_setflags(attributes,
-					     POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+		r = make_policy(attributes, &flags);
+	if (!r)
+		r = posix_spawnattr_setflags(attributes, flags);
 	return -r;
 }
 
@@ -97,15 +115,6 @@ static int spawn(const char *program, int socket, pid_t *ret)
 	return r;
 }
 
-/* Without it it runs as an ordinary process. */
-static void follow(pid_t pid)
-{
-	struct qos_sched_attr attr;
-
-	if (qos_sched_get(0, &attr) == 0)
-		qos_sched_set(pid, &attr);
-}
-
 static int start(struct qos_parser *parser)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
@@ -123,7 +132,6 @@ static int start(struct qos_parser *parser)
 		return r;
 	}
 	parser->socket = TAKE_FD(ours);
-	follow(parser->pid);
 	return 0;
 }
 
