@@ -25,7 +25,17 @@ ENDS = {  # hush, pause and the like are calls that are not on the list
 }
 
 
-def hostile(mode, name="bad", make=contract):
+def ruled(up=UP, name="cam"):
+    """So little that it is admitted beside whatever else runs on this machine."""
+    return with_rules(up, name=name, period="200ms")
+
+
+def watched(name, top=""):
+    """Takes nothing."""
+    return contract(name, "  manage: observe\n", top=top)
+
+
+def hostile(mode, name="bad", make=watched):
     """A good contract, but for what the liar makes of it."""
     text = make(name=name)
     return re.sub(r"^match:", f"description: hostile {mode}\nmatch:", text, count=1, flags=re.M)
@@ -64,7 +74,7 @@ class Honest(unittest.TestCase):
 
     def test_has_nothing(self):
         with Instance(SLOW) as qosd:
-            qosd.write("cam", with_rules(UP))
+            qosd.write("cam", ruled())
             qosd.start()
             pid, = parsers(qosd)
             was = status(pid)
@@ -84,14 +94,14 @@ class Honest(unittest.TestCase):
         with Instance() as qosd:
             qosd.start()
             for _ in range(3):
-                qosd.write("cam", with_rules(UP))
+                qosd.write("cam", ruled())
                 qosd.ctl("reload")
                 until("no parser is left", lambda: not parsers(qosd))
             self.assertEqual(state(qosd, "cam"), "in-force")
 
     def test_goes_with_a_killed_daemon(self):
         with Instance(SLOW) as qosd:
-            qosd.write("cam", contract("cam"))
+            qosd.write("cam", watched("cam"))
             qosd.start()
             pid, = parsers(qosd)
             qosd.stop(signal.SIGKILL)
@@ -100,11 +110,11 @@ class Honest(unittest.TestCase):
     def test_killed_between(self):
         """It is started anew for the next question."""
         with Instance(SLOW) as qosd:
-            qosd.write("cam", with_rules(UP))
+            qosd.write("cam", ruled())
             qosd.start()
             for pid in parsers(qosd):
                 os.kill(pid, signal.SIGKILL)
-            qosd.write("two", contract("two", period="100ms", runtime="1ms"))
+            qosd.write("two", watched("two"))
             qosd.ctl("reload")
             self.assertEqual(state(qosd, "cam"), "in-force")
             self.assertEqual(state(qosd, "two"), "in-force")
@@ -112,15 +122,15 @@ class Honest(unittest.TestCase):
     def test_killed_again_and_again(self):
         """At any moment of reloads: what is in force stays, and a reload in peace makes all good."""
         with Instance() as qosd:
-            qosd.write("cam", with_rules(UP))
+            qosd.write("cam", ruled())
             qosd.start()
-            program = start_program(qosd, "cam", 20, 1)
+            program = start_program(qosd, "cam", 200, 1)
             until("jobs", lambda: qosd.stream("cam")["stats"]["jobs"] > 3)
             killer = subprocess.Popen(  # pylint: disable=consider-using-with
                 ["sh", "-c", f"while :; do pkill -KILL -P {qosd.daemon.pid} -x qosd-parse; done"])
             try:
                 for i in range(30):
-                    qosd.write("cam", with_rules(UP.replace("8ms", f"{5 + i % 3}ms")))
+                    qosd.write("cam", ruled(UP.replace("8ms", f"{5 + i % 3}ms")))
                     qosd.ctl("reload", check=False)
                     self.assertEqual(state(qosd, "cam"), "in-force")
             finally:
@@ -137,7 +147,7 @@ class Honest(unittest.TestCase):
 
     def test_not_installed(self):
         with Instance() as qosd:
-            qosd.write("cam", contract("cam"))
+            qosd.write("cam", watched("cam"))
             qosd.parser = "/no/such/parser"
             os.unlink(qosd.config)
             qosd.start()
@@ -157,8 +167,8 @@ class Liar(unittest.TestCase):
     def test_all_of_them(self):
         with Instance() as qosd:
             qosd.parser = LIAR
-            qosd.write("good", contract("good", period="100ms", runtime="1ms"))
-            qosd.write("bad", contract("bad", period="100ms", runtime="1ms"))
+            qosd.write("good", watched("good"))
+            qosd.write("bad", watched("bad"))
             qosd.start()
             self.assertEqual(state(qosd, "bad"), "in-force")
             for mode, words in ENDS.items():
@@ -168,7 +178,7 @@ class Liar(unittest.TestCase):
                     self.assertIn(words, mistakes(qosd))
                     self.assertEqual(state(qosd, "bad"), "in-force")
                     self.assertEqual(mistakes(qosd, "good"), "")
-            qosd.write("bad", contract("bad", period="100ms", runtime="2ms"))
+            qosd.write("bad", watched("bad", "importance: 7\n"))
             qosd.ctl("reload")
             self.assertEqual(mistakes(qosd), "")
 
@@ -189,7 +199,7 @@ class Liar(unittest.TestCase):
         for mode, words in ("event", SENSE), ("helper", "not"):
             with self.subTest(mode), Instance() as qosd:
                 qosd.parser = LIAR
-                qosd.write("bad", hostile(mode, make=lambda name: with_rules(UP, name=name)))
+                qosd.write("bad", hostile(mode, make=lambda name: ruled(name=name)))
                 qosd.start()
                 until("rules are refused", lambda q=qosd: "rules are not in force" in " | ".join(
                     e["text"] for e in q.json("events", "bad")["events"]))
