@@ -3,7 +3,8 @@
  * Who may do what is decided here, from the kernel's word on the peer (SO_PEERCRED and
  * SO_PEERGROUPS), per method. A client gets one connection's worth of memory and there are at most
  * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out. Who
- * does not take its answers, or only reads and asks more than CALLS_MAX times a second, is cut off.
+ * does not take its answers, or is not root and asks more than CALLS_MAX times a second (the front end
+ * of the system bus: FRONT_CALLS_MAX), is cut off.
  * All of it waits until nothing of the scheduling is pending (SD_EVENT_PRIORITY_IDLE).
  * Signals go to every client: Event with all there is to say as JSON, and in short ContractChanged,
  * Adapted, Violation (contract, stream, text).
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,8 +25,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define QUEUE_MAX 8  /* messages that wait for a client */
-#define CALLS_MAX 20 /* a second, of a client that only reads */
+#define QUEUE_MAX	8   /* messages that wait for a client */
+#define CALLS_MAX	20  /* a second, of a client that only reads */
+#define FRONT_CALLS_MAX 200 /* it bounds its own callers far below */
+#define FRONT_USER	"qosd-bus"
 
 static void drop(struct client *client)
 {
@@ -48,7 +52,10 @@ static bool asks_too_often(struct client *client)
 	if (second != client->second)
 		client->calls = 0;
 	client->second = second;
-	return ++client->calls > CALLS_MAX && !client->may_change;
+	client->calls++;
+	return client->rights == QOS_BUS_READ
+		       ? client->calls > CALLS_MAX
+		       : client->rights == QOS_BUS_FRONT_END && client->calls > FRONT_CALLS_MAX;
 }
 
 /* Before every method. sd-bus holds a reference while a message is handled, so the peer may go. */
@@ -150,25 +157,29 @@ static bool group_may_read(int fd)
 	return false;
 }
 
-/* 0: may read; 1: may change; -EACCES. */
+/* enum qos_bus_rights, or -EACCES. */
 static int rights_of(int fd, uint32_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
+	const struct passwd *front;
 	const struct group *qos;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
 	*ret_uid = peer.uid;
 	if (peer.uid == 0)
-		return 1;
+		return QOS_BUS_ALL;
+	front = getpwnam(FRONT_USER);
+	if (front && front->pw_uid == peer.uid)
+		return QOS_BUS_FRONT_END;
 	qos = getgrnam("qos");
 	if ((qos && peer.gid == qos->gr_gid) || group_may_read(fd))
-		return 0;
+		return QOS_BUS_READ;
 	return -EACCES;
 }
 
-/* A free slot; if there is none the oldest client that only reads goes, else the oldest. */
+/* A free slot; if there is none the oldest of those with the least rights goes. */
 static struct client *make_room(struct qos_bus *bus)
 {
 	struct client *oldest = &bus->clients[0];
@@ -178,8 +189,8 @@ static struct client *make_room(struct qos_bus *bus)
 
 		if (!client->peer)
 			return client;
-		if (client->may_change < oldest->may_change ||
-		    (client->may_change == oldest->may_change && client->order < oldest->order))
+		if (client->rights < oldest->rights ||
+		    (client->rights == oldest->rights && client->order < oldest->order))
 			oldest = client;
 	}
 	drop(oldest);
@@ -210,6 +221,9 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(client->peer, NULL, QOS_BUS_PATH, QOS_BUS_INTERFACE,
 					     qos_bus_vtable, client);
+	if (r >= 0 && client->rights == QOS_BUS_FRONT_END)
+		r = sd_bus_add_object_vtable(client->peer, NULL, QOS_BUS_PATH, QOS_BUS_FRONT,
+					     qos_bus_front_vtable, client);
 	if (r >= 0)
 		r = sd_bus_start(client->peer);
 	if (r >= 0)
@@ -243,8 +257,10 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 	if (rights < 0)
 		return 0;
 	client = make_room(bus);
-	*client = (struct client){
-		.bus = bus, .may_change = rights > 0, .uid = uid, .order = ++bus->order};
+	*client = (struct client){.bus = bus,
+				  .rights = (enum qos_bus_rights)rights,
+				  .uid = uid,
+				  .order = ++bus->order};
 	if (start_peer(bus, client, peer_fd) < 0)
 		client->peer = sd_bus_unref(client->peer);
 	else

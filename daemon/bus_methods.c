@@ -71,7 +71,7 @@ static int deny(sd_bus_message *call)
 
 static bool may_change(const struct client *client)
 {
-	return client->may_change;
+	return client->rights == QOS_BUS_ALL || client->asker;
 }
 
 /* --- methods --- */
@@ -138,17 +138,17 @@ static int on_explain(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
-static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
+int qos_bus_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 	struct qos_supervisor *supervisor = client->bus->supervisor;
-	const struct qos_asker asker = {.how = "reload", .uid = client->uid};
+	const struct qos_asker own = {.how = "reload", .uid = client->uid};
 	struct qos_reload_summary summary = {};
 	int r;
 
 	if (!may_change(client))
 		return deny(call);
-	supervisor->asker = &asker;
+	supervisor->asker = client->asker ? client->asker : &own;
 	r = qos_supervisor_reload(supervisor, &summary);
 	supervisor->asker = NULL;
 	if (r < 0)
@@ -201,7 +201,7 @@ static int on_plan(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
-static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
+int qos_bus_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 	struct qos_diag diag = QOS_DIAG_INIT;
@@ -227,7 +227,7 @@ static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
-static int on_revert(sd_bus_message *call, void *data, sd_bus_error *error)
+int qos_bus_revert(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 	struct qos_diag diag = QOS_DIAG_INIT;
@@ -244,7 +244,7 @@ static int on_revert(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer_outcome(call, r, &diag, json);
 }
 
-static int on_readmit(sd_bus_message *call, void *data, sd_bus_error *error)
+int qos_bus_readmit(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct client *client = data;
 	struct qos_diag diag = QOS_DIAG_INIT;
@@ -317,11 +317,11 @@ const sd_bus_vtable qos_bus_vtable[] = {
 	SD_BUS_METHOD("Events", "st", "s", on_events, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Series", "st", "s", on_series, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Explain", "ss", "s", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Reload", "", "s", qos_bus_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Plan", "a(sss)", "s", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Adjust", "sstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Revert", "ss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Readmit", "s", "s", on_readmit, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Adjust", "sstt", "s", qos_bus_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Revert", "ss", "s", qos_bus_revert, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Readmit", "s", "s", qos_bus_readmit, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Guard", "sst", "s", on_guard, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Confirm", "b", "s", on_confirm, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Panic", "", "s", on_panic, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between bus.c and bus_methods.c only. */
+/* Between bus.c, bus_methods.c and bus_front.c only. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -8,11 +8,20 @@
 
 #define QOS_BUS_PATH	  "/org/qosd1"
 #define QOS_BUS_INTERFACE "org.qosd1.Manager"
+#define QOS_BUS_FRONT	  "org.qosd1.Front"
+
+/* What a connection may do, by the kernel's word on who made it; each may what those before it may. */
+enum qos_bus_rights {
+	QOS_BUS_READ, /* the group qos */
+	QOS_BUS_FRONT_END, /* the user qosd-bus: some changes, on behalf of those whom it asked polkit about */
+	QOS_BUS_ALL, /* root */
+};
 
 struct client {
 	struct qos_bus *bus;
 	sd_bus *peer; /* NULL: free slot */
-	bool may_change;
+	enum qos_bus_rights rights;
+	const struct qos_asker *asker; /* while the front end's call is carried out, else NULL */
 	uint32_t uid;
 	uint64_t order;
 	uint64_t second; /* CLOCK_BOOTTIME, of the last call */
@@ -32,3 +41,11 @@ struct qos_bus {
 
 /* Methods and signals; the user data is a struct client. */
 extern const sd_bus_vtable qos_bus_vtable[];
+/* Those of the front end, in bus_front.c. Only its connections have them. */
+extern const sd_bus_vtable qos_bus_front_vtable[];
+
+/* Methods that both have. */
+int qos_bus_reload(sd_bus_message *call, void *data, sd_bus_error *error);
+int qos_bus_adjust(sd_bus_message *call, void *data, sd_bus_error *error);
+int qos_bus_revert(sd_bus_message *call, void *data, sd_bus_error *error);
+int qos_bus_readmit(sd_bus_message *call, void *data, sd_bus_error *error);

@@ -48,8 +48,10 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 		.reason = request->reason,
 	};
 	struct qos_evidence evidence = {};
-	char old_text[QOS_UNIT_MAX], new_text[QOS_UNIT_MAX], signal[QOS_UNIT_MAX];
+	char old_text[QOS_UNIT_MAX], new_text[QOS_UNIT_MAX], signal[QOS_UNIT_MAX], who[32] = "";
 
+	if (request->asker)
+		snprintf(who, sizeof(who), " (uid %u)", request->asker->uid);
 	qos_print_duration(old_text, sizeof(old_text), old_ns);
 	qos_print_duration(new_text, sizeof(new_text), new_ns);
 	qos_print_duration(signal, sizeof(signal), request->signal_ns);
@@ -58,8 +60,8 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 	if (request->by == QOS_BY_RULES && is_muted(stream, &evidence))
 		return;
 	qos_tell_of(supervisor, QOS_HISTORY_ADAPTED, stream, &evidence,
-		    "runtime %s -> %s by %s: %s (signal: %s)", old_text, new_text,
-		    qos_adapted_by_names[request->by], request->reason, signal);
+		    "runtime %s -> %s by %s%s: %s (signal: %s)", old_text, new_text,
+		    qos_adapted_by_names[request->by], who, request->reason, signal);
 }
 
 int qos_supervisor_adapt(struct qos_supervisor *supervisor, const struct qos_adapt_request *request,
@@ -174,13 +176,20 @@ static int keep(struct qos_supervisor *supervisor, const struct qos_live_stream 
 	return r;
 }
 
+/* Static, like what an asker has. */
+static const char *how_of(const struct qos_supervisor *supervisor, const char *otherwise)
+{
+	return supervisor->asker ? supervisor->asker->how : otherwise;
+}
+
 int qos_supervisor_adjust(struct qos_supervisor *supervisor, const char *contract,
 			  const char *attribute, uint64_t value_ns, uint64_t until_ns,
 			  struct qos_diag *diag, json_t **ret_json)
 {
 	struct qos_adapt_request request = {.runtime_ns = value_ns,
 					    .by = QOS_BY_PERSON,
-					    .reason = "qosctl adjust",
+					    .asker = supervisor->asker,
+					    .reason = how_of(supervisor, "qosctl adjust"),
 					    .signal_ns = value_ns};
 	struct qos_live *live = NULL;
 	const char *name;
@@ -220,6 +229,7 @@ static int revert_stream(struct qos_supervisor *supervisor, struct qos_live_stre
 	const struct qos_adapt_request request = {.stream = stream,
 						  .runtime_ns = wish->runtime_ns,
 						  .by = QOS_BY_REVERT,
+						  .asker = supervisor->asker,
 						  .reason = reason,
 						  .signal_ns = wish->runtime_ns};
 	uint64_t old_ns = stream->applied.granted_ns;
@@ -257,7 +267,8 @@ int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contrac
 	list = json_array();
 	for (size_t i = 0; !r && i < live->n_streams; i++) {
 		if (!only || only == &live->streams[i])
-			r = revert_stream(supervisor, &live->streams[i], "qosctl revert", list);
+			r = revert_stream(supervisor, &live->streams[i],
+					  how_of(supervisor, "qosctl revert"), list);
 	}
 	if (!r || json_array_size(list)) {
 		int saved = save(supervisor, diag);

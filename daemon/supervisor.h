@@ -247,6 +247,7 @@ struct qos_adapt_request {
 	struct qos_live_stream *stream;
 	uint64_t runtime_ns;
 	enum qos_adapted_by by;
+	const struct qos_asker *asker; /* over the bus; else NULL */
 	const char *reason;
 	uint64_t signal_ns;
 };

@@ -20,7 +20,7 @@ packages_of() {
   bench) echo "$build $demo linux-perf libbpf-tools bpftrace strace ffmpeg iperf3 iputils-ping ethtool" ;;
   package) echo "$build $package" ;;
   vm | kmod) echo "$lab" ;;
-  test) echo "$build $demo $lint $fuzz $lab ffmpeg $package jq iproute2 ethtool curl python3-prometheus-client zsh fish" ;;
+  test) echo "$build $demo $lint $fuzz $lab ffmpeg $package jq iproute2 ethtool curl dbus-daemon polkitd libglib2.0-bin python3-prometheus-client zsh fish" ;;
   *) die "deps: no verb \"$1\"; it is one of build test demo lint fuzz bench vm kmod package" ;;
   esac
 }

@@ -18,7 +18,7 @@ from instance import BUILD, QOSCTL, QOSD, Instance, main, until
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS = os.path.join(BUILD, "packaging")
 DROP_IN = os.path.join(HERE, "../../packaging/systemd/processes.conf")
-WORST, WORST_WITH_PROCESSES, WORST_UNDO = 3.0, 4.0, 3.0
+WORST, WORST_WITH_PROCESSES, WORST_UNDO, WORST_BUS = 3.0, 4.0, 3.0, 0.5
 
 
 def text_of(path):
@@ -29,7 +29,8 @@ def text_of(path):
 def unit(name, drop_in=""):
     """With the programs that were built, where a program's place matters."""
     text = text_of(os.path.join(UNITS, name))
-    text = re.sub(r"=/\S+/qosd$", "=" + os.path.abspath(QOSD), text, flags=re.M)
+    text = re.sub(r"=/\S+/(qosd|qosd-bus)$", lambda found: "=" + os.path.join(os.path.abspath(
+        os.path.dirname(QOSD)), found[1]), text, flags=re.M)
     return re.sub(r"=/\S+/qosctl ", f"={os.path.abspath(QOSCTL)} ", text) + drop_in
 
 
@@ -62,7 +63,7 @@ class Unit(unittest.TestCase):
     """The unit files, and what they take from the daemon."""
 
     def test_verify(self):
-        for name in ("qosd.service", "qosd-undo.service"):
+        for name in ("qosd.service", "qosd-undo.service", "qosd-bus.service"):
             done = analyze(("verify", "--man=no"), name, unit(name))
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
@@ -87,6 +88,7 @@ class Unit(unittest.TestCase):
         more = unit("qosd.service", "\n" + text_of(DROP_IN))
         self.assertLessEqual(score("qosd.service", more), WORST_WITH_PROCESSES)
         self.assertLessEqual(score("qosd-undo.service", unit("qosd-undo.service")), WORST_UNDO)
+        self.assertLessEqual(score("qosd-bus.service", unit("qosd-bus.service")), WORST_BUS)
 
     def under(self, text):
         """A daemon that has these capabilities at most. SYS_ADMIN is not among them, so the bpf file
