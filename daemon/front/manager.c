@@ -293,7 +293,7 @@ static int on_properties(struct qos_front *front, sd_bus_message *call, const ch
 	if (strlen(name) >= sizeof(args.name))
 		return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_UNKNOWN_PROPERTY,
 						  "there is no such property");
-	strcpy(args.name, name);
+	snprintf(args.name, sizeof(args.name), "%s", name);
 	if (!strcmp(interface, QOS_FRONT_CONTRACT) && of)
 		return begin(front, call, *name ? &property : &contract, of, NULL, args);
 	return begin(front, call, &state, NULL, NULL, args);
