@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 
+PYTHON = "/usr/bin/python3"
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
 
@@ -33,7 +34,29 @@ def run(program, jobs, shift, timeout, kernel="rt"):
     return answers, done.stderr if done.returncode else None
 
 
-def run_batches(program, batches, shift, timeout, machines=1, tell=None):
+def python_files():
+    """Of the system's interpreter; what it is linked from, and its own tests, are of no use to a guest."""
+    asked = subprocess.run([PYTHON, "-c", "import os; print(os.path.dirname(os.__file__))"], stdout=subprocess.PIPE, text=True,
+                           check=True)
+    entries = [entry.path for entry in os.scandir(asked.stdout.strip())
+               if not entry.name.startswith(("config-", "test", "idlelib", "distutils", "pydoc_data"))]
+    return [PYTHON, *sorted(entries)]
+
+
+def run_closed(program, jobs, shift, timeout, files, seed, kernel="rt"):
+    """One boot of a guest that has `files` and the interpreter in its memory, so that it does the same each time to the
+    instruction: PROGRAM, with jobs on its stdin, prints answers."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="files.") as names:
+        print(*python_files(), f"tests/vm/{program}", *files, sep="\n", file=names, flush=True)
+        done = subprocess.run(
+            ["./dev", "vm", kernel, "--virtual-time", "--shift", str(shift), "--timeout", str(timeout), "--closed", names.name,
+             "--seed", str(seed), "--", f"tests/vm/{program}"], cwd=TOP, input="".join(json.dumps(job) + "\n" for job in jobs),
+            capture_output=True, text=True, check=False)
+    answers = [json.loads(line) for line in done.stdout.splitlines(keepends=True) if line.endswith("}\n")]
+    return answers, done.stderr if done.returncode else None
+
+
+def run_batches(program, batches, shift, timeout, machines=1, tell=None, one_boot=run):
     """Every batch in a boot of its own, `machines` at once. All answers, which tell() also gets as they
     come; errors go to stderr."""
     batches, answers, errors = list(batches), [], []
@@ -45,7 +68,7 @@ def run_batches(program, batches, shift, timeout, machines=1, tell=None):
                 if not batches:
                     return
                 batch = batches.pop(0)
-            got, error = run(program, batch, shift, timeout)
+            got, error = one_boot(program, batch, shift, timeout)
             with lock:
                 answers.extend(got)
                 if tell:

@@ -4,7 +4,8 @@
 kernel: a periodic program whose demand changes at run time, under each way to manage it, idle and beside endless
 SCHED_OTHER programs. Last line: one JSON object.
 
-  violations.py [--quick] [--seed N] [--seeds N | --repeat] [--html FILE] [--json] [--machines N]
+  violations.py [--quick] [--only WORKLOAD[,MS[,LOAD]]] [--seed N] [--seeds N | --repeat] [--html FILE] [--json]
+                [--machines N]
 
 All adaptive arms have one law: the runtime follows what the last job used, times a gain, within one range; who
 hears of a late job gives it the top of the range. User-level controllers run at SCHED_FIFO 98, above every managed
@@ -18,7 +19,7 @@ qos-evaluation(7).
 """
 import argparse
 import datetime
-import math
+import itertools
 import os
 import random
 import subprocess
@@ -36,6 +37,9 @@ PLAN = {"period_us": 1000, "x": 3, "y": 10, "lo_us": 100, "hi_us": 750, "base_us
 GAINS = (105, 115, 130)
 CHANGES_MS = (1, 10, 100, 1000, 10000)
 JOBS = 2000
+FILES = ("tests/vm/genl.py tests/vm/lab_test.py tests/live/contracts.py tests/live/instance.py kmod/uapi build/cli/qosctl"
+         " build/daemon/qosd build/daemon/qosd-sandbox build/tests/controller build/violations/workload"
+         " build/violations/controller.bpf.o build/kmod/rt/qos_dwcs.ko").split()
 KINDS = [("step", change) for change in CHANGES_MS] + [("ramp", 100), ("burst", 100), ("video", 40), ("jitter", 100),
                                                        ("overload", 100)]
 QUICK = [("step", 10), ("step", 100)]
@@ -64,20 +68,30 @@ def job(seed, workload, change_ms, load, arm, percent):
             "rival": violations_demand.demand(rng, "burst", n, jobs) if workload == "overload" else []}
 
 
-def run_all(jobs, machines):
-    """In the order of the jobs. A boot takes longer than forty of them, so there are few."""
-    n = machines * math.ceil(len(jobs) / (100 * machines))
-    for i, one in enumerate(jobs):
-        one["number"] = i
-    answers, errors = lab.run_batches("violations_guest.py", [jobs[i::n] for i in range(n)], SHIFT, 6000, machines)
+def one_boot(program, batch, shift, timeout):
+    """What it says depends on the jobs alone, so their place among all is none of the guest's business."""
+    place, jobs = batch
+    answers, error = lab.run_closed(program, jobs, shift, timeout, FILES, jobs[0]["seed"])
+    for got in answers:
+        got["place"] = [place, ARMS.index(got["arm"]), got["percent"]]
+    return answers, error
+
+
+def run_all(plans, machines):
+    """In the order of the jobs. Each plan has a boot for each workload and load, so that a run is the same whatever else
+    runs."""
+    groups = [list(of_kind) for jobs in plans
+              for _, of_kind in itertools.groupby(jobs, key=lambda one: (one["workload"], one["change_ms"], one["load"]))]
+    batches = list(enumerate(groups))
+    answers, errors = lab.run_batches("violations_guest.py", batches, SHIFT, 6000, machines, one_boot=one_boot)
     if errors:
         sys.exit(1)
-    return sorted(answers, key=lambda got: got["number"])
+    return sorted(answers, key=lambda got: got["place"])
 
 
 def tune(seed, machines):
     """The gain of each adaptive arm."""
-    answers = run_all([job(seed + 1000, "step", 100, "full", arm, percent) for arm in ADAPTIVE for percent in GAINS],
+    answers = run_all([[job(seed + 1000, "step", 100, "full", arm, percent) for arm in ADAPTIVE for percent in GAINS]],
                       machines)
     best = {}
     for got in sorted(answers, key=lambda got: (got["violations"], got["percent"])):
@@ -85,16 +99,23 @@ def tune(seed, machines):
     return best
 
 
-def plan(seed, gains, quick):
-    return [job(seed, workload, change_ms, load, arm, gains.get(arm, 100))
-            for workload, change_ms in (QUICK if quick else KINDS)
-            for load in (("full",) if quick else ("idle", "full")) for arm in ARMS]
+def kinds(options):
+    """Those that begin as --only does."""
+    whole = [(workload, str(change_ms), load) for workload, change_ms in (QUICK if options.quick else KINDS)
+             for load in (("full",) if options.quick else ("idle", "full"))]
+    only = options.only.split(",") if options.only else []
+    return [(workload, int(change_ms), load) for workload, change_ms, load in whole
+            if [workload, change_ms, load][:len(only)] == only]
+
+
+def plan(seed, gains, options):
+    return [job(seed, *kind, arm, gains.get(arm, 100)) for kind in kinds(options) for arm in ARMS]
 
 
 def runs(options, gains, seeds):
     """Rows by seed, and what the page shows of the first one."""
-    jobs = [plan(seed, gains, options.quick) for seed in seeds]
-    answers = run_all([one for of_seed in jobs for one in of_seed], options.machines)
+    jobs = [plan(seed, gains, options) for seed in seeds]
+    answers = run_all(jobs, options.machines)
     n = len(jobs[0])
     return [list(map(violations_rows.row, answers[i:i + n])) for i in range(0, len(answers), n)], answers[:n]
 
@@ -106,6 +127,7 @@ def arguments():
     for flag in ("--json", "--quick"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--html")
+    parser.add_argument("--only")
     parser.add_argument("--seed", type=int, default=1)
     several = parser.add_mutually_exclusive_group()
     several.add_argument("--seeds", type=int, default=1)
@@ -114,11 +136,14 @@ def arguments():
     options = parser.parse_args()
     if options.seeds < 1 or options.machines < 1:
         parser.error("--seeds and --machines take 1 or more")
+    if not kinds(options):
+        parser.error(f"nothing runs that is {options.only}")
     return options
 
 
 def what_ran(options, seeds):
-    return (f"{datetime.date.today()}, seeds {', '.join(map(str, seeds))}{', --quick' if options.quick else ''}; virtual time, "
+    return (f"{datetime.date.today()}, seeds {', '.join(map(str, seeds))}{', --quick' if options.quick else ''}"
+            f"{', --only ' + options.only if options.only else ''}; virtual time, "
             f"{2 ** SHIFT} ns an instruction. Plots over time and of reactions: the first seed.")
 
 

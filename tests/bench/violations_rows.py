@@ -90,7 +90,7 @@ def misses(rows):
     kinds = by_kind(rows)
     fast = [arms for (_, change, load), arms in kinds.items() if 10 <= change <= 100 and load == "full"]
     kernel, poll = (sum(arms[name]["violations"] for arms in fast) for name in ("kernel", "poll-10ms"))
-    if kernel * 10 > poll or not poll:
+    if fast and (kernel * 10 > poll or not poll):
         yield f"where demand changes each 10 to 100 ms: kernel {kernel}, poll-10ms {poll}"
     for kind, arms in kinds.items():
         kernel = arms["kernel"]

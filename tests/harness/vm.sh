@@ -6,7 +6,7 @@
 # Weakness: everything is emulated, so real time means little in the guest; what judges time uses
 # --virtual-time.
 
-for part in apt cache stock lab initramfs qemu judge; do
+for part in apt cache stock lab closed initramfs qemu judge; do
   # shellcheck source=/dev/null
   . "tests/vm/$part.sh" || exit 1
 done
@@ -35,10 +35,10 @@ vm_number() { # OPTION VALUE
   [[ ${2:-} =~ ^[0-9]+$ ]] || vm_die "$1 takes a number, not \"${2:-}\""
 }
 
-# Sets vm_machine, vm_timeout, vm_out, vm_command.
+# Sets vm_machine, vm_timeout, vm_out, vm_list, vm_command.
 vm_options() {
-  local virtual='' shift='' cpus='' memory=2048
-  vm_timeout=300 vm_out=build/vm/out vm_command=()
+  local virtual='' shift='' cpus='' memory=2048 seed=''
+  vm_timeout=300 vm_out=build/vm/out vm_list='' vm_command=()
   while [ $# -gt 0 ]; do
     case $1 in
     --virtual-time) virtual=yes ;;
@@ -47,6 +47,8 @@ vm_options() {
     --memory) vm_number "$@" && memory=$2 && shift ;;
     --timeout) vm_number "$@" && vm_timeout=$2 && shift ;;
     --out) vm_out=${2:-} && shift ;;
+    --closed) vm_list=${2:-} && shift ;;
+    --seed) vm_number "$@" && seed=$2 && shift ;;
     --) vm_command=("${@:2}") && break ;;
     *) vm_die "there is no option \"$1\"; a command comes after --" ;;
     esac
@@ -54,6 +56,8 @@ vm_options() {
   done
   [ ${#vm_command[@]} -gt 0 ] || vm_die "no command; it comes after --"
   [ -n "$vm_out" ] || vm_die "--out takes a directory"
+  [ -z "$vm_list$seed" ] || [ -n "$virtual" ] || vm_die "--closed and --seed go with --virtual-time"
+  [ -z "$seed" ] || [ -n "$vm_list" ] || vm_die "--seed goes with --closed"
   [ -z "$virtual" ] || [ -z "$cpus" ] || vm_die "virtual time is for one CPU: no --cpus"
   [ -n "$virtual" ] || [ -z "$shift" ] || vm_die "--shift goes with --virtual-time"
   if [ -n "$virtual" ]; then
@@ -62,6 +66,9 @@ vm_options() {
     vm_machine=$(qemu_real_time "${cpus:-2}")
   fi
   vm_machine+=" -m $memory"
+  [ -n "$vm_list" ] || return 0
+  [ -r "$vm_list" ] || vm_die "--closed takes a list of files, not \"$vm_list\""
+  vm_machine+=" $(qemu_closed "${seed:-1}")" vm_out=
 }
 
 # A directory that no other run has: build/vm/KERNEL, KERNEL.2, ... What it holds stays until the next
@@ -82,12 +89,14 @@ vm_take_run() { # KERNEL
 
 # What the guest has to know, as assignments; the first line is for a shell without arrays.
 vm_stage() { # KERNEL-DIR KERNEL
-  local name ENVIRONMENT COMMAND=("${vm_command[@]}")
-  ENVIRONMENT=(QOS_VM="$2" QOS_VM_OUT="$vm_out" QOS_VM_KDIR="$1/kdir")
+  local name run=$vm_run ENVIRONMENT COMMAND=("${vm_command[@]}")
+  [ -z "$vm_list" ] || run= # nothing that another run of the same would have otherwise
+  ENVIRONMENT=(QOS_VM="$2" QOS_VM_OUT="${vm_out:-/tmp}" QOS_VM_KDIR="$1/kdir")
   for name in CI "${!QOS_@}"; do
     [[ ! -v $name || $name = QOS_VM* ]] || ENVIRONMENT+=("$name=${!name}")
   done
-  printf 'TOP=%q RUN=%q OUT=%q KERNEL=%q P9=%q\n' "$PWD" "$vm_run" "$vm_out" "$1" "$(qemu_9p_options)"
+  printf 'TOP=%q RUN=%q OUT=%q KERNEL=%q P9=%q CLOSED=%s\n' "$PWD" "$run" "$vm_out" "$1" "$(qemu_9p_options)" \
+    "${vm_list:+/stdin}"
   declare -p ENVIRONMENT COMMAND
 }
 
@@ -146,15 +155,17 @@ vm() { # KERNEL OPTION... -- COMMAND...
   local kernel=${1:-} dir
   [ $# -eq 0 ] || shift
   vm_options "$@"
-  as_user mkdir -p "$vm_out" || vm_die "cannot make $vm_out"
-  vm_out=$(realpath "$vm_out")
+  [ -n "$vm_list" ] || {
+    as_user mkdir -p "$vm_out" || vm_die "cannot make $vm_out"
+    vm_out=$(realpath "$vm_out")
+  }
   [[ $PWD$vm_out =~ ^[A-Za-z0-9/._+~@%-]+$ ]] || vm_die "a path has a character that QEMU may not like: $PWD"
   dir=$(kernel_dir "$kernel") || vm_die "no kernel \"$kernel\""
   vm_take_run "$kernel"
   vm_stage "$dir" "$kernel" >"$vm_run/stage"
-  initramfs "$dir" "$vm_run" || vm_die "cannot make the initramfs"
+  initramfs "$dir" "$vm_run" "$vm_list" || vm_die "cannot make the initramfs"
   trap vm_stop INT TERM
   vm_boot "$dir"
-  give_back build/vm "$vm_out"
+  give_back build/vm ${vm_out:+"$vm_out"}
   vm_verdict "$kernel" "$vm_status"
 }

@@ -3,7 +3,7 @@
 # Process 1 of the guest, over the host's files: makes a system of them, runs the command, sends its
 # output and its exit code out through ports of their own, and ends the guest.
 # shellcheck source=/dev/null
-. "$1" # TOP RUN OUT KERNEL P9 COMMAND ENVIRONMENT
+. "$1" # TOP RUN OUT KERNEL P9 CLOSED COMMAND ENVIRONMENT
 
 tell() {
   echo "lab: $*" >/dev/kmsg
@@ -26,8 +26,8 @@ mount_all() {
   mount -t bpf bpf /sys/fs/bpf
   mount -t debugfs debugfs /sys/kernel/debug
   mount -t tracefs tracefs /sys/kernel/tracing
-  mkdir -p "$OUT"
-  mount -t 9p -o "rw,$P9,cache=none" out "$OUT" || tell "no directory for results"
+  [ -n "$CLOSED" ] || mkdir -p "$OUT"
+  [ -n "$CLOSED" ] || mount -t 9p -o "rw,$P9,cache=none" out "$OUT" || tell "no directory for results"
   [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
   ln -sf /proc/self/fd/0 /dev/stdin
   ln -sf /proc/self/fd/1 /dev/stdout
@@ -37,6 +37,7 @@ mount_all() {
 # The host has no modules of this kernel in the usual place.
 mount_modules() {
   local release
+  [ -z "$CLOSED" ] || return 0
   release=$(uname -r)
   mkdir -p "/lib/modules/$release"
   mount --bind "$KERNEL/lib/modules/$release" "/lib/modules/$release"
@@ -54,7 +55,7 @@ run_command() {
   cd "$TOP" || exit 125
   export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash TERM=dumb LC_ALL=C.UTF-8
   export "${ENVIRONMENT[@]}"
-  exec setsid --wait "${COMMAND[@]}" </dev/null
+  exec setsid --wait "${COMMAND[@]}" <"${CLOSED:-/dev/null}"
 }
 
 # What was started in the background may hold the pipes open for ever, so wait only a little for

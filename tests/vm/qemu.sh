@@ -28,12 +28,21 @@ qemu_real_time() { # CPUS
   echo "-smp $1 -accel tcg,thread=multi"
 }
 
+# With virtual time: two runs are the same to the instruction. Nothing may come in from outside but at an instruction
+# that asks for it; so there are no shares, the processor itself does what a port is asked for (no ioeventfd), its
+# clock and its random numbers begin as they are told.
+qemu_closed() { # SEED
+  echo "-global virtio-serial-pci.ioeventfd=off -rtc base=2026-01-01T00:00:00,clock=vm -seed $1"
+}
+
 # All but the kernel and its command line, one line each. Paths must have no comma or blank.
-qemu_machine() { # RUN OUT STDOUT-FD STDERR-FD MACHINE-OPTION...
+qemu_machine() { # RUN OUT STDOUT-FD STDERR-FD MACHINE-OPTION...; OUT may be empty: no shares
   {
     echo "-name qos-lab -nodefaults -no-user-config -display none -no-reboot -cpu max ${*:5}"
-    qemu_share root / ,readonly=on
-    qemu_share out "$2"
+    [ -z "$2" ] || {
+      qemu_share root / ,readonly=on
+      qemu_share out "$2"
+    }
     echo "-add-fd fd=$3,set=1 -add-fd fd=$4,set=2 -device virtio-serial-pci"
     qemu_port out /dev/fdset/1,append=on
     qemu_port err /dev/fdset/2,append=on

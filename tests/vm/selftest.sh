@@ -38,6 +38,24 @@ case_of() { # NAME CODE TEXT VM-ARGUMENT...
   try "$@" &
 }
 
+# With its files in memory a guest does the same each time, whatever runs beside it; and not with another seed.
+try_closed() {
+  local name="rt: closed, twice" list=$results/list first second other begin=$SECONDS
+  echo tests/vm/init >"$list"
+  once() { # SEED
+    echo "its stdin" | ./dev vm rt --virtual-time --closed "$list" --seed "$1" --timeout 200 -- \
+      sh -c "cat && cd /proc && cat sys/kernel/random/uuid uptime schedstat timer_list $PWD/tests/vm/init"
+  }
+  first=$(once 1) && second=$(once 1) && other=$(once 2)
+  if [[ $first == "its stdin"* && $first == "$second" && -n $other && $first != "$other" ]]; then
+    echo "ok      $name ($((SECONDS - begin)) s)"
+    touch "$results/$name.ok"
+  else
+    printf 'failed  %s:\n%s\n' "$name" "$(diff <(echo "$first") <(echo "$second"); echo "$other" | head -n 3)"
+    touch "$results/$name.failed"
+  fi
+}
+
 # What holds for every kernel; those without type information for modules have no /sys/kernel/btf.
 cases_of_each() { # KERNEL
   local module
@@ -56,6 +74,7 @@ cases_of_rt() {
   case_of "rt: no end" 125 "without an exit code" rt -- busybox reboot -f
   case_of "rt: virtual time" 0 "1 CPU" rt --virtual-time --timeout 100 -- \
     sh -c "sleep 1000 && echo \"\$(nproc) CPU\""
+  try_closed &
 }
 
 cases_of_lab() {

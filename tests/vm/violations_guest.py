@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""In the guest of `./dev bench violations`: for each line of the file JOBS ({"arm", "load", "percent", "demand",
-"rival": us of each job}) one run, in RESULTS the same with what became of it. What stands in violations.py as
+"""In the guest of `./dev bench violations`: for each line of stdin ({"arm", "load", "percent", "demand",
+"rival": us of each job}) one run, and on stdout the same with what became of it. What stands in violations.py as
 PERIOD_US and so on comes along as "plan".
 
 Whoever the module serves is also watched by `controller log`, all arms alike: what was in force for each job.
@@ -10,7 +10,6 @@ Whoever the module serves is also watched by `controller log`, all arms alike: w
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 
@@ -126,29 +125,7 @@ def start_controller(job, helpers):
         helpers.start(CONTROLLER, "event", STREAM["job"], OBJECT, *law, ready=True)
 
 
-class Anchor:
-    """Keeps time from leaping to the next timer whenever the guest waits for a file of the real machine, which would
-    have everybody's patience end: the CPU is never idle, but while it is paused."""
-
-    def __init__(self):
-        # pylint: disable=consider-using-with
-        self.program = subprocess.Popen(["chrt", "-i", "0", WORKLOAD, "anchor"], stdin=subprocess.PIPE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.program.kill()
-        self.program.wait()
-
-    @contextlib.contextmanager
-    def paused(self):
-        self.program.send_signal(signal.SIGSTOP)
-        yield
-        self.program.send_signal(signal.SIGCONT)
-
-
-def measure(job, qosd, anchor):
+def measure(job, qosd):
     """From the moment at which everything is in its place to the end of the demand."""
     programs = {name: start_job(job, name) for name in names(job)}
     helpers, hogs, log = Helpers(), Helpers(), Helpers()
@@ -159,10 +136,9 @@ def measure(job, qosd, anchor):
     rules = rules_now(qosd)
     for _ in range(job["plan"]["hogs"] if job["load"] == "full" else 0):
         hogs.start(WORKLOAD, "hog")
-    with anchor.paused():
-        for program in programs.values():
-            print(*adapting(qosd, rules), *helpers.pids(), 0, *hogs.pids(), file=program.stdin, flush=True)
-        job.update(json.loads(programs["job"].stdout.readline()))
+    for program in programs.values():
+        print(*adapting(qosd, rules), *helpers.pids(), 0, *hogs.pids(), file=program.stdin, flush=True)
+    job.update(json.loads(programs["job"].stdout.readline()))
     hogs.end()
     helpers.end()
     job["adaptation_ns"] += programs_ns(rules_now(qosd)) - programs_ns(rules)
@@ -207,14 +183,14 @@ def reload(qosd):
     until(lambda: qosd.ctl("reload", check=False).returncode == 0, "contracts are read", LONG)
 
 
-def run(job, qosd, anchor):
+def run(job, qosd):
     if not qosd:
-        measure(job, None, anchor)
+        measure(job, None)
         return
     for name in names(job):
         qosd.write(name, contract(job, name))
     reload(qosd)
-    measure(job, qosd, anchor)
+    measure(job, qosd)
     for name in names(job):
         qosd.remove(name)
     reload(qosd)
@@ -222,18 +198,16 @@ def run(job, qosd, anchor):
 
 def main():
     """Those without a manager first: to load the module and to start the daemon takes longer than to run."""
-    with open(sys.argv[1], encoding="utf-8") as file:
-        jobs = sorted(map(json.loads, file), key=lambda job: job["arm"] not in UNMANAGED)
-    with open(sys.argv[2], "a", encoding="utf-8") as out, contextlib.ExitStack() as stack:
-        qosd, anchor = None, stack.enter_context(Anchor())
+    jobs, qosd = sorted(map(json.loads, sys.stdin), key=lambda job: job["arm"] not in UNMANAGED), None
+    with contextlib.ExitStack() as stack:
         for job in jobs:
             if job["arm"] not in UNMANAGED and not qosd:
                 stack.enter_context(module())
                 qosd = stack.enter_context(Instance(CONFIG))
                 qosd.start()
-            run(job, qosd, anchor)
+            run(job, qosd)
             del job["rival"]
-            print(json.dumps(job), file=out, flush=True)
+            print(json.dumps(job), flush=True)
 
 
 main()
