@@ -7,7 +7,9 @@ usage: test_violations.py
 import os
 import sys
 import tempfile
+from types import SimpleNamespace
 
+import violations
 import violations_page as page
 import violations_rows as rows
 
@@ -59,6 +61,18 @@ def test_one_percent():
     first, second = table(none={"violations": 100}), table(none={"violations": 101})
     assert not list(rows.differences(first, second))
     assert list(rows.differences(first, table(none={"violations": 102})))
+
+
+def test_only():
+    """By workload, change and load, each in full; a part of a word is none."""
+    cases = ((None, False, 20), (None, True, 2), ("step", False, 10), ("step,10", False, 2), ("step,10,full", False, 1),
+             ("step,100", True, 1), ("ste", False, 0))
+    for only, quick, wanted in cases:
+        assert len(violations.kinds(SimpleNamespace(only=only, quick=quick))) == wanted, only
+
+
+def test_nothing_is_missed_where_nothing_changes_fast():
+    assert not list(rows.misses([{**one, "load": "idle"} for one in table(kernel={"violations": 5})]))
 
 
 def test_spread():
