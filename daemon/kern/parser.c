@@ -27,6 +27,7 @@
 
 #include "contract/print.h"
 #include "extension/front_wire.h"
+#include "kern/proc.h"
 #include "kern/sched.h"
 #include "util/clock.h"
 
@@ -41,6 +42,7 @@ struct qos_parser {
 	int socket;
 	uint64_t waited_ns; /* since the last rest */
 	uint64_t budget_ns;
+	bool starved; /* it was given more time */
 	char end[96]; /* why there was no answer */
 };
 
@@ -172,19 +174,33 @@ static int patience(const struct qos_parser *parser, uint64_t began_ns)
 	return used < parser->budget_ns ? (int)((parser->budget_ns - used) / MS) + 1 : 0;
 }
 
+/* true: once, if it is not its fault. */
+static bool give_time(struct qos_parser *parser)
+{
+	bool runnable = false;
+	uint64_t ns;
+
+	if (parser->starved || qos_proc_run_time(parser->pid, &runnable, &ns) < 0 || !runnable ||
+	    ns > QOS_PARSER_WAIT_NS / 2)
+		return false;
+	parser->starved = true;
+	parser->budget_ns += QOS_PARSER_STARVED_NS;
+	return true;
+}
+
 /* 0 when the socket is ready; -ETIMEDOUT. */
-static int wait_for(const struct qos_parser *parser, short events, uint64_t began_ns)
+static int wait_for(struct qos_parser *parser, short events, uint64_t began_ns)
 {
 	struct pollfd wait = {.fd = parser->socket, .events = events};
 	int r;
 
 	do {
 		r = poll(&wait, 1, patience(parser, began_ns));
-	} while (r < 0 && errno == EINTR);
+	} while ((r < 0 && errno == EINTR) || (r == 0 && give_time(parser)));
 	return r < 0 ? -errno : r ? 0 : -ETIMEDOUT;
 }
 
-static int put(const struct qos_parser *parser, const char *bytes, size_t len, uint64_t began_ns)
+static int put(struct qos_parser *parser, const char *bytes, size_t len, uint64_t began_ns)
 {
 	while (len) {
 		ssize_t n = send(parser->socket, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -202,7 +218,7 @@ static int put(const struct qos_parser *parser, const char *bytes, size_t len, u
 	return 0;
 }
 
-static int take(const struct qos_parser *parser, char *to, size_t len, uint64_t began_ns)
+static int take(struct qos_parser *parser, char *to, size_t len, uint64_t began_ns)
 {
 	while (len) {
 		ssize_t n = recv(parser->socket, to, len, MSG_DONTWAIT);
@@ -223,7 +239,7 @@ static int take(const struct qos_parser *parser, char *to, size_t len, uint64_t 
 }
 
 /* Memory is had as bytes come, not as they are announced. */
-static int take_answer(const struct qos_parser *parser, uint64_t began_ns, struct qos_buf *answer)
+static int take_answer(struct qos_parser *parser, uint64_t began_ns, struct qos_buf *answer)
 {
 	char chunk[CHUNK];
 	uint32_t left = 0;
@@ -403,6 +419,7 @@ static void rest(void *data)
 
 	end(parser);
 	parser->waited_ns = 0;
+	parser->starved = false;
 	parser->budget_ns = QOS_PARSER_WAIT_NS;
 }
 

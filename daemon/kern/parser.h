@@ -15,6 +15,8 @@
 /* What may be lost in waiting between two rests: this, and for each question so much more. */
 #define QOS_PARSER_WAIT_NS 2000000000ULL
 #define QOS_PARSER_EACH_NS 10000000ULL
+/* And this once, if it wants to run and gets no CPU. */
+#define QOS_PARSER_STARVED_NS 3000000000ULL
 
 struct qos_parser;
 
