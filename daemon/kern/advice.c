@@ -164,7 +164,8 @@ static const struct qos_feature_advice features[QOS_FEATURE_COUNT] = {
 		{
 			.what = "news of changed policies and affinities (fexit programs)",
 			.config = "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
-			.cost = "who changes a thread of a contract is not known, and is noticed at "
+			.cost = "who changes a thread of a contract is not known, and is noticed "
+				"at "
 				"the slow loop's next turn",
 			.remedy = "run a kernel with CONFIG_FUNCTION_TRACER=y, of an architecture "
 				  "with BPF trampolines",
