@@ -3,8 +3,8 @@
  * Who may do what is decided here, from the kernel's word on the peer (SO_PEERCRED and
  * SO_PEERGROUPS), per method. A client gets one connection's worth of memory and there are at most
  * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out. Who
- * does not take its answers, or is not root and asks more than CALLS_MAX times a second (the front end
- * of the system bus: FRONT_CALLS_MAX), is cut off.
+ * does not take its answers, or is not root and asks more than CALLS_MAX times a second (the gateway
+ * of the system bus: GATEWAY_CALLS_MAX), is cut off.
  * All of it waits until nothing of the scheduling is pending (SD_EVENT_PRIORITY_IDLE).
  * Signals go to every client: Event with all there is to say as JSON, and in short ContractChanged,
  * Adapted, Violation (contract, stream, text).
@@ -25,10 +25,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define QUEUE_MAX	8   /* messages that wait for a client */
-#define CALLS_MAX	20  /* a second, of a client that only reads */
-#define FRONT_CALLS_MAX 200 /* it bounds its own callers far below */
-#define FRONT_USER	"qosd-bus"
+#define QUEUE_MAX	  8   /* messages that wait for a client */
+#define CALLS_MAX	  20  /* a second, of a client that only reads */
+#define GATEWAY_CALLS_MAX 200 /* it bounds its own callers far below */
+#define GATEWAY_USER	  "qosd-bus"
 
 static void drop(struct client *client)
 {
@@ -55,7 +55,7 @@ static bool asks_too_often(struct client *client)
 	client->calls++;
 	return client->rights == QOS_BUS_READ
 		       ? client->calls > CALLS_MAX
-		       : client->rights == QOS_BUS_FRONT_END && client->calls > FRONT_CALLS_MAX;
+		       : client->rights == QOS_BUS_BEHALF && client->calls > GATEWAY_CALLS_MAX;
 }
 
 /* Before every method. sd-bus holds a reference while a message is handled, so the peer may go. */
@@ -162,7 +162,7 @@ static int rights_of(int fd, uint32_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	const struct passwd *front;
+	const struct passwd *gateway;
 	const struct group *qos;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
@@ -170,9 +170,9 @@ static int rights_of(int fd, uint32_t *ret_uid)
 	*ret_uid = peer.uid;
 	if (peer.uid == 0)
 		return QOS_BUS_ALL;
-	front = getpwnam(FRONT_USER);
-	if (front && front->pw_uid == peer.uid)
-		return QOS_BUS_FRONT_END;
+	gateway = getpwnam(GATEWAY_USER);
+	if (gateway && gateway->pw_uid == peer.uid)
+		return QOS_BUS_BEHALF;
 	qos = getgrnam("qos");
 	if ((qos && peer.gid == qos->gr_gid) || group_may_read(fd))
 		return QOS_BUS_READ;
@@ -221,9 +221,10 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(client->peer, NULL, QOS_BUS_PATH, QOS_BUS_INTERFACE,
 					     qos_bus_vtable, client);
-	if (r >= 0 && client->rights == QOS_BUS_FRONT_END)
-		r = sd_bus_add_object_vtable(client->peer, NULL, QOS_BUS_PATH, QOS_BUS_FRONT,
-					     qos_bus_front_vtable, client);
+	if (r >= 0 && client->rights == QOS_BUS_BEHALF)
+		r = sd_bus_add_object_vtable(client->peer, NULL, QOS_BUS_PATH,
+					     QOS_BUS_GATEWAY_INTERFACE, qos_bus_gateway_vtable,
+					     client);
 	if (r >= 0)
 		r = sd_bus_start(client->peer);
 	if (r >= 0)

@@ -2,7 +2,7 @@
 /*
  * The private bus: org.qosd1.Manager on the unix socket RUN_DIR/private, spoken peer to peer, so
  * that it works in a container, an initrd or a system without a bus daemon. Root may do all,
- * members of the group `qos` may read, the front end of the system bus (front/) may change some things
+ * members of the group `qos` may read, the gateway of the system bus (gateway/) may change some things
  * on behalf of others. The documents are described in qosctl(1).
  */
 #pragma once

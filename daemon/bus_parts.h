@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between bus.c, bus_methods.c and bus_front.c only. */
+/* Between bus.c, bus_methods.c and bus_gateway.c only. */
 #pragma once
 
 #include <systemd/sd-bus.h>
 
 #include "bus.h"
 
-#define QOS_BUS_PATH	  "/org/qosd1"
-#define QOS_BUS_INTERFACE "org.qosd1.Manager"
-#define QOS_BUS_FRONT	  "org.qosd1.Front"
+#define QOS_BUS_PATH		  "/org/qosd1"
+#define QOS_BUS_INTERFACE	  "org.qosd1.Manager"
+#define QOS_BUS_GATEWAY_INTERFACE "org.qosd1.Gateway"
 
 /* What a connection may do, by the kernel's word on who made it; each may what those before it may. */
 enum qos_bus_rights {
 	QOS_BUS_READ, /* the group qos */
-	QOS_BUS_FRONT_END, /* the user qosd-bus: some changes, on behalf of those whom it asked polkit about */
+	QOS_BUS_BEHALF, /* the user qosd-bus: some changes, on behalf of those whom it asked polkit about */
 	QOS_BUS_ALL, /* root */
 };
 
@@ -21,7 +21,7 @@ struct client {
 	struct qos_bus *bus;
 	sd_bus *peer; /* NULL: free slot */
 	enum qos_bus_rights rights;
-	const struct qos_asker *asker; /* while the front end's call is carried out, else NULL */
+	const struct qos_asker *asker; /* while the gateway's call is carried out, else NULL */
 	uint32_t uid;
 	uint64_t order;
 	uint64_t second; /* CLOCK_BOOTTIME, of the last call */
@@ -41,8 +41,8 @@ struct qos_bus {
 
 /* Methods and signals; the user data is a struct client. */
 extern const sd_bus_vtable qos_bus_vtable[];
-/* Those of the front end, in bus_front.c. Only its connections have them. */
-extern const sd_bus_vtable qos_bus_front_vtable[];
+/* Those of the gateway, in bus_gateway.c. Only its connections have them. */
+extern const sd_bus_vtable qos_bus_gateway_vtable[];
 
 /* Methods that both have. */
 int qos_bus_reload(sd_bus_message *call, void *data, sd_bus_error *error);

@@ -5,14 +5,14 @@ import re
 
 RANKS = {
     "daemon/util": 0, "bpf": 1, "daemon/contract": 2, "daemon/extension": 2.5, "daemon/admit": 3, "daemon/adapt": 3,
-    "daemon/kern": 4, "daemon/sandbox": 4, "daemon/parser": 4, "daemon/state": 5, "daemon/service": 6, "daemon/front": 8,
+    "daemon/kern": 4, "daemon/sandbox": 4, "daemon/parser": 4, "daemon/state": 5, "daemon/service": 6, "daemon/gateway": 8,
     "cli": 8,
 }
 # Files of daemon/ itself are rank 7, the supervisor and its parts, but for these. config reads
 # documents of contract/, which knows nothing of it.
 KMOD = {"kmod/dwcs.h": 1, "kmod/dwcs_bundle.h": 1, "kmod/dwcs_link.h": 1, "kmod/dwcs_check.h": 1,
         "kmod/uapi/qos_dwcs.h": 1, "kmod/uapi/qos_sch_dwcs.h": 1}  # shared with the module; the rest is the kernel's
-TOP = {"config": 2.5, "metrics": 3.5, "metrics_socket": 8, "bus": 8, "bus_front": 8, "bus_methods": 8, "bus_parts": 8, "main": 8}
+TOP = {"config": 2.5, "metrics": 3.5, "metrics_socket": 8, "bus": 8, "bus_gateway": 8, "bus_methods": 8, "bus_parts": 8, "main": 8}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 GENERATED = (".skel.h", "vmlinux.h")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A system bus of the test's own: users, a dbus-daemon with the packaged policy, a real polkitd with the
-packaged actions and a rule of the test's, and the front end. All of it in a mount namespace, so that the
+packaged actions and a rule of the test's, and the gateway. All of it in a mount namespace, so that the
 machine's users, actions and rules are what they were."""
 
 import os
@@ -85,12 +85,12 @@ def bind_with(path, place, more):
 
 
 class SystemBus:
-    """Bus, polkit, daemon and front end; a context manager."""
+    """Bus, polkit, daemon and gateway; a context manager."""
 
     def __init__(self, polkit=True):
         self.polkit = polkit
         self.qosd = Instance()
-        self.front = None
+        self.gateway = None
         self.socket = os.path.join(self.qosd.dir, "bus")
         self.mounts = []
 
@@ -104,7 +104,7 @@ class SystemBus:
         if self.polkit:
             self.authority()
         self.qosd.start()
-        self.start_front()
+        self.start_gateway()
         return self
 
     def __exit__(self, *_):
@@ -141,11 +141,11 @@ class SystemBus:
         self.qosd.run(POLKITD, "--no-debug", env=self.address)
         until("polkitd", lambda: "PolicyKit1" in self.busctl("root", "list").stdout)
 
-    def start_front(self):
-        self.front = self.qosd.run("setpriv", "--reuid=qosd-bus", "--regid=qosd-bus", "--init-groups",
+    def start_gateway(self):
+        self.gateway = self.qosd.run("setpriv", "--reuid=qosd-bus", "--regid=qosd-bus", "--init-groups",
                                    "--bounding-set=-all", "--no-new-privs", FRONT, "--socket",
                                    self.qosd.socket, env=self.address)
-        until("the front end", lambda: self.state() not in (None, "gone"))
+        until("the gateway", lambda: self.state() not in (None, "gone"))
 
     # callers
 

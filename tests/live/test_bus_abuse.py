@@ -21,7 +21,7 @@ MESSAGES = int(os.environ.get("QOS_MESSAGES", "4000"))
 PERIOD = 0.5  # of the slow loop
 CLIENTS = 100
 
-INTERFACES = ("org.qosd1.Manager", "org.qosd1.Front", "org.qosd1.Contract", "org.freedesktop.DBus.Properties",
+INTERFACES = ("org.qosd1.Manager", "org.qosd1.Gateway", "org.qosd1.Contract", "org.freedesktop.DBus.Properties",
               "org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer", "x.y", None)
 MEMBERS = ("Report", "Events", "Series", "Explain", "Adjust", "Revert", "Readmit", "GetContract", "ListContracts",
            "Get", "GetAll", "Set", "Introspect", "Ping", "Nothing")
@@ -96,7 +96,7 @@ def flood(path, uid, n, end):
 
 
 class Abuse(unittest.TestCase):
-    """One daemon and one front end for all of it, with a program under contract."""
+    """One daemon and one gateway for all of it, with a program under contract."""
 
     @classmethod
     def setUpClass(cls):
@@ -116,7 +116,7 @@ class Abuse(unittest.TestCase):
         self.fds = {pid: self.open_files(pid) for pid in self.pids()}
 
     def pids(self):
-        return self.bus.qosd.daemon.pid, self.bus.front.pid
+        return self.bus.qosd.daemon.pid, self.bus.gateway.pid
 
     @staticmethod
     def open_files(pid):
@@ -137,10 +137,10 @@ class Abuse(unittest.TestCase):
               ", ".join(f"{self.resident_mib(pid):.0f} MiB" for pid in self.pids()), end=" ")
         self.assertGreaterEqual(turns, took / PERIOD * 0.8 - 1)
         self.assertIsNone(self.bus.qosd.daemon.poll())
-        self.assertIsNone(self.bus.front.poll())
+        self.assertIsNone(self.bus.gateway.poll())
         for pid, before in self.fds.items():
             until("no descriptor more", lambda pid=pid, before=before: self.open_files(pid) <= before, 15)
-        self.assertLess(self.resident_mib(self.bus.front.pid), 48)
+        self.assertLess(self.resident_mib(self.bus.gateway.pid), 48)
         time.sleep(1.1)
         self.assertIn("in-force", self.bus.call("root", "GetContract", "s", "cam"))
         self.assertEqual(self.bus.qosd.stream("cam")["runtime"]["granted_ns"], 4000000)

@@ -88,17 +88,17 @@ class Rights(Base):
         self.assertEqual((latest["by"], latest["uid"]), ("reload over the bus", 0))
         self.assertIn("not in quarantine", self.bus.call("root", "Readmit", "s", "cam"))
 
-    def test_front_end_may_not_do_all(self):
+    def test_gateway_may_not_do_all(self):
         for method, *args in (("Panic",), ("Confirm", "b", True), ("Guard", "sst", "x", "y", 0), ("Reload",),
                               ("Adjust", "sstt", "cam", "cpu.runtime", 5000000, 0), ("Plan", "a(sss)", b"\0" * 8)):
             with raw_bus.Peer(self.bus.qosd.socket, USERS["qosd-bus"][0], QOS_GID) as peer:
                 self.assertEqual(peer.call(MANAGER, method, *args)[0], "org.qosd1.Error.AccessDenied", method)
         self.assertEqual(self.granted(), 4000000)
 
-    def test_reader_has_no_front(self):
+    def test_reader_has_no_gateway(self):
         for uid in (USERS["reader"][0], 0):
             with raw_bus.Peer(self.bus.qosd.socket, uid, QOS_GID) as peer:
-                self.assertEqual(peer.call("org.qosd1.Front", "Reload", "u", 0)[0],
+                self.assertEqual(peer.call("org.qosd1.Gateway", "Reload", "u", 0)[0],
                                  "org.freedesktop.DBus.Error.UnknownMethod")
 
 
@@ -205,23 +205,23 @@ class Life(Base):
         self.assertIn("{'State': <'gone'>}", Signals.text(log))
         self.assertIn("qosd is not running", self.bus.call("root", "ListContracts"))
         self.bus.qosd.start()
-        until("the front end is back", lambda: "in-force" in self.bus.call("root", "ListContracts")
+        until("the gateway is back", lambda: "in-force" in self.bus.call("root", "ListContracts")
               or time.sleep(0.3), 20)
         until("it is told", lambda: CAM + ": org.freedesktop.DBus.Properties.PropertiesChanged "
               "('org.qosd1.Contract', {'State': <'in-force'>" in Signals.text(log))
         program.terminate()
 
-    def test_front_end_goes_and_comes(self):
-        self.bus.front.send_signal(signal.SIGKILL)
-        self.bus.front.wait()
+    def test_gateway_goes_and_comes(self):
+        self.bus.gateway.send_signal(signal.SIGKILL)
+        self.bus.gateway.wait()
         self.assertEqual(self.bus.qosd.json("status")["counts"]["in_force"], 2)
-        self.bus.start_front()
+        self.bus.start_gateway()
         self.assertIn("in-force", self.bus.call("root", "GetContract", "s", "cam"))
 
-    def test_front_end_stops_clean(self):
-        self.bus.front.send_signal(signal.SIGTERM)
-        self.assertEqual(self.bus.front.wait(10), 0)
-        self.bus.start_front()
+    def test_gateway_stops_clean(self):
+        self.bus.gateway.send_signal(signal.SIGTERM)
+        self.assertEqual(self.bus.gateway.wait(10), 0)
+        self.bus.start_gateway()
 
 
 class Limits(Base):

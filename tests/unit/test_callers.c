@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Nobody gets more than his share of the front end, and who waits keeps his place in the books. */
+/* Nobody gets more than his share of the gateway, and who waits keeps his place in the books. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
 
-#include "front/callers.h"
+#include "gateway/callers.h"
 
 #define SECOND 1000000000ULL
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the front end of the system bus may have changed: methods of org.qosd1.Manager with the uid of who
- * asked in front. It may not plan, guard, confirm or panic, which take texts and paths or undo all.
- * Weakness: that uid, and that polkit agreed, is the front end's word. Who takes it over can adjust within
+ * What the gateway of the system bus may have changed: methods of org.qosd1.Manager with the uid of who
+ * asked before theirs. It may not plan, guard, confirm or panic, which take texts and paths or undo all.
+ * Weakness: that uid, and that polkit agreed, is the gateway's word. Who takes it over can adjust within
  * admission, revert, readmit and reload, as any user.
  */
 #include "bus_parts.h"
@@ -46,7 +46,7 @@ static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 	return on_behalf(call, data, error, "reload over the bus", qos_bus_reload);
 }
 
-const sd_bus_vtable qos_bus_front_vtable[] = {
+const sd_bus_vtable qos_bus_gateway_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Adjust", "usstt", "s", on_adjust, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Revert", "uss", "s", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),

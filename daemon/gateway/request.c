@@ -13,7 +13,7 @@
 
 #define GROUPS_MAX 1024
 
-bool qos_front_is_reader(uint32_t uid)
+bool qos_gateway_is_reader(uint32_t uid)
 {
 	const struct group *qos = getgrnam("qos");
 	gid_t groups[GROUPS_MAX], gid = qos ? qos->gr_gid : 0;
@@ -53,13 +53,13 @@ static int refuse_load(sd_bus_message *call)
 					  "too many calls; try again in a second");
 }
 
-int qos_front_admit(struct qos_front *front, sd_bus_message *call, uint32_t *ret_uid)
+int qos_gateway_admit(struct qos_gateway *gateway, sd_bus_message *call, uint32_t *ret_uid)
 {
 	int r = uid_of(call, ret_uid);
 
 	if (r < 0)
 		return r;
-	if (qos_callers_count(&front->callers, *ret_uid, qos_clock_ns(CLOCK_MONOTONIC)))
+	if (qos_callers_count(&gateway->callers, *ret_uid, qos_clock_ns(CLOCK_MONOTONIC)))
 		return 1;
 	r = refuse_load(call);
 	return r < 0 ? r : 0;
@@ -67,35 +67,35 @@ int qos_front_admit(struct qos_front *front, sd_bus_message *call, uint32_t *ret
 
 /* --- the end --- */
 
-static void end(struct qos_front_request *request)
+static void end(struct qos_gateway_request *request)
 {
-	struct qos_front_request **at = &request->front->requests;
+	struct qos_gateway_request **at = &request->gateway->requests;
 
 	while (*at && *at != request)
 		at = &(*at)->next;
 	if (*at)
 		*at = request->next;
-	qos_callers_end(&request->front->callers, request->uid);
+	qos_callers_end(&request->gateway->callers, request->uid);
 	sd_bus_slot_unref(request->slot);
 	sd_bus_message_unref(request->call);
 	free(request);
 }
 
-static void fail(struct qos_front_request *request, const char *name, const char *text)
+static void fail(struct qos_gateway_request *request, const char *name, const char *text)
 {
 	sd_bus_reply_method_errorf(request->call, name, "%s", text);
 	end(request);
 }
 
-void qos_front_requests_free(struct qos_front *front)
+void qos_gateway_requests_free(struct qos_gateway *gateway)
 {
-	while (front->requests)
-		end(front->requests);
+	while (gateway->requests)
+		end(gateway->requests);
 }
 
 /* --- the daemon --- */
 
-static int answer(struct qos_front_request *request, sd_bus_message *from)
+static int answer(struct qos_gateway_request *request, sd_bus_message *from)
 {
 	_cleanup_message_ sd_bus_message *reply = NULL;
 	json_t *json = NULL;
@@ -116,7 +116,7 @@ static int answer(struct qos_front_request *request, sd_bus_message *from)
 
 static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	struct qos_front_request *request = data;
+	struct qos_gateway_request *request = data;
 	const sd_bus_error *failed = sd_bus_message_get_error(reply);
 	int r;
 
@@ -133,29 +133,29 @@ static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *error)
 	return 0;
 }
 
-static int ask_daemon(struct qos_front_request *request)
+static int ask_daemon(struct qos_gateway_request *request)
 {
 	_cleanup_message_ sd_bus_message *ask = NULL;
-	const struct qos_front_verb *verb = request->verb;
-	sd_bus *daemon = request->front->daemon;
+	const struct qos_gateway_verb *verb = request->verb;
+	sd_bus *daemon = request->gateway->daemon;
 	int r;
 
-	r = sd_bus_message_new_method_call(daemon, &ask, NULL, QOS_FRONT_PATH,
-					   verb->is_change ? "org.qosd1.Front" : QOS_FRONT_MANAGER,
-					   verb->method);
+	r = sd_bus_message_new_method_call(
+		daemon, &ask, NULL, QOS_GATEWAY_PATH,
+		verb->is_change ? "org.qosd1.Gateway" : QOS_GATEWAY_MANAGER, verb->method);
 	if (r >= 0 && verb->is_change)
 		r = sd_bus_message_append(ask, "u", request->uid);
 	if (r >= 0)
 		r = verb->append(request, ask);
 	if (r >= 0)
 		r = sd_bus_call_async(daemon, &request->slot, ask, on_answer, request,
-				      QOS_FRONT_DAEMON_TIMEOUT_US);
+				      QOS_GATEWAY_DAEMON_TIMEOUT_US);
 	return r;
 }
 
-static void hand_on(struct qos_front_request *request)
+static void hand_on(struct qos_gateway_request *request)
 {
-	if (!request->front->daemon)
+	if (!request->gateway->daemon)
 		fail(request, "org.qosd1.Error.NoDaemon", "qosd is not running");
 	else if (ask_daemon(request) < 0)
 		fail(request, SD_BUS_ERROR_FAILED, "qosd cannot be asked");
@@ -163,7 +163,7 @@ static void hand_on(struct qos_front_request *request)
 
 /* --- who may --- */
 
-static void on_verdict(struct qos_front_request *request, int verdict)
+static void on_verdict(struct qos_gateway_request *request, int verdict)
 {
 	if (verdict > 0)
 		hand_on(request);
@@ -178,27 +178,27 @@ static void on_verdict(struct qos_front_request *request, int verdict)
 		fail(request, "org.qosd1.Error.AccessDenied", "polkit says no");
 }
 
-int qos_front_begin(struct qos_front *front, sd_bus_message *call,
-		    const struct qos_front_request *args)
+int qos_gateway_begin(struct qos_gateway *gateway, sd_bus_message *call,
+		      const struct qos_gateway_request *args)
 {
-	struct qos_front_request *request = malloc(sizeof(*request));
+	struct qos_gateway_request *request = malloc(sizeof(*request));
 
 	if (!request)
 		return -ENOMEM;
 	*request = *args;
-	request->front = front;
-	request->id = ++front->ids;
+	request->gateway = gateway;
+	request->id = ++gateway->ids;
 	request->call = sd_bus_message_ref(call);
-	if (!qos_callers_begin(&front->callers, args->uid)) {
+	if (!qos_callers_begin(&gateway->callers, args->uid)) {
 		sd_bus_message_unref(request->call);
 		free(request);
 		return refuse_load(call);
 	}
-	request->next = front->requests;
-	front->requests = request;
-	if (!request->uid || (!request->verb->is_change && qos_front_is_reader(request->uid)))
+	request->next = gateway->requests;
+	gateway->requests = request;
+	if (!request->uid || (!request->verb->is_change && qos_gateway_is_reader(request->uid)))
 		hand_on(request);
-	else if (qos_front_polkit_ask(request, request->verb->action, on_verdict) < 0)
+	else if (qos_gateway_polkit_ask(request, request->verb->action, on_verdict) < 0)
 		fail(request, SD_BUS_ERROR_FAILED, "polkit cannot be asked");
 	return 1;
 }

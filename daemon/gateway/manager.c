@@ -11,27 +11,27 @@
 
 /* --- what is asked of the daemon --- */
 
-static int append_report(const struct qos_front_request *request, sd_bus_message *message)
+static int append_report(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "ss", request->name, "");
 }
 
-static int append_list(const struct qos_front_request *request, sd_bus_message *message)
+static int append_list(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "ss", "list", "");
 }
 
-static int append_status(const struct qos_front_request *request, sd_bus_message *message)
+static int append_status(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "ss", "status", "");
 }
 
-static int append_show(const struct qos_front_request *request, sd_bus_message *message)
+static int append_show(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "ss", "show", request->contract);
 }
 
-static int append_explain(const struct qos_front_request *request, sd_bus_message *message)
+static int append_explain(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	char pid[16];
 
@@ -39,81 +39,81 @@ static int append_explain(const struct qos_front_request *request, sd_bus_messag
 	return sd_bus_message_append(message, "ss", pid, "");
 }
 
-static int append_adjust(const struct qos_front_request *request, sd_bus_message *message)
+static int append_adjust(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "sstt", request->contract, request->attribute,
 				     request->value_ns, request->for_ns);
 }
 
-static int append_revert(const struct qos_front_request *request, sd_bus_message *message)
+static int append_revert(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "ss", request->contract, request->attribute);
 }
 
-static int append_readmit(const struct qos_front_request *request, sd_bus_message *message)
+static int append_readmit(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return sd_bus_message_append(message, "s", request->contract);
 }
 
-static int append_nothing(const struct qos_front_request *request, sd_bus_message *message)
+static int append_nothing(const struct qos_gateway_request *request, sd_bus_message *message)
 {
 	return 0;
 }
 
 /* --- what comes back --- */
 
-static int answer_text(const struct qos_front_request *request, sd_bus_message *reply, json_t *json,
-		       const char *text)
+static int answer_text(const struct qos_gateway_request *request, sd_bus_message *reply,
+		       json_t *json, const char *text)
 {
 	return sd_bus_message_append(reply, "s", text);
 }
 
-static int answer_list(const struct qos_front_request *request, sd_bus_message *reply, json_t *json,
-		       const char *text)
+static int answer_list(const struct qos_gateway_request *request, sd_bus_message *reply,
+		       json_t *json, const char *text)
 {
 	int r = sd_bus_message_open_container(reply, 'a', "(sso)");
 	json_t *brief;
 	size_t i;
 
 	json_array_foreach(json_object_get(json, "contracts"), i, brief) {
-		const char *name = qos_front_text(brief, "contract");
+		const char *name = qos_gateway_text(brief, "contract");
 		_cleanup_free_ char *path =
-			qos_text_is_contract_name(name) ? qos_front_path_of(name) : NULL;
+			qos_text_is_contract_name(name) ? qos_gateway_path_of(name) : NULL;
 
 		if (r >= 0 && path)
 			r = sd_bus_message_append(reply, "(sso)", name,
-						  qos_front_text(brief, "state"), path);
+						  qos_gateway_text(brief, "state"), path);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int answer_contract(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_contract(const struct qos_gateway_request *request, sd_bus_message *reply,
 			   json_t *json, const char *text)
 {
-	return qos_front_append_properties(reply, json, false);
+	return qos_gateway_append_properties(reply, json, false);
 }
 
-static int answer_property(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_property(const struct qos_gateway_request *request, sd_bus_message *reply,
 			   json_t *json, const char *text)
 {
-	return qos_front_append_property(reply, json, request->name);
+	return qos_gateway_append_property(reply, json, request->name);
 }
 
-static int answer_state(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_state(const struct qos_gateway_request *request, sd_bus_message *reply,
 			json_t *json, const char *text)
 {
 	if (!*request->name)
 		return sd_bus_message_append(reply, "a{sv}", 2, "State", "s",
-					     qos_front_text(json, "state"), "Version", "s",
-					     qos_front_text(json, "version"));
+					     qos_gateway_text(json, "state"), "Version", "s",
+					     qos_gateway_text(json, "version"));
 	if (!strcmp(request->name, "State"))
-		return sd_bus_message_append(reply, "v", "s", qos_front_text(json, "state"));
+		return sd_bus_message_append(reply, "v", "s", qos_gateway_text(json, "state"));
 	if (!strcmp(request->name, "Version"))
-		return sd_bus_message_append(reply, "v", "s", qos_front_text(json, "version"));
+		return sd_bus_message_append(reply, "v", "s", qos_gateway_text(json, "version"));
 	return -ENOENT;
 }
 
-static int answer_adjust(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_adjust(const struct qos_gateway_request *request, sd_bus_message *reply,
 			 json_t *json, const char *text)
 {
 	return sd_bus_message_append(reply, "tt",
@@ -121,21 +121,21 @@ static int answer_adjust(const struct qos_front_request *request, sd_bus_message
 				     (uint64_t)json_integer_value(json_object_get(json, "new_ns")));
 }
 
-static int answer_revert(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_revert(const struct qos_gateway_request *request, sd_bus_message *reply,
 			 json_t *json, const char *text)
 {
 	return sd_bus_message_append(reply, "u",
 				     (uint32_t)json_array_size(json_object_get(json, "reverted")));
 }
 
-static int answer_nothing(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_nothing(const struct qos_gateway_request *request, sd_bus_message *reply,
 			  json_t *json, const char *text)
 {
 	return 0;
 }
 
 /* Names in force, refused, and files that are invalid. */
-static int answer_reload(const struct qos_front_request *request, sd_bus_message *reply,
+static int answer_reload(const struct qos_gateway_request *request, sd_bus_message *reply,
 			 json_t *json, const char *text)
 {
 	static const char *const keys[] = {"in_force", "refused", "invalid"};
@@ -155,7 +155,7 @@ static int answer_reload(const struct qos_front_request *request, sd_bus_message
 	return r;
 }
 
-static const struct qos_front_verb
+static const struct qos_gateway_verb
 	report = {"Report", "read", false, append_report, answer_text},
 	list = {"Report", "read", false, append_list, answer_list},
 	contract = {"Report", "read", false, append_show, answer_contract},
@@ -179,7 +179,7 @@ static bool is_attribute(const char *text)
 {
 	const char *rest = strncmp(text, "cpu.", 4) ? "" : text + 4;
 	const char *dot = strchr(rest, '.');
-	char stream[QOS_FRONT_NAME_MAX] = "main";
+	char stream[QOS_GATEWAY_NAME_MAX] = "main";
 
 	if (dot) {
 		if ((size_t)(dot - rest) >= sizeof(stream))
@@ -191,8 +191,9 @@ static bool is_attribute(const char *text)
 	return qos_text_is_stream_name(stream) && !strcmp(rest, "runtime");
 }
 
-static int begin(struct qos_front *front, sd_bus_message *call, const struct qos_front_verb *verb,
-		 const char *name, const char *attribute, struct qos_front_request args)
+static int begin(struct qos_gateway *gateway, sd_bus_message *call,
+		 const struct qos_gateway_verb *verb, const char *name, const char *attribute,
+		 struct qos_gateway_request args)
 {
 	if (name && !qos_text_is_contract_name(name))
 		return invalid(call, "this is no name of a contract: [a-z][a-z0-9-]{0,31}");
@@ -201,16 +202,16 @@ static int begin(struct qos_front *front, sd_bus_message *call, const struct qos
 	args.verb = verb;
 	snprintf(args.contract, sizeof(args.contract), "%s", name ? name : "");
 	snprintf(args.attribute, sizeof(args.attribute), "%s", attribute ? attribute : "");
-	args.uid = front->uid;
-	return qos_front_begin(front, call, &args);
+	args.uid = gateway->uid;
+	return qos_gateway_begin(gateway, call, &args);
 }
 
-#define NOTHING ((struct qos_front_request){})
+#define NOTHING ((struct qos_gateway_request){})
 
 static int on_report(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	static const char *const kinds[] = {"status", "list", "top", "metrics"};
-	struct qos_front_request args = {};
+	struct qos_gateway_request args = {};
 	const char *kind;
 	int r = sd_bus_message_read(call, "s", &kind);
 
@@ -248,12 +249,12 @@ static int on_explain(sd_bus_message *call, void *data, sd_bus_error *error)
 	if (!pid || pid > INT32_MAX)
 		return invalid(call, "this is no process");
 	return begin(data, call, &explain, NULL, NULL,
-		     (struct qos_front_request){.pid = (uint32_t)pid});
+		     (struct qos_gateway_request){.pid = (uint32_t)pid});
 }
 
 static int on_adjust(sd_bus_message *call, void *data, sd_bus_error *error)
 {
-	struct qos_front_request args = {};
+	struct qos_gateway_request args = {};
 	const char *name, *attribute;
 	int r = sd_bus_message_read(call, "sstt", &name, &attribute, &args.value_ns, &args.for_ns);
 
@@ -284,33 +285,33 @@ static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 /* --- properties --- */
 
 /* Get and GetAll of our interfaces. `name`: "" for all. */
-static int on_properties(struct qos_front *front, sd_bus_message *call, const char *interface,
+static int on_properties(struct qos_gateway *gateway, sd_bus_message *call, const char *interface,
 			 const char *name)
 {
-	_cleanup_free_ char *of = qos_front_contract_of(sd_bus_message_get_path(call));
-	struct qos_front_request args = {};
+	_cleanup_free_ char *of = qos_gateway_contract_of(sd_bus_message_get_path(call));
+	struct qos_gateway_request args = {};
 
 	if (strlen(name) >= sizeof(args.name))
 		return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_UNKNOWN_PROPERTY,
 						  "there is no such property");
 	snprintf(args.name, sizeof(args.name), "%s", name);
-	if (!strcmp(interface, QOS_FRONT_CONTRACT) && of)
-		return begin(front, call, *name ? &property : &contract, of, NULL, args);
-	return begin(front, call, &state, NULL, NULL, args);
+	if (!strcmp(interface, QOS_GATEWAY_CONTRACT) && of)
+		return begin(gateway, call, *name ? &property : &contract, of, NULL, args);
+	return begin(gateway, call, &state, NULL, NULL, args);
 }
 
 static bool is_ours(sd_bus_message *call, const char *interface)
 {
-	_cleanup_free_ char *of = qos_front_contract_of(sd_bus_message_get_path(call));
+	_cleanup_free_ char *of = qos_gateway_contract_of(sd_bus_message_get_path(call));
 
-	if (!strcmp(interface, QOS_FRONT_CONTRACT))
+	if (!strcmp(interface, QOS_GATEWAY_CONTRACT))
 		return of;
-	return !strcmp(interface, QOS_FRONT_MANAGER) &&
-	       !strcmp(sd_bus_message_get_path(call), QOS_FRONT_PATH);
+	return !strcmp(interface, QOS_GATEWAY_MANAGER) &&
+	       !strcmp(sd_bus_message_get_path(call), QOS_GATEWAY_PATH);
 }
 
 /* 0: it is no business of ours. */
-static int take_properties(struct qos_front *front, sd_bus_message *call)
+static int take_properties(struct qos_gateway *gateway, sd_bus_message *call)
 {
 	const char *interface, *name = "";
 	int r;
@@ -326,7 +327,7 @@ static int take_properties(struct qos_front *front, sd_bus_message *call)
 	if (r < 0)
 		return r;
 	if (is_ours(call, interface)) {
-		r = on_properties(front, call, interface, name);
+		r = on_properties(gateway, call, interface, name);
 		return r < 0 ? r : 1;
 	}
 	return sd_bus_message_rewind(call, true) < 0 ? -EIO : 0;
@@ -336,15 +337,15 @@ static int take_properties(struct qos_front *front, sd_bus_message *call)
  * Properties wait for polkit and the daemon, for which sd-bus has no place. */
 static int on_any(sd_bus_message *message, void *data, sd_bus_error *error)
 {
-	struct qos_front *front = data;
+	struct qos_gateway *gateway = data;
 	int r;
 
 	if (!sd_bus_message_is_method_call(message, NULL, NULL))
 		return 0;
-	r = qos_front_admit(front, message, &front->uid);
+	r = qos_gateway_admit(gateway, message, &gateway->uid);
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	return take_properties(front, message);
+	return take_properties(gateway, message);
 }
 
 static int refuse(sd_bus *bus, const char *path, const char *interface, const char *name,
@@ -371,11 +372,11 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-int qos_front_manager_add(struct qos_front *front)
+int qos_gateway_manager_add(struct qos_gateway *gateway)
 {
-	int r = sd_bus_add_filter(front->system, NULL, on_any, front);
+	int r = sd_bus_add_filter(gateway->system, NULL, on_any, gateway);
 
 	return r < 0 ? r
-		     : sd_bus_add_object_vtable(front->system, NULL, QOS_FRONT_PATH,
-						QOS_FRONT_MANAGER, vtable, front);
+		     : sd_bus_add_object_vtable(gateway->system, NULL, QOS_GATEWAY_PATH,
+						QOS_GATEWAY_MANAGER, vtable, gateway);
 }

@@ -6,33 +6,34 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "front.h"
+#include "gateway.h"
 #include "request.h"
 
 #define EXIT_USAGE 64
 
-static int serve(struct qos_front *front)
+static int serve(struct qos_gateway *gateway)
 {
-	int r = sd_bus_open_system_with_description(&front->system, "qosd-bus");
+	int r = sd_bus_open_system_with_description(&gateway->system, "qosd-bus");
 
 	if (r >= 0)
-		r = sd_bus_set_exit_on_disconnect(front->system, 1);
+		r = sd_bus_set_exit_on_disconnect(gateway->system, 1);
 	if (r >= 0)
-		r = sd_bus_attach_event(front->system, front->event, SD_EVENT_PRIORITY_NORMAL);
+		r = sd_bus_attach_event(gateway->system, gateway->event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0)
-		r = qos_front_manager_add(front);
+		r = qos_gateway_manager_add(gateway);
 	if (r >= 0)
-		r = qos_front_objects_add(front);
+		r = qos_gateway_objects_add(gateway);
 	if (r >= 0)
-		r = qos_front_link_start(front);
+		r = qos_gateway_link_start(gateway);
 	if (r >= 0)
-		r = sd_bus_request_name(front->system, QOS_FRONT_NAME, 0);
-	return r < 0 ? r : sd_event_loop(front->event);
+		r = sd_bus_request_name(gateway->system, QOS_GATEWAY_NAME, 0);
+	return r < 0 ? r : sd_event_loop(gateway->event);
 }
 
 static int run(const char *socket)
 {
-	struct qos_front front = {.socket = socket, .contracts = json_object(), .state = "gone"};
+	struct qos_gateway gateway = {
+		.socket = socket, .contracts = json_object(), .state = "gone"};
 	sigset_t stops;
 	int r;
 
@@ -40,20 +41,20 @@ static int run(const char *socket)
 	sigaddset(&stops, SIGTERM);
 	sigaddset(&stops, SIGINT);
 	sigprocmask(SIG_BLOCK, &stops, NULL);
-	r = sd_event_new(&front.event);
+	r = sd_event_new(&gateway.event);
 	if (r >= 0)
-		r = sd_event_add_signal(front.event, NULL, SIGTERM, NULL, NULL);
+		r = sd_event_add_signal(gateway.event, NULL, SIGTERM, NULL, NULL);
 	if (r >= 0)
-		r = sd_event_add_signal(front.event, NULL, SIGINT, NULL, NULL);
+		r = sd_event_add_signal(gateway.event, NULL, SIGINT, NULL, NULL);
 	if (r >= 0)
-		r = serve(&front);
+		r = serve(&gateway);
 	if (r < 0)
 		fprintf(stderr, "qosd-bus: cannot serve on the system bus: %s\n", strerror(-r));
-	qos_front_requests_free(&front);
-	qos_front_link_stop(&front);
-	sd_bus_flush_close_unref(front.system);
-	json_decref(front.contracts);
-	sd_event_unref(front.event);
+	qos_gateway_requests_free(&gateway);
+	qos_gateway_link_stop(&gateway);
+	sd_bus_flush_close_unref(gateway.system);
+	json_decref(gateway.contracts);
+	sd_event_unref(gateway.event);
 	return r != 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The daemon's document `show` as typed properties. What is not known is 0 or "". */
-#include "front.h"
+#include "gateway.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,12 +27,12 @@ static const struct property properties[] = {
 	{"Streams", "streams", 'a', true},
 };
 
-const char *const qos_front_told[] = {"State",	 "Guarantee",  "Reason",  "Importance",
-				      "Threads", "Violations", "Streams", NULL};
+const char *const qos_gateway_told[] = {"State",   "Guarantee",	 "Reason",  "Importance",
+					"Threads", "Violations", "Streams", NULL};
 
 #define STREAMS_TYPE "a(sssttttt)"
 
-const char *qos_front_text(json_t *object, const char *key)
+const char *qos_gateway_text(json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
@@ -59,9 +59,9 @@ static int append_streams(sd_bus_message *message, json_t *show)
 
 		if (r >= 0)
 			r = sd_bus_message_append(
-				message, "(sssttttt)", qos_front_text(stream, "stream"),
-				qos_front_text(stream, "policy"),
-				qos_front_text(stream, "guarantee"), number(stream, "period_ns"),
+				message, "(sssttttt)", qos_gateway_text(stream, "stream"),
+				qos_gateway_text(stream, "policy"),
+				qos_gateway_text(stream, "guarantee"), number(stream, "period_ns"),
 				number(runtime, "granted_ns"), number(runtime, "guaranteed_ns"),
 				number(stats, "lost"), number(stats, "violations"));
 	}
@@ -76,7 +76,7 @@ static int append(sd_bus_message *message, json_t *show, const struct property *
 	switch (property->type) {
 	case 's':
 		return sd_bus_message_append(message, "v", type,
-					     qos_front_text(show, property->key));
+					     qos_gateway_text(show, property->key));
 	case 'u':
 		return sd_bus_message_append(message, "v", type,
 					     (uint32_t)number(show, property->key));
@@ -90,7 +90,7 @@ static int append(sd_bus_message *message, json_t *show, const struct property *
 	}
 }
 
-int qos_front_append_property(sd_bus_message *message, json_t *show, const char *name)
+int qos_gateway_append_property(sd_bus_message *message, json_t *show, const char *name)
 {
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(properties); i++) {
 		if (!strcmp(properties[i].name, name))
@@ -99,7 +99,7 @@ int qos_front_append_property(sd_bus_message *message, json_t *show, const char 
 	return -ENOENT;
 }
 
-int qos_front_append_properties(sd_bus_message *message, json_t *show, bool only_told)
+int qos_gateway_append_properties(sd_bus_message *message, json_t *show, bool only_told)
 {
 	int r = sd_bus_message_open_container(message, 'a', "{sv}");
 
@@ -128,7 +128,7 @@ static int refuse(sd_bus *bus, const char *path, const char *interface, const ch
 #define TOLD   SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define COUNTS 0
 
-const sd_bus_vtable qos_front_contract_vtable[] = {
+const sd_bus_vtable qos_gateway_contract_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Name", "s", refuse, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("State", "s", refuse, 0, TOLD),

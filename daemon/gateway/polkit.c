@@ -13,16 +13,16 @@
 #define MAY_INTERACT   1
 
 /* A person need not answer any more whom nobody waits for. */
-static void cancel(struct qos_front_request *request)
+static void cancel(struct qos_gateway_request *request)
 {
 	char id[32];
 
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)request->id);
-	sd_bus_call_method_async(request->front->system, NULL, AUTHORITY, AUTHORITY_PATH,
+	sd_bus_call_method_async(request->gateway->system, NULL, AUTHORITY, AUTHORITY_PATH,
 				 AUTHORITY_FACE, "CancelCheckAuthorization", NULL, NULL, "s", id);
 }
 
-static int verdict_of(struct qos_front_request *request, sd_bus_message *reply)
+static int verdict_of(struct qos_gateway_request *request, sd_bus_message *reply)
 {
 	const sd_bus_error *failed = sd_bus_message_get_error(reply);
 	int yes, challenge;
@@ -45,18 +45,18 @@ static int verdict_of(struct qos_front_request *request, sd_bus_message *reply)
 
 static int on_verdict(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	struct qos_front_request *request = data;
+	struct qos_gateway_request *request = data;
 
 	request->slot = sd_bus_slot_unref(request->slot);
 	request->verdict(request, verdict_of(request, reply));
 	return 0;
 }
 
-int qos_front_polkit_ask(struct qos_front_request *request, const char *action,
-			 qos_front_verdict_fn done)
+int qos_gateway_polkit_ask(struct qos_gateway_request *request, const char *action,
+			   qos_gateway_verdict_fn done)
 {
 	_cleanup_message_ sd_bus_message *ask = NULL;
-	sd_bus *bus = request->front->system;
+	sd_bus *bus = request->gateway->system;
 	int may_interact = sd_bus_message_get_allow_interactive_authorization(request->call) > 0;
 	char full[64], id[32];
 	int r;
