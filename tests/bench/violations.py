@@ -38,7 +38,7 @@ GAINS = (105, 115, 130)
 CHANGES_MS = (1, 10, 100, 1000, 10000)
 JOBS = 2000
 FILES = ("tests/vm/genl.py tests/vm/lab_test.py tests/live/contracts.py tests/live/instance.py kmod/uapi build/cli/qosctl"
-         " build/daemon/qosd build/daemon/qosd-sandbox build/tests/controller build/violations/workload"
+         " build/daemon/qosd build/daemon/qosd-parse build/daemon/qosd-sandbox build/tests/controller build/violations/workload"
          " build/violations/controller.bpf.o build/kmod/rt/qos_dwcs.ko").split()
 KINDS = [("step", change) for change in CHANGES_MS] + [("ramp", 100), ("burst", 100), ("video", 40), ("jitter", 100),
                                                        ("overload", 100)]
