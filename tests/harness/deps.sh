@@ -10,7 +10,7 @@ packages_of() {
     sparse make perl xz-utils systemd"
   local fuzz="libclang-rt-dev llvm"
   local lab="python3 qemu-system-x86 busybox-static cpio kmod xz-utils make gcc dwarves
-    flex bison bc perl libssl-dev libelf-dev"
+    flex bison bc perl libssl-dev libelf-dev systemd dbus"
   local package="debhelper dpkg-dev lintian dh-apparmor dh-dkms dkms rpm rpmlint apparmor systemd"
   case $1 in
   build) echo "$build" ;;

@@ -35,13 +35,14 @@ vm_number() { # OPTION VALUE
   [[ ${2:-} =~ ^[0-9]+$ ]] || vm_die "$1 takes a number, not \"${2:-}\""
 }
 
-# Sets vm_machine, vm_timeout, vm_out, vm_list, vm_command.
+# Sets vm_machine, vm_systemd, vm_timeout, vm_out, vm_list, vm_command.
 vm_options() {
   local virtual='' shift='' cpus='' memory=2048 seed=''
-  vm_timeout=300 vm_out=build/vm/out vm_list='' vm_command=()
+  vm_systemd='' vm_timeout=300 vm_out=build/vm/out vm_list='' vm_command=()
   while [ $# -gt 0 ]; do
     case $1 in
     --virtual-time) virtual=yes ;;
+    --systemd) vm_systemd=yes ;;
     --shift) vm_number "$@" && shift=$2 && shift ;;
     --cpus) vm_number "$@" && cpus=$2 && shift ;;
     --memory) vm_number "$@" && memory=$2 && shift ;;
@@ -58,6 +59,7 @@ vm_options() {
   [ -n "$vm_out" ] || vm_die "--out takes a directory"
   [ -z "$vm_list$seed" ] || [ -n "$virtual" ] || vm_die "--closed and --seed go with --virtual-time"
   [ -z "$seed" ] || [ -n "$vm_list" ] || vm_die "--seed goes with --closed"
+  [ -z "$vm_systemd" ] || [ -z "$vm_list" ] || vm_die "--closed has no systemd"
   [ -z "$virtual" ] || [ -z "$cpus" ] || vm_die "virtual time is for one CPU: no --cpus"
   [ -n "$virtual" ] || [ -z "$shift" ] || vm_die "--shift goes with --virtual-time"
   if [ -n "$virtual" ]; then
@@ -95,8 +97,8 @@ vm_stage() { # KERNEL-DIR KERNEL
   for name in CI "${!QOS_@}"; do
     [[ ! -v $name || $name = QOS_VM* ]] || ENVIRONMENT+=("$name=${!name}")
   done
-  printf 'TOP=%q RUN=%q OUT=%q KERNEL=%q P9=%q CLOSED=%s\n' "$PWD" "$run" "$vm_out" "$1" "$(qemu_9p_options)" \
-    "${vm_list:+/stdin}"
+  printf 'TOP=%q RUN=%q OUT=%q KERNEL=%q P9=%q CLOSED=%s SYSTEMD=%s\n' "$PWD" "$run" "$vm_out" "$1" \
+    "$(qemu_9p_options)" "${vm_list:+/stdin}" "$vm_systemd"
   declare -p ENVIRONMENT COMMAND
 }
 

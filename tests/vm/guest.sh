@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Process 1 of the guest, over the host's files: makes a system of them, runs the command, sends its
-# output and its exit code out through ports of their own, and ends the guest.
+# output and its exit code out through ports of their own, and ends the guest. With SYSTEMD, systemd
+# becomes process 1 (tests/vm/guest_systemd.sh), and starts this file again as a service for the rest.
 # shellcheck source=/dev/null
-. "$1" # TOP RUN OUT KERNEL P9 CLOSED COMMAND ENVIRONMENT
+. "$1" # TOP RUN OUT KERNEL P9 CLOSED SYSTEMD COMMAND ENVIRONMENT
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 tell() {
   echo "lab: $*" >/dev/kmsg
@@ -34,17 +36,17 @@ mount_all() {
   ln -sf /proc/self/fd/2 /dev/stderr
 }
 
-# The host has no modules of this kernel in the usual place.
+# The host has no modules of this kernel in the usual place, nor what they are built against.
 mount_modules() {
   local release
   [ -z "$CLOSED" ] || return 0
   release=$(uname -r)
   mkdir -p "/lib/modules/$release"
   mount --bind "$KERNEL/lib/modules/$release" "/lib/modules/$release"
+  ln -sfn "$KERNEL/kdir" "/lib/modules/$release/build"
 }
 
 become_a_system() {
-  export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   mount_all 2>&1 | while IFS= read -r line; do tell "$line"; done
   mount_modules
   hostname qos-lab
@@ -100,7 +102,11 @@ look_at_lockdep() {
     tell "BUG: lockdep is off"
 }
 
-become_a_system
+if [ $$ -eq 1 ]; then
+  become_a_system
+  # shellcheck source=tests/vm/guest_systemd.sh
+  [ -z "$SYSTEMD" ] || . "$TOP/tests/vm/guest_systemd.sh"
+fi
 command_with_ports
 status=$?
 look_for_leaks

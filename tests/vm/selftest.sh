@@ -72,6 +72,8 @@ cases_of_rt() {
   case_of "rt: an oops" 125 "BUG: kernel NULL pointer" rt -- insmod "$(probe rt)" oops=1
   case_of "rt: a hang" 125 "it hung" rt --timeout 20 -- sleep 1000
   case_of "rt: no end" 125 "without an exit code" rt -- busybox reboot -f
+  case_of "rt: systemd" 7 "$(printf 'systemd\nrunning')" rt --systemd -- \
+    sh -c "cat /proc/1/comm; systemctl is-system-running; exit 7"
   case_of "rt: virtual time" 0 "1 CPU" rt --virtual-time --timeout 100 -- \
     sh -c "sleep 1000 && echo \"\$(nproc) CPU\""
   try_closed &
