@@ -270,7 +270,9 @@ static const struct qos_errno_advice errors[] = {
 	 "run as root, with CAP_PERFMON in CapabilityBoundingSet="},
 	{"perf_event_open", EACCES,
 	 "CAP_PERFMON is missing, or kernel.perf_event_paranoid forbids it",
-	 "run as root, with CAP_PERFMON in CapabilityBoundingSet="},
+	 "run as root, with CAP_PERFMON in CapabilityBoundingSet=; where "
+	 "kernel.perf_event_paranoid is 3 "
+	 "(Debian), set it to 2: there CAP_SYS_ADMIN would be needed"},
 	{"perf_event_open", EMFILE,
 	 "every watched thread takes a file descriptor, and RLIMIT_NOFILE is reached",
 	 "raise LimitNOFILE= of qosd.service"},
