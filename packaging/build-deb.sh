@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# build-deb.sh [DIR]: builds the Debian packages and puts them into DIR (default: build/package).
+# build-deb.sh [DIR [VERSION]]: builds the Debian packages and puts them into DIR (default: build/package).
+# With VERSION the same sources call themselves that: what an upgrade needs to be tried.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -10,11 +11,14 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 out=${1:-build/package}
 work=build/packages
 
-version=$(sed -n '1s/^qosd (\(.*\)).*/\1/p' packaging/debian/changelog)
+own=$(sed -n '1s/^qosd (\(.*\)).*/\1/p' packaging/debian/changelog)
+version=${2:-$own}
 copy=$work/qosd-$version
 rm -rf "$work"
 mkdir -p "$copy" "$out"
 copy_tree "$copy"
+sed -i "1s/($own)/($version)/" "$copy/packaging/debian/changelog"
+sed -i "s/^  version: '$own',\$/  version: '$version',/" "$copy/meson.build"
 cp -a "$copy/packaging/debian" "$copy/debian"
 
 (

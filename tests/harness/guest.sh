@@ -19,6 +19,18 @@ module_suite() {
   ./dev vm "$kernel" "${options[@]}" -- python3 -B "$@"
 }
 
+# The packages that the suite `package` built, and the same sources with a higher version.
+package_guest_suite() {
+  local version
+  is_root || {
+    echo "skipped: the lab reads all of the host's files, which needs root"
+    return 77
+  }
+  version=$(sed -n '1s/^qosd (\(.*\)).*/\1/p' packaging/debian/changelog)
+  as_user rm -rf build/package.next && as_user packaging/build-deb.sh build/package.next "$version.1" || return 1
+  ./dev vm rt --systemd --virtual-time --shift 3 --timeout 1200 -- python3 -B tests/vm/test_package.py
+}
+
 # What the abuse of the module has at least to be, and how long that may take.
 stress_full=(--loads 1000 --messages 100000 --seconds 180 --hotplugs 100 --removals 100 --changes 1000)
 

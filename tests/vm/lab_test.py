@@ -175,9 +175,9 @@ def attempt(test):
         return f"{type(error).__name__}: {error} ({lines})"
 
 
-def run(tests, twice=True):
+def run(tests, twice=True, story=False):
     """In an emulated machine the host may stop the clock's owner for longer than any period: what fails
-    and judges time (`twice`) is tried once more, and said."""
+    and judges time (`twice`) is tried once more, and said. A `story` ends where one fails."""
     passed = failed = 0
     for test in tests:
         name = test.__name__.replace("test_", "", 1)
@@ -188,5 +188,7 @@ def run(tests, twice=True):
         print(f"FAILED  {name}: {problem}" if problem else f"ok      {name}", flush=True)
         passed += not problem
         failed += bool(problem)
+        if problem and story:
+            break
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
