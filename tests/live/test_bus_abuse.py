@@ -103,7 +103,7 @@ class Abuse(unittest.TestCase):
         print(f"QOS_SEED={SEED}")
         cls.bus = SystemBus()
         for name in ("cam", "other"):
-            cls.bus.qosd.write(name, contract(name))
+            cls.bus.qosd.write(name, contract(name, top="accept: best-effort\n"))
         cls.addClassCleanup(cls.bus.__exit__)
         cls.bus.__enter__()
         start_program(cls.bus.qosd, "cam", 20, 1)
