@@ -10,12 +10,15 @@
  *
  * The timer is set for the earliest of: the running thread's end of budget, the next deadline, the
  * next grid point of a runnable thread, the end of what the cap allows, the end of the cap's
- * interval, the time when a change of levels has waited long enough. It is never moved later, for
- * setting it costs more than an expiry with nothing to do now and then.
+ * interval, the time when a change of levels has waited long enough. It is moved later only where it
+ * is about to expire, into the first moments of whoever got the CPU: setting it costs more than an
+ * expiry with nothing to do now and then.
  */
 #include "compat.h"
 #include "qos.h"
 #include "rules.h"
+
+#define SOON_NS (50 * NSEC_PER_USEC)
 
 DEFINE_PER_CPU(struct qos_cpu, qos_cpus);
 
@@ -73,11 +76,13 @@ static u64 next_timer(const struct qos_cpu *cpu)
 }
 
 /* On this CPU only. */
-static void arm(struct qos_cpu *cpu)
+static void arm(struct qos_cpu *cpu, u64 now)
 {
 	u64 at = next_timer(cpu);
 
-	if (at >= cpu->armed_ns || !cpu->up)
+	if (!cpu->up || at == cpu->armed_ns)
+		return;
+	if (at > cpu->armed_ns && (at == U64_MAX || cpu->armed_ns > now + SOON_NS))
 		return;
 	cpu->armed_ns = at;
 	hrtimer_start(&cpu->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_PINNED_HARD);
@@ -97,7 +102,7 @@ static bool decide(struct qos_cpu *cpu, u64 now)
 		kick = true;
 	}
 	if (here)
-		arm(cpu);
+		arm(cpu, now);
 	else
 		kick |= next_timer(cpu) < cpu->armed_ns;
 	return kick || cpu->tells;
@@ -139,7 +144,7 @@ static void look(struct qos_cpu *cpu)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cpu->lock, flags);
-	arm(cpu);
+	arm(cpu, ktime_get_ns());
 	raw_spin_unlock_irqrestore(&cpu->lock, flags);
 	wake(cpu);
 }
@@ -315,6 +320,7 @@ static void begin(struct qos_thread *thread, u64 now)
 {
 	thread->managed = true;
 	thread->level = QOS_DWCS_LEVEL_NONE;
+	thread->urgent = false;
 	thread->doing = QOS_DOES_NEW;
 	dwcs_reset(&thread->dwcs);
 	if (READ_ONCE(thread->task->__state) == TASK_RUNNING) {
@@ -367,6 +373,8 @@ void qos_cpu_end(struct qos_thread *thread)
 		cpu->running = NULL;
 	if (cpu->armed == thread)
 		cpu->armed = NULL;
+	if (cpu->urgent == thread)
+		cpu->urgent = NULL;
 	leave(cpu, flags, decide(cpu, now));
 }
 
@@ -409,6 +417,7 @@ void qos_cpu_table(struct qos_thread *thread, struct qos_table **table)
 		qos_table_off(thread, QOS_DWCS_UNPROVEN_CHANGE, now); /* with all of its bundle */
 	swap(thread->table, *table);
 	qos_table_join(thread);
+	qos_levels_urgent(thread);
 	if (thread->table && thread->table->epoch_ns)
 		qos_request_align(thread, thread->table->epoch_ns, now);
 	leave(cpu, flags, decide(cpu, now));

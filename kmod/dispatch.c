@@ -14,7 +14,7 @@
 #include "rules.h"
 
 /* The next change, noted as made. */
-static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
+static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level, bool *urgent)
 {
 	unsigned long flags;
 	bool found;
@@ -44,6 +44,7 @@ static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
 		if (!qos_is_runnable(t) && t->level == QOS_DWCS_LEVEL_OTHER)
 			t->raised = true;
 		t->level = *level;
+		t->urgent = *urgent = *level == QOS_DWCS_LEVEL_ARMED && cpu->urgent == t;
 		if (*level == QOS_DWCS_LEVEL_ARMED && qos_table_will_ask(t))
 			cpu->armed = t;
 		cpu->acting = t;
@@ -57,12 +58,13 @@ static bool next(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
 static void dispatch(struct qos_cpu *cpu)
 {
 	struct qos_thread *thread;
+	bool urgent;
 	u8 level;
 
 	mutex_lock(&cpu->act);
 	cpu->counters.n[QOS_DWCS_CPU_COUNT_A_DISPATCHES]++;
-	while (next(cpu, &thread, &level)) {
-		if (qos_policy_set(thread->task, thread->origin, level))
+	while (next(cpu, &thread, &level, &urgent)) {
+		if (qos_policy_set(thread, level, urgent))
 			cpu->counters.n[QOS_DWCS_CPU_COUNT_A_ERRORS]++;
 	}
 	qos_rules_drain(cpu);

@@ -42,6 +42,8 @@ static void yield_thread(struct qos_thread *thread)
 		cpu->chosen = NULL;
 	if (cpu->armed == thread)
 		cpu->armed = NULL;
+	if (cpu->urgent == thread)
+		cpu->urgent = NULL;
 	list_move_tail(&thread->in_dead, &cpu->dead);
 	cpu->tells = true;
 }
@@ -50,7 +52,7 @@ static void yield_thread(struct qos_thread *thread)
 bool qos_drift_seen(struct qos_thread *thread, u64 now)
 {
 	if (thread->level == QOS_DWCS_LEVEL_NONE || thread->cpu->acting == thread ||
-	    qos_policy_is(thread->task, thread->level)) {
+	    qos_policy_is(thread)) {
 		thread->warned = false;
 		return false;
 	}
@@ -62,6 +64,7 @@ bool qos_drift_seen(struct qos_thread *thread, u64 now)
 		return true;
 	case QOS_DWCS_DRIFT_RESTORE:
 		thread->level = QOS_DWCS_LEVEL_NONE;
+		thread->urgent = false;
 		qos_levels_place(thread);
 		return false;
 	case QOS_DWCS_DRIFT_WARN:

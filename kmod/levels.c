@@ -22,6 +22,11 @@
  * mandatory that level is for it alone: others are neither armed nor raised so high. That costs
  * more changes, which is why it is not done for all.
  *
+ * A thread of the kernel that expires timers (helpers.c) stands above ARMED, and would go before a sleeper
+ * that wakes up with it. One stream of each CPU may be URGENT, which is ARMED above that: what it does is
+ * mandatory, and so short that timers can wait for it (is_brief()). It is one alone, or many that follow
+ * each other would keep timers back for long.
+ *
  * What does not help the chosen one onto the CPU can wait: a dispatcher that ran for it would run
  * before the chosen one, which stands above the others already. So it waits until that one has had
  * the CPU for SETTLE_NS, or has left it: a short job meets no dispatcher at all.
@@ -34,6 +39,8 @@
 
 #define ARM_MAX	  4 /* sleepers looked at for one decision */
 #define SETTLE_NS (100 * NSEC_PER_USEC)
+#define BRIEF_NS  (250 * NSEC_PER_USEC)
+#define BRIEF_OF  4 /* and no more than that part of its period */
 
 static bool is_exhausted(const struct qos_thread *thread)
 {
@@ -51,6 +58,8 @@ static u8 must_be(const struct qos_thread *thread)
 	if (qos_is_runnable(thread) && is_exhausted(thread))
 		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER
 							     : QOS_DWCS_LEVEL_NONE;
+	if (thread->urgent && thread->cpu->urgent != thread)
+		return QOS_DWCS_LEVEL_READY;
 	if (qos_is_runnable(thread) && thread->cpu->lean && qos_request_is_spare(thread))
 		return thread->level != QOS_DWCS_LEVEL_OTHER ? QOS_DWCS_LEVEL_OTHER
 							     : QOS_DWCS_LEVEL_NONE;
@@ -109,6 +118,28 @@ void qos_levels_place_all(struct qos_cpu *cpu)
 		list_splice_tail_init(&cpu->runnable[i], &all);
 	list_for_each_entry_safe(thread, next, &all, in_level)
 		qos_levels_place(thread);
+}
+
+static bool is_brief(const struct qos_thread *thread)
+{
+	const struct qos_table *table = thread->table;
+	const struct qos_params *params = &thread->params;
+
+	return table && table->on && !table->bundle && table->runtime_ns <= BRIEF_NS &&
+	       table->runtime_ns <= params->period_ns / BRIEF_OF &&
+	       params->overrun != QOS_DWCS_OVERRUN_ALLOW;
+}
+
+/* Its table came, went, or ended. The first that may be urgent is, as long as its table holds. */
+void qos_levels_urgent(struct qos_thread *thread)
+{
+	struct qos_cpu *cpu = thread->cpu;
+	bool brief = thread->managed && is_brief(thread);
+
+	if (brief == (cpu->urgent == thread) || (brief && cpu->urgent))
+		return;
+	cpu->urgent = brief ? thread : NULL;
+	qos_levels_place(thread);
 }
 
 /* A request, and where it would wait. */
@@ -308,6 +339,18 @@ static bool next_todo(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level
 	return false;
 }
 
+/* Nobody is chosen: the urgent one still has to go before the helpers. */
+static bool next_urgent(struct qos_cpu *cpu, struct qos_thread **thread, u8 *level)
+{
+	struct qos_thread *t = cpu->urgent;
+
+	if (!t || t->urgent || !is_asleep(t) || !qos_table_will_ask(t))
+		return false;
+	*thread = t;
+	*level = QOS_DWCS_LEVEL_ARMED;
+	return true;
+}
+
 /* Until when a change that is no help to the chosen one waits. 0: it does not. */
 u64 qos_levels_wait(const struct qos_cpu *cpu)
 {
@@ -327,7 +370,8 @@ bool qos_levels_next(struct qos_cpu *cpu, u64 now, struct qos_thread **thread, u
 	if (cpu->capped)
 		return next_capped(cpu, thread, level);
 	if (!chosen)
-		return next_todo(cpu, thread, level);
+		return next_todo(cpu, thread, level) ||
+		       (qos_config.arm && next_urgent(cpu, thread, level));
 	if (must_be(chosen) == QOS_DWCS_LEVEL_NONE && next_chosen(cpu, now, thread, level))
 		return true;
 	if (!next_todo(cpu, thread, level) &&

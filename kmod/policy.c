@@ -11,8 +11,10 @@
 
 #include "qos.h"
 
-static u32 priority_of(u8 level)
+static u32 priority_of(u8 level, bool urgent)
 {
+	if (urgent)
+		return QOS_PRIO_URGENT;
 	return qos_config.band_last - (QOS_DWCS_LEVEL_ARMED - level);
 }
 
@@ -45,29 +47,31 @@ void qos_origin_put(struct qos_origin *origin)
 }
 
 /* Process context. */
-int qos_policy_set(struct task_struct *task, const struct qos_origin *origin, u8 level)
+int qos_policy_set(const struct qos_thread *thread, u8 level, bool urgent)
 {
 	struct sched_attr attr = {
 		.size = sizeof(attr),
 		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
 		.sched_policy = SCHED_NORMAL,
-		.sched_nice = origin->nice,
+		.sched_nice = thread->origin->nice,
 	};
 
 	if (level >= QOS_DWCS_LEVEL_READY) {
 		attr.sched_policy = SCHED_FIFO;
-		attr.sched_priority = priority_of(level);
+		attr.sched_priority = priority_of(level, urgent);
 	}
-	return sched_setattr_nocheck(task, &attr);
+	return sched_setattr_nocheck(thread->task, &attr);
 }
 
 /* Policies change under the run-queue lock; without it the answer may be that of a moment ago. */
-bool qos_policy_is(const struct task_struct *task, u8 level)
+bool qos_policy_is(const struct qos_thread *thread)
 {
-	if (level == QOS_DWCS_LEVEL_OTHER)
+	const struct task_struct *task = thread->task;
+
+	if (thread->level == QOS_DWCS_LEVEL_OTHER)
 		return READ_ONCE(task->policy) == SCHED_NORMAL;
 	return READ_ONCE(task->policy) == SCHED_FIFO &&
-	       READ_ONCE(task->rt_priority) == priority_of(level);
+	       READ_ONCE(task->rt_priority) == priority_of(thread->level, thread->urgent);
 }
 
 static void set_origin(struct task_struct *task, const struct qos_origin *origin)
@@ -99,7 +103,7 @@ void qos_policy_give_back(struct qos_thread *thread)
 
 	if (READ_ONCE(task->exit_state))
 		return;
-	if (thread->level != QOS_DWCS_LEVEL_NONE && qos_policy_is(task, thread->level))
+	if (thread->level != QOS_DWCS_LEVEL_NONE && qos_policy_is(thread))
 		set_origin(task, thread->origin);
 	set_affinity(task, thread->origin);
 }
@@ -110,9 +114,10 @@ void qos_policy_take_gift(struct qos_thread *thread)
 	struct task_struct *task = thread->task;
 	const struct qos_origin *origin = thread->origin;
 	bool real_time = task->policy == SCHED_FIFO || task->policy == SCHED_RR;
+	u32 last = thread->urgent ? QOS_PRIO_URGENT : qos_config.band_last;
 	bool was = origin->policy == SCHED_FIFO || origin->policy == SCHED_RR;
 
-	if (real_time && task->rt_priority <= qos_config.band_last &&
+	if (real_time && task->rt_priority <= last &&
 	    (!was || task->rt_priority > origin->priority))
 		set_origin(task, origin);
 }

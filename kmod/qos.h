@@ -42,7 +42,8 @@ struct sk_buff;
 
 /* The priority map, written down in qos_dwcs(4). */
 #define QOS_PRIO_DISPATCHER 49 /* below threaded interrupts, which are at 50 */
-#define QOS_PRIO_HELPERS    48 /* ktimers, irq_work, rcuc of a CPU that has managed threads */
+#define QOS_PRIO_URGENT	    48 /* one short mandatory stream of a CPU, see levels.c */
+#define QOS_PRIO_HELPERS    47 /* ktimers, irq_work, rcuc of a CPU that has managed threads */
 #define QOS_BAND_MAX	    46
 
 #define QOS_FAMILY_NS (200 * NSEC_PER_MSEC) /* how long a child may be on its way, see probe.c */
@@ -262,6 +263,7 @@ struct qos_thread {
 
 	/* the level: what was last set, and where that puts it */
 	u8 level;		   /* enum qos_dwcs_level */
+	bool urgent;		   /* ARMED, and above the helpers */
 	bool raised;		   /* once asleep since the grid point: not again */
 	struct list_head in_level; /* of the runnable ones */
 	struct list_head in_todo;
@@ -336,10 +338,11 @@ struct qos_cpu {
 	struct qos_thread *running;
 	u64 since_ns; /* everything before is accounted for */
 	struct qos_thread *chosen;
-	struct qos_thread *armed; /* by a mandatory request that comes, see levels.c */
-	bool dirty;		  /* a request came, went or changed: choose again */
-	bool deferred;		  /* a change waits, see levels.c */
-	bool settled;		  /* the chosen one had the CPU for a while */
+	struct qos_thread *armed;  /* by a mandatory request that comes, see levels.c */
+	struct qos_thread *urgent; /* likewise */
+	bool dirty;		   /* a request came, went or changed: choose again */
+	bool deferred;		   /* a change waits, see levels.c */
+	bool settled;		   /* the chosen one had the CPU for a while */
 
 	/* the cap */
 	u64 cap_end_ns;
@@ -440,6 +443,7 @@ static inline bool qos_is_runnable(const struct qos_thread *thread)
 }
 
 void qos_levels_place(struct qos_thread *thread);
+void qos_levels_urgent(struct qos_thread *thread);
 void qos_levels_place_all(struct qos_cpu *cpu);
 void qos_levels_remove(struct qos_thread *thread);
 u64 qos_levels_wait(const struct qos_cpu *cpu);
@@ -452,8 +456,8 @@ void qos_dispatch_stop(struct qos_cpu *cpu);
 /* --- policy.c: the kernel's side of a level --- */
 struct qos_origin *qos_origin_new(struct task_struct *task, int cpu);
 void qos_origin_put(struct qos_origin *origin);
-int qos_policy_set(struct task_struct *task, const struct qos_origin *origin, u8 level);
-bool qos_policy_is(const struct task_struct *task, u8 level);
+int qos_policy_set(const struct qos_thread *thread, u8 level, bool urgent);
+bool qos_policy_is(const struct qos_thread *thread);
 void qos_policy_give_back(struct qos_thread *thread);
 void qos_policy_take_gift(struct qos_thread *thread);
 void qos_policy_give_child(struct task_struct *child, const struct qos_origin *origin);

@@ -22,6 +22,7 @@ static void off(struct qos_thread *thread, u32 reason, u64 now)
 	struct qos_event *event;
 
 	thread->table->on = false;
+	qos_levels_urgent(thread);
 	event = qos_event_begin(thread->cpu, thread, QOS_DWCS_EVENT_UNPROVEN, now);
 	if (!event)
 		return;

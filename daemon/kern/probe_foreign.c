@@ -25,7 +25,7 @@
 #include "util/cleanup.h"
 
 #define HELPERS	       1  /* their priority on any PREEMPT_RT kernel */
-#define MODULE_HELPERS 48 /* QOS_PRIO_HELPERS of kmod/qos.h, see qos_dwcs(4) */
+#define MODULE_HELPERS 47 /* QOS_PRIO_HELPERS of kmod/qos.h, see qos_dwcs(4) */
 
 struct scan {
 	struct qos_host *host;

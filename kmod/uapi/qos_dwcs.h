@@ -77,8 +77,8 @@
  * its next grid point, or until it sleeps. "throttle": the same (nothing holds a thread without a
  * policy of its own back from an idle CPU). "allow": it goes on in the band, behind every request.
  *
- * Priorities: a thread that is managed is SCHED_FIFO in [BAND_LAST - 2, BAND_LAST], or SCHED_OTHER
- * as an overrun demands; qos_dwcs(4) has the whole map. All managed threads of a CPU together get
+ * Priorities: a thread that is managed is SCHED_FIFO in [BAND_LAST - 2, BAND_LAST], or at 48 (one short
+ * mandatory stream of a CPU), or SCHED_OTHER as an overrun demands; qos_dwcs(4) has the whole map. All managed threads of a CPU together get
  * at most CAP of each CAP_INTERVAL there, whatever they ask for; for the rest of the interval they
  * are SCHED_OTHER. What no window needs (its quota is met, it is lost already, an overrun that is
  * allowed) is SCHED_OTHER earlier: as soon as the managed time of the interval is 2 % of it ahead

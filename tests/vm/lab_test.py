@@ -129,6 +129,7 @@ def module(load=load, unload=unload):  # pylint: disable=redefined-outer-name
 
 FIFO, OTHER, RR, BATCH = os.SCHED_FIFO, os.SCHED_OTHER, os.SCHED_RR, os.SCHED_BATCH
 BAND = (38, 39, 40)
+URGENT = 48  # one short mandatory stream of a CPU
 ALL = os.sched_getaffinity(0)
 
 

@@ -7,8 +7,8 @@ the host may keep them apart.
 import time
 
 # pylint: disable=missing-function-docstring
-from lab_test import (ALL, HISTOGRAMS, MS, N, attach, contract, events, expect, listener, module, refused,
-                      stats, stream, until, worker)
+from lab_test import (ALL, FIFO, HISTOGRAMS, MS, N, OTHER, URGENT, attach, contract, events, expect, in_band,
+                      listener, module, policy, refused, stats, stream, until, worker)
 
 VIRTUAL_TIME = len(ALL) == 1
 TOLERANCE = 250000
@@ -45,6 +45,23 @@ def test_table_sporadic():
             raise AssertionError(f"{share} of the requests were mandatory")
         nl.set("TABLE_SET", "TABLE", STREAM=1, MODE=0)
         expect(nl.get("STREAM_GET", "STREAM", ID=1)["TABLE"], 0)
+
+
+def test_one_short_mandatory_stream_stands_above_timers():
+    with module() as nl, worker(20000, 50) as a, worker(20000, 50) as b, worker(20000, 50) as long:
+        contract(nl, "a", stream(1, 20, 0.2), stream(2, 20, 0.2), stream(3, 20, 2))
+        for number, program in enumerate((a, b, long), 1):
+            attach(nl, program.pid, number)
+        for number in 3, 1, 2:
+            claim(nl, number, 1, CYCLE=2, BITS=b"\x01")
+        until(lambda: policy(a.pid) == (FIFO, URGENT, True), "above timers")
+        expect([in_band(p.pid) for p in (b, long)], [True, True])
+        claim(nl, 1, 0)
+        until(lambda: in_band(a.pid), "back in the band")
+        claim(nl, 2, 1, CYCLE=2, BITS=b"\x01")
+        until(lambda: policy(b.pid)[1] == URGENT, "the next one that claims")
+        nl.set("DETACH", "THREAD", TID=b.pid)
+        expect(policy(b.pid), (OTHER, 0, False))
 
 
 def test_overrun_ends_the_claim():

@@ -25,7 +25,7 @@ import stress_world as world
 from genl import pack
 from lab_test import module as module_by
 from lab_test import (CHURN, MS, N, Netlink, Program, Refused, attach, build_program, build_worker, contract,
-                      expect, policy, puppet, run, stream, until, worker, BAND, FIFO, OTHER)
+                      expect, policy, puppet, run, stream, until, worker, BAND, FIFO, OTHER, URGENT)
 from stress_world import Groups, load, unload
 
 ONLINE = "/sys/devices/system/cpu/cpu1/online"
@@ -301,7 +301,7 @@ def not_in_band(tid):
         number, priority, _ = policy(tid)
     except OSError:
         return True
-    return number != FIFO or priority not in BAND
+    return number != FIFO or priority not in (*BAND, URGENT)
 
 
 def test_meddling():

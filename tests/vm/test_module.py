@@ -209,7 +209,7 @@ def test_helpers_are_raised_and_restored():
         contract(nl, "a", stream(1))
         attach(nl, p.pid, 1, 1)
         for name in names:
-            expect(priority(name), ["48"] if before[name] else [], name)
+            expect(priority(name), ["47"] if before[name] else [], name)
         expect(priority("qos_dwcs/1"), ["49"])
         expect(priority("ktimers/0"), before["ktimers/1"])
         nl.set("DETACH", "THREAD", TID=p.pid)
