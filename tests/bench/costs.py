@@ -63,7 +63,7 @@ def actuation():
     yield Cost("a change of priority, beside 1,000", "virtual us", "actuation", "a change, 1000 others", "a change, 10 others",
                "beside 10", "a change, 1,000 by 10 others")
     yield Cost("timer to program, at most, beside 16", "virtual us", "latency", "cyclictest, managed, beside 16",
-               "cyclictest, SCHED_FIFO, alone", "SCHED_FIFO, alone", "the same, by alone")
+               "cyclictest, SCHED_FIFO, alone", "SCHED_FIFO, alone", "managed, by alone")
 
 
 def qdisc():
