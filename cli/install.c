@@ -68,7 +68,8 @@ int qos_install_link(const char *path, const char *target)
 	int dir_len = slash ? (int)(slash - path) + 1 : 0;
 	_cleanup_free_ char *beside = NULL;
 
-	if (asprintf(&beside, "%.*s.%s.%ld~", dir_len, path, path + dir_len, (long)getpid()) < 0)
+	if (asprintf(&beside, "%.*s.%s.%ld" QOS_FILE_TEMPORARY, dir_len, path, path + dir_len,
+		     (long)getpid()) < 0)
 		return -ENOMEM;
 	if (symlink(target, beside) < 0)
 		return -errno;

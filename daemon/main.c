@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -170,6 +169,22 @@ static void raise_self(const struct qos_config *config)
 			"cannot run above ordinary threads (%s): contracts come into force late "
 			"under load",
 			strerror(-r));
+}
+
+/* Before all the work of a start, so that under load a killed daemon is back soon. What is wrong with the
+ * file the supervisor says. */
+static void raise_early(const struct qos_options *options)
+{
+	struct qos_diag diag = QOS_DIAG_INIT;
+	struct qos_config config;
+
+	if (qos_supervisor_read_config(options->front, options->config_path, &diag, &config) == 0)
+		raise_self(&config);
+	qos_diag_reset(&diag);
+}
+
+static void lock_memory(void)
+{
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		qos_log(LOG_INFO, QOS_MSG_KERNEL, NULL, NULL, "memory is not locked: %s",
 			strerror(errno));
@@ -202,8 +217,9 @@ static int take_lock(const char *run_dir)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return -errno;
+	r = qos_file_lock(fd);
+	if (r < 0)
+		return r;
 	return TAKE_FD(fd);
 }
 
@@ -305,7 +321,7 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	tell_lacks(&daemon->supervisor->diag);
-	raise_self(&daemon->supervisor->config);
+	lock_memory();
 	r = qos_supervisor_start(daemon->supervisor, &summary);
 	if (r >= 0)
 		r = listen_bus(daemon);
@@ -335,6 +351,7 @@ static int run(struct daemon *daemon)
 		return 1;
 	}
 	raise_limits();
+	raise_early(&daemon->options);
 	r = qos_supervisor_new(&daemon->options, &diag, &daemon->supervisor);
 	qos_diag_print(&diag, stderr);
 	qos_diag_reset(&diag);

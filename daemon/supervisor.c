@@ -21,6 +21,7 @@
 #include "network.h"
 #include "service/enforcer.h"
 #include "service/route.h"
+#include "state/measured.h"
 #include "tell.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -151,6 +152,19 @@ static int open_state(struct qos_supervisor *supervisor)
 	return qos_overrides_load(path, &supervisor->diag, &supervisor->overrides);
 }
 
+/* What a daemon that was killed was about to write, wherever it writes. */
+static void sweep(const struct qos_supervisor *supervisor)
+{
+	const char *file = supervisor->config.textfile, *slash = strrchr(file, '/');
+	_cleanup_free_ char *dir = slash ? strndup(file, (size_t)(slash - file)) : NULL;
+
+	qos_file_sweep(supervisor->options.run_dir);
+	for (size_t i = 0; supervisor->options.contract_paths[i]; i++)
+		qos_file_sweep(supervisor->options.contract_paths[i]);
+	if (dir)
+		qos_file_sweep(dir);
+}
+
 int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		       struct qos_supervisor **ret)
 {
@@ -166,7 +180,9 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 				       &supervisor->config);
 	if (r < 0)
 		return r;
-	supervisor->sample_cost_ns = qos_probe_sample_cost();
+	sweep(supervisor);
+	supervisor->sample_cost_ns =
+		qos_measured_sample_cost(options->run_dir, qos_probe_sample_cost);
 	open_kernel(supervisor);
 	r = open_state(supervisor);
 	if (r >= 0)
@@ -185,6 +201,8 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 {
 	if (!supervisor)
 		return;
+	if (supervisor->options.run_dir)
+		qos_measured_forget(supervisor->options.run_dir);
 	qos_metrics_close(supervisor);
 	qos_extend_close(supervisor);
 	qos_network_close(supervisor);

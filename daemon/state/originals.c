@@ -23,6 +23,7 @@
 #include "kern/probe.h"
 #include "kern/proc.h"
 #include "state/pins.h"
+#include "util/file.h"
 
 /* Records of another layout may have the same size, so the version is part of the name (in
  * which a bpf file system allows no dot). */
@@ -51,16 +52,18 @@ static int refuse(struct qos_diag *diag, const char *call, const char *path, int
 int qos_originals_lock(struct qos_originals *originals, struct qos_diag *diag)
 {
 	_cleanup_close_ int fd = -1;
+	int r;
 
 	fd = open(originals->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return refuse(diag, "open", originals->dir, errno);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	r = qos_file_lock(fd);
+	if (r == 0) {
 		originals->lock = TAKE_FD(fd);
 		return 0;
 	}
-	if (errno != EWOULDBLOCK)
-		return refuse(diag, "flock", originals->dir, errno);
+	if (r != -EWOULDBLOCK)
+		return refuse(diag, "flock", originals->dir, -r);
 	qos_diag_error(diag, NULL, "%s: another qosd uses it", originals->dir);
 	qos_diag_hint(diag, "stop that qosd, or give this one another directory with --pin-dir");
 	return -EBUSY;

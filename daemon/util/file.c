@@ -3,25 +3,30 @@
  * Whole files. Reading goes by what read() returns and not by st_size, since files of /proc and
  * /sys report 0 or a page. Writing goes through a temporary file in the same directory, so that a
  * reader or a crash sees the old file or the new one and never half of one.
- * Weakness: a crash between creation and rename leaves the temporary file behind; its name starts
- * with a dot and does not end in .yaml, so nobody reads it.
+ * A kill between creation and rename leaves the temporary file behind: nobody reads it, since its name
+ * starts with a dot, and the daemon's next start sweeps it away.
  */
 #include "util/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 
-#define CHUNK 4096
+#define CHUNK	     4096
+#define LOCK_EACH_MS 10
+#define LOCK_TRIES   200
 
 /* O_NONBLOCK: opening a FIFO or a device must not wait for its other side. */
 static int open_regular(int dirfd, const char *path)
@@ -138,7 +143,7 @@ static int fill(int fd, const char *bytes, size_t len, mode_t mode, bool sync)
 	return 0;
 }
 
-static int replace(const char *path, const char *bytes, size_t len, mode_t mode, bool sync)
+static int replace_once(const char *path, const char *bytes, size_t len, mode_t mode, bool sync)
 {
 	_cleanup_free_ char *dir = directory_of(path), *temporary = NULL;
 	_cleanup_close_ int fd = -1;
@@ -147,21 +152,30 @@ static int replace(const char *path, const char *bytes, size_t len, mode_t mode,
 
 	if (!dir)
 		return -ENOMEM;
-	if (asprintf(&temporary, "%s/.%s.XXXXXX", dir, slash ? slash + 1 : path) < 0) {
+	if (asprintf(&temporary, "%s/.%s.XXXXXX" QOS_FILE_TEMPORARY, dir,
+		     slash ? slash + 1 : path) < 0) {
 		temporary = NULL;
 		return -ENOMEM;
 	}
-	fd = mkostemp(temporary, O_CLOEXEC);
+	fd = mkostemps(temporary, strlen(QOS_FILE_TEMPORARY), O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	r = fill(fd, bytes, len, mode, sync);
 	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
+		r = errno == ENOENT ? -EAGAIN : -errno;
 	if (r < 0) {
 		unlink(temporary);
 		return r;
 	}
 	return sync ? sync_directory(dir) : 0;
+}
+
+/* A daemon that started meanwhile may have swept it away; it does so once. */
+static int replace(const char *path, const char *bytes, size_t len, mode_t mode, bool sync)
+{
+	int r = replace_once(path, bytes, len, mode, sync);
+
+	return r == -EAGAIN ? replace_once(path, bytes, len, mode, sync) : r;
 }
 
 int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_t mode)
@@ -172,6 +186,37 @@ int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_
 int qos_file_replace(const char *path, const char *bytes, size_t len, mode_t mode)
 {
 	return replace(path, bytes, len, mode, false);
+}
+
+int qos_file_lock(int fd)
+{
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		poll(NULL, 0, LOCK_EACH_MS);
+	}
+	return -EWOULDBLOCK;
+}
+
+static bool is_temporary(const char *name)
+{
+	const size_t end = strlen(QOS_FILE_TEMPORARY), len = strlen(name);
+
+	return name[0] == '.' && len > end && !strcmp(name + len - end, QOS_FILE_TEMPORARY);
+}
+
+void qos_file_sweep(const char *path)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	while (dir && (entry = readdir(dir)))
+		if (is_temporary(entry->d_name))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
 }
 
 static int make_directory(const char *path, mode_t mode)

@@ -17,5 +17,16 @@ int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_
 /* The same without the sync, for what is worth nothing once the machine went down. */
 int qos_file_replace(const char *path, const char *bytes, size_t len, mode_t mode);
 
+/* How temporary names end; they begin with a dot. */
+#define QOS_FILE_TEMPORARY ".qosd~"
+
+/* Removes the temporary files that writers left in a directory that died before their rename. One that
+ * is at it tries again. */
+void qos_file_sweep(const char *dir);
+
+/* Takes the exclusive lock of an open file. A child between its birth and its program has the locks of a
+ * daemon that was killed meanwhile; so who holds it is waited for, two seconds. 0, -EWOULDBLOCK, -errno. */
+int qos_file_lock(int fd);
+
 /* Creates a directory and its parents with `mode`; one that exists is fine. */
 int qos_file_mkdirs(const char *path, mode_t mode);

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -182,6 +184,52 @@ static void test_read_proc(void **state)
 	assert_memory_equal(bytes, "Name:", 5);
 }
 
+/* A child has its parent's lock until it ends; that is waited for, but not for ever. */
+static void test_lock(void **state)
+{
+	struct place *place = *state;
+	int fd, other;
+	pid_t child;
+
+	assert_int_equal(qos_file_write_atomic(in(place, "file"), "", 0, 0600), 0);
+	fd = open(in(place, "file"), O_RDONLY | O_CLOEXEC);
+	other = open(in(place, "file"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(qos_file_lock(fd), 0);
+	child = fork();
+	if (child == 0) {
+		usleep(200000);
+		_exit(0);
+	}
+	close(fd);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(qos_file_lock(other), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	fd = open(in(place, "file"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(qos_file_lock(fd), -EWOULDBLOCK);
+	close(fd);
+	close(other);
+	assert_int_equal(qos_file_lock(-1), -EBADF);
+}
+
+/* What a kill left of a write goes; what merely looks like it stays. */
+static void test_sweep(void **state)
+{
+	static const char *const stay[] = {"file", ".file.before", "file.qosd~",
+					   ".qosd-unconfirmed"};
+	struct place *place = *state;
+
+	for (size_t i = 0; i < sizeof(stay) / sizeof(*stay); i++)
+		assert_int_equal(qos_file_write_atomic(in(place, stay[i]), "x", 1, 0600), 0);
+	assert_int_equal(qos_file_write_atomic(in(place, ".file.a1b2c3.qosd~"), "x", 1, 0600), 0);
+	qos_file_sweep(place->dir);
+	qos_file_sweep(in(place, "no such directory"));
+	assert_int_equal(access(in(place, ".file.a1b2c3.qosd~"), F_OK), -1);
+	for (size_t i = 0; i < sizeof(stay) / sizeof(*stay); i++) {
+		assert_int_equal(access(in(place, stay[i]), F_OK), 0);
+		unlink(in(place, stay[i]));
+	}
+}
+
 static void test_mkdirs(void **state)
 {
 	struct place *place = *state;
@@ -211,6 +259,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_at, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_proc, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mkdirs, setup, teardown),
 	};
 
