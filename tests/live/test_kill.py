@@ -14,6 +14,7 @@ import unittest
 
 from instance import SCHED_DEADLINE, Instance, main, policy, until
 from contracts import PERIODIC, PYTHON, contract
+from kills import Kills
 
 TAGS = ["a", "b", "c", "d"]
 POLICY = {"deadline": SCHED_DEADLINE, "fifo": os.SCHED_FIFO}
@@ -87,6 +88,15 @@ class Kill(unittest.TestCase):
             bystander = policy(os.getpid())
             self.assertEqual(bystander[0], os.SCHED_OTHER)
             until("programs still run", lambda: all(p.poll() is None for p in programs.values()))
+
+    def test_under_load(self):
+        """A short tests/bench/kills.py, which says how many."""
+        with Kills(self.seed) as kills:
+            kills.run(int(os.environ.get("QOS_KILLS_UNDER_LOAD", "15")))
+            lapses, watch = kills.lapses()
+        self.assertEqual(kills.faults, [])
+        self.assertGreater(watch["looks"], 0)
+        self.assertEqual([lapse for lapse in lapses if lapse["ms"] > lapse["period_ms"]], [])
 
 
 main()

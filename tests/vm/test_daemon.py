@@ -8,8 +8,10 @@ go. Nothing here depends on how fast it is, but for generous timeouts. Contracts
 because the emulated disk's interrupt thread is too busy for anything to be proven beside it.
 """
 import os
+import random
 import subprocess
 import sys
+import threading
 import time
 
 os.environ.setdefault("QOS_PATIENCE", "6")
@@ -20,6 +22,7 @@ from instance import Instance  # noqa: E402
 from lab_test import MS, Netlink, expect, load, module, policy, run, unload, until  # noqa: E402
 
 LONG = 60
+KILLS = int(os.environ.get("QOS_KILLS", "5"))
 BAND = (38, 39, 40)
 CONFIG = "version: 1\nslow-loop: {slow_loop}\nlease: {lease}\nmanagers: {{cpu: {manager}}}\nmonitor: {monitor}\n"
 
@@ -346,6 +349,54 @@ def test_panic_with_it_and_back():
         expect((threads(nl), policy(program.pid)[0]), ({}, os.SCHED_OTHER))
         qosd.json("reload")
         until(lambda: under_module(qosd) and program.pid in threads(nl), "back", LONG)
+
+
+def ask_until(done, qosd, rng):
+    """What clients do meanwhile; whether they are answered is not the question."""
+    while not done.is_set():
+        qosd.ctl(*rng.choice([["reload"], ["plan"], ["adjust", "one", f"cpu.runtime={rng.randint(2, 6)}ms"]]), check=False)
+
+
+def test_many_kills():
+    """The module goes on meanwhile with all that it has, and the counters never fall."""
+    rng = random.Random(1)
+    with module() as nl, daemon() as qosd:
+        qosd.write("one", contract("one", "  range: {runtime: 2ms..6ms}\n"))
+        qosd.write("two", contract("two"))
+        qosd.start()
+        pids = {start_program(qosd, name).pid for name in ("one", "two")}
+        until(lambda: under_module(qosd) and under_module(qosd, "two") and jobs(qosd) > 5, "jobs", LONG)
+        for _ in range(KILLS):
+            before, done = jobs(qosd), threading.Event()
+            client = threading.Thread(target=ask_until, args=(done, qosd, rng))
+            client.start()
+            time.sleep(rng.uniform(0, 2))
+            qosd.daemon.kill()
+            done.set()
+            client.join()
+            kill_daemon(qosd)
+            expect(set(threads(nl)), pids)
+            qosd.start()
+            until(lambda: under_module(qosd) and under_module(qosd, "two"), "both are taken over", LONG)
+            expect(jobs(qosd) >= before, True, (jobs(qosd), before))
+            expect(set(threads(nl)), pids)
+
+
+def test_kills_while_the_module_comes_and_goes():
+    rng = random.Random(2)
+    with daemon() as qosd:
+        qosd.write("one", contract("one"))
+        qosd.start()
+        program = start_program(qosd, "one")
+        for change in [load, unload] * 2:
+            changing = threading.Thread(target=change)
+            changing.start()
+            time.sleep(rng.uniform(0, 1))
+            kill_daemon(qosd)
+            changing.join()
+            qosd.start()
+            until(lambda there=change is load: bool(under_module(qosd)) == there, f"as after {change.__name__}", LONG)
+            until(lambda: policy(program.pid)[0] != os.SCHED_OTHER, "it is scheduled", LONG)
 
 
 def test_a_native_daemon_clears_what_is_left():
