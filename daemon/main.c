@@ -153,34 +153,32 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
 /* --- start --- */
 
+static int raise_to(uint32_t priority)
+{
+	const struct qos_sched_attr attr = {
+		.policy = SCHED_FIFO, .flags = QOS_SCHED_RESET_ON_FORK, .priority = priority};
+
+	return qos_sched_set(0, &attr);
+}
+
+/* Above ordinary threads before all the work of a start, and before the parser is spawned, so that under load
+ * a killed daemon is back soon. Where it belongs it learns from its settings. */
+static void raise_early(void)
+{
+	raise_to(1);
+}
+
 /* Above what anybody may run, below what contracts were promised: nothing that users can cause here
  * disturbs a proof. Overruns are cut by a thread of their own (service/enforcer.c). */
 static void raise_self(const struct qos_config *config)
 {
-	const struct qos_sched_attr attr = {
-		.policy = SCHED_FIFO,
-		.flags = QOS_SCHED_RESET_ON_FORK,
-		.priority = config->band_first > 1 ? config->band_first - 1 : 1};
-	int r;
+	int r = raise_to(config->band_first > 1 ? config->band_first - 1 : 1);
 
-	r = qos_sched_set(0, &attr);
 	if (r < 0)
 		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
 			"cannot run above ordinary threads (%s): contracts come into force late "
 			"under load",
 			strerror(-r));
-}
-
-/* Before all the work of a start, so that under load a killed daemon is back soon. What is wrong with the
- * file the supervisor says. */
-static void raise_early(const struct qos_options *options)
-{
-	struct qos_diag diag = QOS_DIAG_INIT;
-	struct qos_config config;
-
-	if (qos_supervisor_read_config(options->front, options->config_path, &diag, &config) == 0)
-		raise_self(&config);
-	qos_diag_reset(&diag);
 }
 
 static void lock_memory(void)
@@ -321,6 +319,7 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	tell_lacks(&daemon->supervisor->diag);
+	raise_self(&daemon->supervisor->config);
 	lock_memory();
 	r = qos_supervisor_start(daemon->supervisor, &summary);
 	if (r >= 0)
@@ -351,7 +350,7 @@ static int run(struct daemon *daemon)
 		return 1;
 	}
 	raise_limits();
-	raise_early(&daemon->options);
+	raise_early();
 	r = qos_supervisor_new(&daemon->options, &diag, &daemon->supervisor);
 	qos_diag_print(&diag, stderr);
 	qos_diag_reset(&diag);
