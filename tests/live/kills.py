@@ -187,6 +187,8 @@ class Kills:
             raise Disturbed(f"{where}: others took what contracts need: {', '.join(self.others())}")
         for name in (*FIXED, "rtp"):
             self.expect(states.get(name) == "in-force", f"{where}: {name}: {listed.get(name)}")
+        if states.get("over") != "in-force":
+            return
         kept = (qosd.stream("over")["override"] or {"value_ns": 0})["value_ns"] / 1e6
         self.expect(kept in self.adjusted, f"{where}: over is adjusted to {kept}, not {self.adjusted}")
         self.adjusted = {kept}
