@@ -20,6 +20,7 @@ import threading
 import time
 
 # pylint: disable=missing-function-docstring
+import stress_flow
 import stress_qdisc
 import stress_world as world
 from genl import pack
@@ -431,6 +432,11 @@ def test_qdisc_ends():
         stress_qdisc.ends(WANTED.seconds)
 
 
+def test_flows_change():
+    with module():
+        stress_flow.changes(WANTED.changes)
+
+
 # --- all of it ---
 
 def checked(test):
@@ -462,7 +468,7 @@ def main():
     build_worker()
     build_program(CHURN, "churn.c")
     tests = [test_loads, test_fuzzed_messages, test_churn, test_death, test_meddling, test_removal_under_load, test_hotplug,
-             test_qdisc_changes, test_qdisc_fuzzed, test_qdisc_ends]
+             test_qdisc_changes, test_qdisc_fuzzed, test_qdisc_ends, test_flows_change]
     return run([checked(t) for t in tests if not WANTED.only or any(o in t.__name__ for o in WANTED.only)],
                twice=False)
 
