@@ -113,17 +113,25 @@ static inline void dwcs_link_place(struct dwcs_link *link, __u64 now)
 	dwcs_link_put(link, flow, now);
 }
 
+/* As dwcs_link_head(), for whoever knows that no flow has a head. */
+static inline void dwcs_link_first(struct dwcs_link *link, struct dwcs_flow *flow, __u64 arrival)
+{
+	if ((__s64)(arrival - flow->next) > 0)
+		flow->next = arrival;
+	link->only = flow;
+}
+
 /* A packet that arrived at `arrival` came to the head of an idle flow. */
 static inline void dwcs_link_head(struct dwcs_link *link, struct dwcs_flow *flow, __u64 arrival,
 				  __u64 now)
 {
-	if ((__s64)(arrival - flow->next) > 0)
-		flow->next = arrival;
 	if (!link->only && !link->queue.n[DWCS_DUE] && !link->clock.n[DWCS_DUE] &&
 	    !link->held.n[DWCS_DUE]) {
-		link->only = flow;
+		dwcs_link_first(link, flow, arrival);
 		return;
 	}
+	if ((__s64)(arrival - flow->next) > 0)
+		flow->next = arrival;
 	dwcs_link_place(link, now);
 	dwcs_link_put(link, flow, now);
 }

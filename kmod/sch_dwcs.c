@@ -3,7 +3,8 @@
  * The qdisc "dwcs": packet streams served by windows on one link. uapi/qos_sch_dwcs.h specifies it. The
  * model, and what of it is decided where:
  *   dwcs.h, dwcs_link.h	which packet is next: requests on each stream's grid, by the ordering
- *   sch_dwcs_packet.c		queues, counters, the default class's share, the link's pace
+ *   sch_dwcs_enqueue.c		in: to which class a packet goes
+ *   sch_dwcs_dequeue.c		out: queues, counters, the default class's share, the link's pace
  *   sch_dwcs_class.c		streams: set, deleted, shown
  *   sch_dwcs_flow.c		a class's rules: what they are told, and the rate that they set
  *   sch_dwcs_timer.c		going on when the link is free, above every managed thread
@@ -116,6 +117,7 @@ static void apply(struct Qdisc *sch, const struct wanted *wanted)
 	for (minor = 1; minor < q->minors; minor++)
 		if (q->by_minor[minor])
 			dwcs_link_withdraw(&q->link, &q->by_minor[minor]->flow);
+	q->now_ns = 0;
 	q->link.queue.ordering = wanted->ordering;
 	q->rate = wanted->rate;
 	q->overhead = wanted->overhead;
@@ -206,6 +208,7 @@ static void reset(struct Qdisc *sch)
 	sch->qstats.drops += q->rest->q.qlen;
 	qdisc_reset(q->rest);
 	q->credit = 0;
+	q->now_ns = 0;
 	q->waited = false;
 	q->next_ns = ktime_get_ns();
 	qos_sch_timer_cancel(&q->timer);

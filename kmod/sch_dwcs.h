@@ -92,6 +92,7 @@ struct qos_sch {
 	bool paced;
 	bool waited; /* for it, with packets: then what the timer was late is caught up with */
 	u64 next_ns; /* the link is busy until */
+	u64 now_ns;  /* when the only packet came, which is dequeued at once; 0: there is none */
 	struct qos_sch_timer timer;
 
 	/* control path */
@@ -127,9 +128,12 @@ int qos_sch_register(void);
 void qos_sch_unregister(void);
 u64 qos_sch_cost(const struct psched_ratecfg *pace, bool paced, u32 packet);
 
-/* --- sch_dwcs_packet.c: enqueue and dequeue. Under the root's lock. --- */
+/* --- sch_dwcs_enqueue.c. The root's lock. --- */
 int qos_sch_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_free);
+
+/* --- sch_dwcs_dequeue.c. The root's lock. --- */
 struct sk_buff *qos_sch_dequeue(struct Qdisc *sch);
+void qos_sch_clean(struct Qdisc *sch, u64 now);
 void qos_sch_purge(struct Qdisc *sch, struct qos_sch_class *class, u64 *count);
 void qos_sch_resume(struct qos_sch *q, struct qos_sch_class *class, u64 now);
 

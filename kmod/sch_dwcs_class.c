@@ -220,6 +220,7 @@ static void apply(struct qos_sch *q, struct qos_sch_class *class,
 	u64 now = ktime_get_ns();
 
 	dwcs_link_withdraw(&q->link, &class->flow);
+	q->now_ns = 0;
 	class->rate = params->rate;
 	class->period = params->period;
 	class->deadline = params->deadline;
