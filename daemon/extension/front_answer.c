@@ -7,13 +7,13 @@
 #include "extension/front_wire.h"
 
 #define TEXTS_MAX 128
-#define NAME_MAX_ 12
+#define NAME_SIZE 21 /* of any size_t */
 
 struct question {
 	uint32_t what;
 	uint32_t target;
 	struct qos_text texts[TEXTS_MAX];
-	char names[TEXTS_MAX][NAME_MAX_]; /* numbers */
+	char names[TEXTS_MAX][NAME_SIZE]; /* numbers */
 	size_t n;
 };
 
