@@ -162,8 +162,11 @@ static int set(struct Qdisc *sch, struct wanted *wanted, struct nlattr *options,
 	sch_tree_lock(sch);
 	apply(sch, wanted);
 	sch_tree_unlock(sch);
-	if (!wanted->rate && !q->holding)
+	if (!wanted->rate && !q->holding) {
 		qos_sch_timer_stop(&q->timer);
+		if (sch->q.qlen) /* they waited for the timer */
+			qos_sch_run(sch);
+	}
 	return 0;
 }
 

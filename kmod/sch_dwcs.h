@@ -153,5 +153,7 @@ void qos_sch_class_fold(struct qos_sch_dwcs_stats *sum, const struct qos_sch_cla
 void qos_sch_timer_init(struct qos_sch_timer *timer, struct Qdisc *sch);
 int qos_sch_timer_start(struct qos_sch_timer *timer);
 void qos_sch_timer_stop(struct qos_sch_timer *timer);
+/* Sends what may be sent now; any context that is no interrupt. */
+void qos_sch_run(struct Qdisc *sch);
 void qos_sch_timer_arm(struct qos_sch_timer *timer, u64 ns);
 void qos_sch_timer_cancel(struct qos_sch_timer *timer);

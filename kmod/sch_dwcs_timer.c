@@ -30,6 +30,15 @@ static enum hrtimer_restart expired(struct hrtimer *hrtimer)
 }
 
 /* The root of the device's queue, as the kernel's watchdog does; while that is shut down, a dummy. */
+void qos_sch_run(struct Qdisc *sch)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	__netif_schedule(qdisc_root(sch));
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
 static void send(struct qos_sch_timer *timer)
 {
 	struct qos_sch *q = qdisc_priv(timer->sch);
@@ -39,11 +48,7 @@ static void send(struct qos_sch_timer *timer)
 	q->stats.timers_late += late > LATE_NS;
 	if (late > (s64)q->stats.timer_late_ns)
 		q->stats.timer_late_ns = late;
-	local_bh_disable();
-	rcu_read_lock();
-	__netif_schedule(qdisc_root(timer->sch));
-	rcu_read_unlock();
-	local_bh_enable();
+	qos_sch_run(timer->sch);
 }
 
 static int sender(void *data)
