@@ -430,6 +430,15 @@ def full(nl, sender=None):
     expect(waiting(nl) > 100, True, "packets wait")
 
 
+def test_a_rate_that_is_taken_away():
+    """Nobody else sends, and the timer is gone with the rate."""
+    with link(RATE=SLOW) as nl:
+        full(nl)
+        nl.change(DEV, RATE=0)
+        settled(nl)
+        check_books(nl)
+
+
 def test_device_goes():
     with link(RATE=SLOW) as nl:
         full(nl)
