@@ -30,7 +30,8 @@
 #include "util/file.h"
 #include "util/log.h"
 
-#define DIRS_MAX 16
+#define DIRS_MAX	 16
+#define TURN_ACCURACY_US 1000 /* 0 would be sd-event's own, a quarter of a second */
 
 struct daemon {
 	struct qos_options options;
@@ -247,8 +248,8 @@ static int add_sources(struct daemon *daemon)
 		r = sd_event_add_signal(event, NULL, stops[i], on_stop, daemon);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
-					       daemon->supervisor->config.slow_loop_ns / 1000, 0,
-					       on_turn, daemon);
+					       daemon->supervisor->config.slow_loop_ns / 1000,
+					       TURN_ACCURACY_US, on_turn, daemon);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
 					       daemon->supervisor->config.lease_ns / 3000, 0,
