@@ -184,14 +184,19 @@ class Signals(Base):
             program.terminate()
 
     def test_violations_are_told(self):
-        start_program(self.bus.qosd, "cam", 20, 40)
+        """Of ten periods the program lets nine pass."""
+        self.bus.qosd.write("mute", contract("mute", "  silence: lost\n", top=ACCEPT))
+        self.bus.call("root", "Reload")
+        start_program(self.bus.qosd, "mute", 200, 1)
 
         def violations():
             time.sleep(0.5)
-            found = self.bus.property("reader", CAM, CONTRACT, "Violations")
+            found = self.bus.property("reader", "/org/qosd1/contract/mute", CONTRACT, "Violations")
             self.assertTrue(found.startswith("t "), found)
             return found != "t 0"
         until("a violation in the properties", violations, 30)
+        self.bus.qosd.remove("mute")
+        self.bus.call("root", "Reload")
 
 
 class Life(Base):
