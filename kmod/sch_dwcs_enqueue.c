@@ -16,15 +16,14 @@
  * reading of the clock is enough, and nothing to be asked that is known. What a link is busy for is counted from
  * a reading of its own, and rules want to know more.
  */
-static __always_inline bool is_sent_at_once(const struct Qdisc *sch,
-					    const struct qos_sch_class *class)
+static __always_inline bool is_sent_at_once(struct Qdisc *sch, const struct qos_sch_class *class)
 {
 	const struct qos_sch *q = qdisc_priv(sch);
 	const struct netdev_queue *to = sch->dev_queue;
 
-	return !sch->q.qlen && !q->paced && !class->rules &&
-	       !qdisc_is_running((struct Qdisc *)sch) && (sch->flags & TCQ_F_ONETXQUEUE) &&
-	       rcu_access_pointer(to->qdisc) == sch && !netif_xmit_frozen_or_stopped(to);
+	return !sch->q.qlen && !q->paced && !class->rules && !qdisc_is_running(sch) &&
+	       (sch->flags & TCQ_F_ONETXQUEUE) && rcu_access_pointer(to->qdisc) == sch &&
+	       !netif_xmit_frozen_or_stopped(to);
 }
 
 /* If a driver stops its queue in this moment, the packet waits as any other; it is judged as of now. */

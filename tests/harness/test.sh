@@ -145,6 +145,7 @@ suites_of_lab() {
 
 suites_alone() {
   local script program name
+  run_suite kmod-rt61 live_suite kmod rt61 # its tests run with QOS_LAB only, but it has to build
   run_timed stress-rt stress rt --loads 5 --messages 500 --seconds 8 --hotplugs 3 --removals 3 --changes 60
   if wants_lab; then
     suites_of_lab
