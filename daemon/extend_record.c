@@ -102,7 +102,7 @@ static int take_signals(struct qos_extension *extension, const struct qos_contra
 	_cleanup_free_ const char **names = NULL;
 	size_t n;
 
-	if (qos_rule_signals(contract, &names, &n) < 0)
+	if (qos_rules_signals(contract->rules, contract->n_rules, &names, &n) < 0)
 		return -ENOMEM;
 	extension->signals = calloc(n + 1, sizeof(*extension->signals));
 	if (!extension->signals)

@@ -118,3 +118,24 @@ void qos_rules_each_loc(struct qos_rule *rules, size_t n,
 		}
 	}
 }
+
+int qos_rules_signals(const struct qos_rule *rules, size_t n, const char ***ret, size_t *ret_n)
+{
+	const char **names = calloc(n + 1, sizeof(*names));
+	size_t n_names = 0;
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *name = rules[i].emit.text;
+		size_t k = 0;
+
+		while (name && k < n_names && strcmp(names[k], name) != 0)
+			k++;
+		if (name && k == n_names)
+			names[n_names++] = name;
+	}
+	*ret = names;
+	*ret_n = n_names;
+	return 0;
+}

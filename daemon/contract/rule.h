@@ -44,3 +44,6 @@ bool qos_rules_equal(const struct qos_rule *a, size_t n_a, const struct qos_rule
 /* Calls it for every place in the rules. */
 void qos_rules_each_loc(struct qos_rule *rules, size_t n,
 			void (*each)(struct qos_loc *loc, const void *data), const void *data);
+
+/* Names after `emit`, in order of first use: borrowed from the rules, the array is the caller's. 0 or -ENOMEM. */
+int qos_rules_signals(const struct qos_rule *rules, size_t n, const char ***ret, size_t *ret_n);

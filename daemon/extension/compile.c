@@ -71,16 +71,13 @@ static size_t program_of(struct qos_compiled *compiled, const struct qos_rule_ev
 	return i;
 }
 
-static uint32_t signal_of(struct qos_compiled *compiled, const char *name)
+static uint32_t signal_of(const struct qos_compiled *compiled, const char *name)
 {
-	for (size_t i = 0; i < compiled->n_signals; i++) {
-		const char *known = compiled->signals[i];
+	uint32_t i = 0;
 
-		if (known && !strcmp(known, name))
-			return (uint32_t)i;
-	}
-	compiled->signals[compiled->n_signals] = name;
-	return (uint32_t)compiled->n_signals++;
+	while (strcmp(compiled->signals[i], name) != 0)
+		i++;
+	return i;
 }
 
 static int read_rule(struct run *run, const struct qos_rule *rule, struct qos_compiled_rule *ret)
@@ -108,8 +105,9 @@ static int pass_events(struct run *run)
 
 	compiled->rules = calloc(n + 1, sizeof(*compiled->rules));
 	compiled->programs = calloc(n + 1, sizeof(*compiled->programs));
-	compiled->signals = calloc(n + 1, sizeof(*compiled->signals));
-	if (!compiled->rules || !compiled->programs || !compiled->signals)
+	if (!compiled->rules || !compiled->programs ||
+	    qos_rules_signals(compiled->contract->rules, n, &compiled->signals,
+			      &compiled->n_signals) < 0)
 		return -ENOMEM;
 	for (; compiled->n_rules < n; compiled->n_rules++)
 		r = worse(r, read_rule(run, &compiled->contract->rules[compiled->n_rules],
@@ -403,7 +401,7 @@ int qos_compile_both(const struct qos_contract *contract, struct qos_diag *diag,
 
 	r = qos_compile(contract, QOS_RULES_KFUNC, QOS_STAGE_INSNS, NULL, &kfunc);
 	if (r == -EINVAL)
-		return qos_compile(contract, QOS_RULES_KFUNC, QOS_STAGE_INSNS, diag, &kfunc);
+		return qos_compile(contract, QOS_RULES_KFUNC, QOS_STAGE_INSNS, diag, &kfunc) ?: r;
 	if (r == 0)
 		r = qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_INSNS, diag, ret_frame);
 	if (r == 0)

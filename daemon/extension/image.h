@@ -37,6 +37,3 @@ int qos_image_of(struct qos_compiled *compiled, struct qos_image **ret);
 void qos_image_put(struct qos_buf *out, const struct qos_image *image);
 int qos_image_take(struct qos_wire *in, const struct qos_contract *contract,
 		   struct qos_image **ret);
-
-/* Names after `emit`, in order of first use: borrowed from the contract, the array is the caller's. 0 or -ENOMEM. */
-int qos_rule_signals(const struct qos_contract *contract, const char ***ret, size_t *ret_n);

@@ -132,24 +132,3 @@ int qos_image_take(struct qos_wire *in, const struct qos_contract *contract, str
 	*ret = TAKE_PTR(image);
 	return 0;
 }
-
-int qos_rule_signals(const struct qos_contract *contract, const char ***ret, size_t *ret_n)
-{
-	const char **names = calloc(contract->n_rules + 1, sizeof(*names));
-	size_t n = 0;
-
-	if (!names)
-		return -ENOMEM;
-	for (size_t i = 0; i < contract->n_rules; i++) {
-		const char *name = contract->rules[i].emit.text;
-		size_t k = 0;
-
-		while (name && k < n && strcmp(names[k], name) != 0)
-			k++;
-		if (name && k == n)
-			names[n++] = name;
-	}
-	*ret = names;
-	*ret_n = n;
-	return 0;
-}

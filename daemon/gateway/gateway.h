@@ -71,6 +71,10 @@ int qos_gateway_manager_add(struct qos_gateway *gateway);
 int qos_gateway_append_property(sd_bus_message *message, json_t *show, const char *name);
 int qos_gateway_append_properties(sd_bus_message *message, json_t *show, bool only_told);
 extern const sd_bus_vtable qos_gateway_contract_vtable[];
+/* What sd-bus takes for the getter of all properties; it is never called, for they are answered in manager.c,
+ * since they have to wait for polkit and the daemon. Should sd-bus get there all the same, nobody learns anything. */
+int qos_gateway_refuse(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *data, sd_bus_error *error);
 /* Names of those that are told, NULL at the end. */
 extern const char *const qos_gateway_told[];
 
@@ -79,8 +83,5 @@ const char *qos_gateway_text(json_t *object, const char *key);
 
 /* --- polkit.c --- */
 
-/* Asks about the sender of the call; `done` hears 1 (yes), 0 (no), -EACCES (no, but an administrator could
- * say yes), -ENOENT (nobody answers for polkit). 0 or -errno: then done is not called. */
-typedef void (*qos_gateway_verdict_fn)(struct qos_gateway_request *request, int verdict);
-int qos_gateway_polkit_ask(struct qos_gateway_request *request, const char *action,
-			   qos_gateway_verdict_fn done);
+/* Asks about the sender of the call; qos_gateway_verdict hears the answer. 0 or -errno: then it does not. */
+int qos_gateway_polkit_ask(struct qos_gateway_request *request, const char *action);

@@ -348,12 +348,6 @@ static int on_any(sd_bus_message *message, void *data, sd_bus_error *error)
 	return take_properties(gateway, message);
 }
 
-static int refuse(sd_bus *bus, const char *path, const char *interface, const char *name,
-		  sd_bus_message *reply, void *data, sd_bus_error *error)
-{
-	return -EACCES; /* as in properties.c */
-}
-
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Report", "s", "s", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -364,8 +358,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Revert", "ss", "u", on_revert, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Readmit", "s", "", on_readmit, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reload", "", "asasas", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_PROPERTY("State", "s", refuse, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Version", "s", refuse, 0, 0),
+	SD_BUS_PROPERTY("State", "s", qos_gateway_refuse, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Version", "s", qos_gateway_refuse, 0, 0),
 	SD_BUS_SIGNAL("ContractChanged", "sss", 0),
 	SD_BUS_SIGNAL("Adapted", "sss", 0),
 	SD_BUS_SIGNAL("Violation", "sss", 0),

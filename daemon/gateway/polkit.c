@@ -48,12 +48,11 @@ static int on_verdict(sd_bus_message *reply, void *data, sd_bus_error *error)
 	struct qos_gateway_request *request = data;
 
 	request->slot = sd_bus_slot_unref(request->slot);
-	request->verdict(request, verdict_of(request, reply));
+	qos_gateway_verdict(request, verdict_of(request, reply));
 	return 0;
 }
 
-int qos_gateway_polkit_ask(struct qos_gateway_request *request, const char *action,
-			   qos_gateway_verdict_fn done)
+int qos_gateway_polkit_ask(struct qos_gateway_request *request, const char *action)
 {
 	_cleanup_message_ sd_bus_message *ask = NULL;
 	sd_bus *bus = request->gateway->system;
@@ -75,6 +74,5 @@ int qos_gateway_polkit_ask(struct qos_gateway_request *request, const char *acti
 	if (r >= 0)
 		r = sd_bus_call_async(bus, &request->slot, ask, on_verdict, request,
 				      may_interact ? PERSON_US : TIMEOUT_US);
-	request->verdict = done;
 	return r < 0 ? r : 0;
 }

@@ -117,10 +117,8 @@ int qos_gateway_append_properties(sd_bus_message *message, json_t *show, bool on
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* Never called: Get and GetAll are answered in manager.c, since they have to wait for polkit and the daemon.
- * Should sd-bus get here all the same, nobody learns anything. */
-static int refuse(sd_bus *bus, const char *path, const char *interface, const char *property,
-		  sd_bus_message *reply, void *data, sd_bus_error *error)
+int qos_gateway_refuse(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	return -EACCES;
 }
@@ -130,17 +128,17 @@ static int refuse(sd_bus *bus, const char *path, const char *interface, const ch
 
 const sd_bus_vtable qos_gateway_contract_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_PROPERTY("Name", "s", refuse, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-	SD_BUS_PROPERTY("State", "s", refuse, 0, TOLD),
-	SD_BUS_PROPERTY("Guarantee", "s", refuse, 0, TOLD),
-	SD_BUS_PROPERTY("Reason", "s", refuse, 0, TOLD),
-	SD_BUS_PROPERTY("Importance", "u", refuse, 0, TOLD),
-	SD_BUS_PROPERTY("Threads", "u", refuse, 0, TOLD),
-	SD_BUS_PROPERTY("Violations", "t", refuse, 0, TOLD),
-	SD_BUS_PROPERTY("Lost", "t", refuse, 0, COUNTS),
-	SD_BUS_PROPERTY("Served", "t", refuse, 0, COUNTS),
-	SD_BUS_PROPERTY("Jobs", "t", refuse, 0, COUNTS),
-	SD_BUS_PROPERTY("Late", "t", refuse, 0, COUNTS),
-	SD_BUS_PROPERTY("Streams", STREAMS_TYPE, refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Name", "s", qos_gateway_refuse, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("State", "s", qos_gateway_refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Guarantee", "s", qos_gateway_refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Reason", "s", qos_gateway_refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Importance", "u", qos_gateway_refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Threads", "u", qos_gateway_refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Violations", "t", qos_gateway_refuse, 0, TOLD),
+	SD_BUS_PROPERTY("Lost", "t", qos_gateway_refuse, 0, COUNTS),
+	SD_BUS_PROPERTY("Served", "t", qos_gateway_refuse, 0, COUNTS),
+	SD_BUS_PROPERTY("Jobs", "t", qos_gateway_refuse, 0, COUNTS),
+	SD_BUS_PROPERTY("Late", "t", qos_gateway_refuse, 0, COUNTS),
+	SD_BUS_PROPERTY("Streams", STREAMS_TYPE, qos_gateway_refuse, 0, TOLD),
 	SD_BUS_VTABLE_END,
 };

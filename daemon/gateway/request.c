@@ -163,7 +163,7 @@ static void hand_on(struct qos_gateway_request *request)
 
 /* --- who may --- */
 
-static void on_verdict(struct qos_gateway_request *request, int verdict)
+void qos_gateway_verdict(struct qos_gateway_request *request, int verdict)
 {
 	if (verdict > 0)
 		hand_on(request);
@@ -198,7 +198,7 @@ int qos_gateway_begin(struct qos_gateway *gateway, sd_bus_message *call,
 	gateway->requests = request;
 	if (!request->uid || (!request->verb->is_change && qos_gateway_is_reader(request->uid)))
 		hand_on(request);
-	else if (qos_gateway_polkit_ask(request, request->verb->action, on_verdict) < 0)
+	else if (qos_gateway_polkit_ask(request, request->verb->action) < 0)
 		fail(request, SD_BUS_ERROR_FAILED, "polkit cannot be asked");
 	return 1;
 }

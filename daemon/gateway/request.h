@@ -14,7 +14,7 @@ struct qos_gateway_verb {
 	const char *method; /* of the daemon */
 	const char *action; /* of polkit, behind "org.qosd1." */
 	bool is_change;
-	/* Appends arguments; those of a change have the caller's uid in gateway already. */
+	/* Appends arguments; those of a change have the caller's uid before them already. */
 	int (*append)(const struct qos_gateway_request *request, sd_bus_message *message);
 	/* Appends what the daemon's document says to the answer. */
 	int (*answer)(const struct qos_gateway_request *request, sd_bus_message *reply,
@@ -26,7 +26,6 @@ struct qos_gateway_request {
 	const struct qos_gateway_verb *verb;
 	sd_bus_message *call;
 	sd_bus_slot *slot; /* of what is waited for */
-	qos_gateway_verdict_fn verdict;
 	uint32_t uid;
 	uint64_t id;
 	struct qos_gateway_request *next;
@@ -44,6 +43,9 @@ int qos_gateway_admit(struct qos_gateway *gateway, sd_bus_message *call, uint32_
 /* Takes the call up with these arguments (a copy): the answer comes by itself. >= 0 or -errno. */
 int qos_gateway_begin(struct qos_gateway *gateway, sd_bus_message *call,
 		      const struct qos_gateway_request *args);
+/* Polkit's word on the caller: 1 yes, 0 no, -EACCES (no, but an administrator could say yes), -ENOENT (nobody
+ * answers for polkit). */
+void qos_gateway_verdict(struct qos_gateway_request *request, int verdict);
 void qos_gateway_requests_free(struct qos_gateway *gateway);
 
 /* May the user read without polkit? Root, and members of the group qos. */

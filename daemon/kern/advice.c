@@ -165,8 +165,7 @@ static const struct qos_feature_advice features[QOS_FEATURE_COUNT] = {
 			.what = "news of changed policies and affinities (fexit programs)",
 			.config = "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
 			.cost = "who changes a thread of a contract is not known, and is noticed "
-				"at "
-				"the slow loop's next turn",
+				"at the slow loop's next turn",
 			.remedy = "run a kernel with CONFIG_FUNCTION_TRACER=y, of an architecture "
 				  "with BPF trampolines",
 			.needed = false,
@@ -271,8 +270,8 @@ static const struct qos_errno_advice errors[] = {
 	{"perf_event_open", EACCES,
 	 "CAP_PERFMON is missing, or kernel.perf_event_paranoid forbids it",
 	 "run as root, with CAP_PERFMON in CapabilityBoundingSet=; where "
-	 "kernel.perf_event_paranoid is 3 "
-	 "(Debian), set it to 2: there CAP_SYS_ADMIN would be needed"},
+	 "kernel.perf_event_paranoid is 3 (Debian), set it to 2: there CAP_SYS_ADMIN would be "
+	 "needed"},
 	{"perf_event_open", EMFILE,
 	 "every watched thread takes a file descriptor, and RLIMIT_NOFILE is reached",
 	 "raise LimitNOFILE= of qosd.service"},

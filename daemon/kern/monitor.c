@@ -308,7 +308,6 @@ int qos_monitor_stream_read(struct qos_monitor *monitor, uint32_t id, struct qos
 int qos_monitor_watch(struct qos_monitor *monitor, pid_t tgid)
 {
 	static const uint8_t one = 1;
-
 	uint32_t key = (uint32_t)tgid;
 
 	return qos_map_set(bpf_map__fd(monitor->skeleton->maps.watched), &key, &one, BPF_ANY);

@@ -217,10 +217,11 @@ enum qos_feature_state qos_probe_drift(void)
 {
 	static enum qos_feature_state known = QOS_UNKNOWN;
 
-	if (known == QOS_UNKNOWN)
+	if (known == QOS_UNKNOWN) {
 		known = try_fexit("__sched_setscheduler");
-	if (known == QOS_PRESENT)
-		known = try_fexit("__sched_setaffinity");
+		if (known == QOS_PRESENT)
+			known = try_fexit("__sched_setaffinity");
+	}
 	return known;
 }
 

@@ -15,6 +15,7 @@ int parse_main(void);
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "../harness/answers.h"
 #include "contract/doc_wire.h"
 
 enum { CLEAN = 60 };
@@ -29,36 +30,17 @@ static void say(const struct qos_buf *answer)
 
 /* --- what no document is --- */
 
-static void put_node(struct qos_buf *out, const char *key, enum qos_node_kind kind)
-{
-	qos_wire_put_u32(out, kind);
-	qos_wire_put_u64(out, 0);
-	if (!key)
-		return;
-	qos_wire_put_bytes(out, key, strlen(key));
-	qos_wire_put_u64(out, 0);
-}
-
 static void put_scalar(struct qos_buf *out, const char *key, const char *text)
 {
-	put_node(out, key, QOS_NODE_SCALAR);
-	qos_wire_put_bytes(out, text, strlen(text));
-	qos_wire_put_u32(out, 0);
-}
-
-static void put_head(struct qos_buf *out, uint32_t result)
-{
-	qos_wire_put_u32(out, result);
-	for (int i = 0; i < 4; i++)
-		qos_wire_put_u32(out, 0);
+	answer_scalar(out, key, text, strlen(text));
 }
 
 static void twins(void)
 {
 	struct qos_buf out = {};
 
-	put_head(&out, 0);
-	put_node(&out, NULL, QOS_NODE_MAP);
+	answer_head(&out, 0, 0);
+	answer_node(&out, NULL, QOS_NODE_MAP);
 	qos_wire_put_u32(&out, 2);
 	put_scalar(&out, "contract", "a");
 	put_scalar(&out, "contract", "b");
@@ -69,8 +51,8 @@ static void control(void)
 {
 	struct qos_buf out = {};
 
-	put_head(&out, 0);
-	put_node(&out, NULL, QOS_NODE_MAP);
+	answer_head(&out, 0, 0);
+	answer_node(&out, NULL, QOS_NODE_MAP);
 	qos_wire_put_u32(&out, 1);
 	put_scalar(&out, "contract", "\x1b[2J");
 	say(&out);
@@ -80,7 +62,7 @@ static void mute(void)
 {
 	struct qos_buf out = {};
 
-	put_head(&out, 22);
+	answer_head(&out, 22, 0);
 	say(&out);
 }
 
@@ -97,8 +79,8 @@ static void crowd(void)
 {
 	struct qos_buf out = {};
 
-	put_head(&out, 0);
-	put_node(&out, NULL, QOS_NODE_MAP);
+	answer_head(&out, 0, 0);
+	answer_node(&out, NULL, QOS_NODE_MAP);
 	qos_wire_put_u32(&out, UINT32_MAX);
 	say(&out);
 }
@@ -107,11 +89,11 @@ static void deep(void)
 {
 	struct qos_buf out = {};
 
-	put_head(&out, 0);
-	put_node(&out, NULL, QOS_NODE_MAP);
+	answer_head(&out, 0, 0);
+	answer_node(&out, NULL, QOS_NODE_MAP);
 	for (int i = 0; i < 100000; i++) {
 		qos_wire_put_u32(&out, 1);
-		put_node(&out, i ? NULL : "a", QOS_NODE_LIST);
+		answer_node(&out, i ? NULL : "a", QOS_NODE_LIST);
 	}
 	say(&out);
 }
@@ -238,7 +220,7 @@ static bool answer_image(const char *mode, const char *asked, size_t len)
 	} else {
 		return false;
 	}
-	put_head(&out, 0);
+	answer_head(&out, 0, 0);
 	qos_image_put(&out, image);
 	say(&out);
 	return true;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../harness/answers.h"
 #include "contract/print.h"
 #include "extension/front_wire.h"
 
@@ -216,11 +217,13 @@ static void test_signals(void **state)
 
 	assert_int_equal(qos_compile(contract, QOS_RULES_FRAME, QOS_STAGE_TOKENS, NULL, &compiled),
 			 0);
-	assert_int_equal(qos_rule_signals(contract, &names, &n), 0);
+	assert_int_equal(qos_rules_signals(contract->rules, contract->n_rules, &names, &n), 0);
 	assert_int_equal(n, 2);
-	assert_int_equal(n, compiled->n_signals);
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(names[i], compiled->signals[i]);
+	assert_string_equal(names[0], "up");
+	assert_string_equal(names[1], "down");
+	assert_int_equal(compiled->rules[0].emit, 0);
+	assert_int_equal(compiled->rules[1].emit, 1);
+	assert_int_equal(compiled->rules[2].emit, 0);
 }
 
 /* --- what makes no sense --- */
@@ -275,31 +278,6 @@ static void test_changed(void **state)
 	qos_buf_reset(&image);
 }
 
-static void head(struct qos_buf *out, uint32_t result, uint32_t n_entries)
-{
-	qos_wire_put_u32(out, result);
-	qos_wire_put_u32(out, n_entries);
-	for (int i = 0; !n_entries && i < 3; i++)
-		qos_wire_put_u32(out, 0);
-}
-
-static void node(struct qos_buf *out, const char *key, enum qos_node_kind kind)
-{
-	qos_wire_put_u32(out, kind);
-	qos_wire_put_u64(out, 0);
-	if (!key)
-		return;
-	qos_wire_put_bytes(out, key, strlen(key));
-	qos_wire_put_u64(out, 0);
-}
-
-static void scalar(struct qos_buf *out, const char *key, const char *text, size_t len)
-{
-	node(out, key, QOS_NODE_SCALAR);
-	qos_wire_put_bytes(out, text, len);
-	qos_wire_put_u32(out, 0);
-}
-
 static void assert_doc(struct qos_buf *answer, int expected)
 {
 	_cleanup_doc_ struct qos_doc *doc = NULL;
@@ -327,54 +305,54 @@ static void test_bad_trees(void **state)
 	struct qos_buf out = {};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(texts); i++) {
-		head(&out, 0, 0);
-		node(&out, NULL, QOS_NODE_MAP);
+		answer_head(&out, 0, 0);
+		answer_node(&out, NULL, QOS_NODE_MAP);
 		qos_wire_put_u32(&out, 1);
-		scalar(&out, "a", texts[i].text, texts[i].len);
+		answer_scalar(&out, "a", texts[i].text, texts[i].len);
 		assert_doc(&out, texts[i].expected);
 	}
-	head(&out, 0, 0); /* twins */
-	node(&out, NULL, QOS_NODE_MAP);
+	answer_head(&out, 0, 0); /* twins */
+	answer_node(&out, NULL, QOS_NODE_MAP);
 	qos_wire_put_u32(&out, 2);
-	scalar(&out, "a", "1", 1);
-	scalar(&out, "a", "2", 1);
+	answer_scalar(&out, "a", "1", 1);
+	answer_scalar(&out, "a", "2", 1);
 	assert_doc(&out, -EBADMSG);
-	head(&out, 0, 0); /* no map */
-	node(&out, NULL, QOS_NODE_LIST);
+	answer_head(&out, 0, 0); /* no map */
+	answer_node(&out, NULL, QOS_NODE_LIST);
 	qos_wire_put_u32(&out, 0);
 	assert_doc(&out, -EBADMSG);
-	head(&out, 0, 0); /* a kind that is none */
-	node(&out, NULL, 3);
+	answer_head(&out, 0, 0); /* a kind that is none */
+	answer_node(&out, NULL, 3);
 	qos_wire_put_u32(&out, 0);
 	assert_doc(&out, -EBADMSG);
 }
 
 static void put_deep(struct qos_buf *out, size_t depth)
 {
-	head(out, 0, 0);
-	node(out, NULL, QOS_NODE_MAP);
+	answer_head(out, 0, 0);
+	answer_node(out, NULL, QOS_NODE_MAP);
 	qos_wire_put_u32(out, 1);
-	node(out, "a", QOS_NODE_LIST);
+	answer_node(out, "a", QOS_NODE_LIST);
 	for (size_t i = 2; i < depth; i++) {
 		qos_wire_put_u32(out, 1);
-		node(out, NULL, QOS_NODE_LIST);
+		answer_node(out, NULL, QOS_NODE_LIST);
 	}
 	qos_wire_put_u32(out, 0);
 }
 
 static void put_wide(struct qos_buf *out, uint32_t lists, uint32_t width)
 {
-	head(out, 0, 0);
-	node(out, NULL, QOS_NODE_MAP);
+	answer_head(out, 0, 0);
+	answer_node(out, NULL, QOS_NODE_MAP);
 	qos_wire_put_u32(out, lists);
 	for (uint32_t i = 0; i < lists; i++) {
 		char key[16];
 
 		snprintf(key, sizeof(key), "k%u", i);
-		node(out, key, QOS_NODE_LIST);
+		answer_node(out, key, QOS_NODE_LIST);
 		qos_wire_put_u32(out, width);
 		for (uint32_t k = 0; k < width; k++)
-			scalar(out, NULL, "", 0);
+			answer_scalar(out, NULL, "", 0);
 	}
 }
 
@@ -401,13 +379,13 @@ static void test_bad_results(void **state)
 {
 	struct qos_buf out = {};
 
-	head(&out, EINVAL, 0); /* without a reason */
+	answer_head(&out, EINVAL, 0); /* without a reason */
 	assert_doc(&out, -EBADMSG);
-	head(&out, EPERM, 0);
+	answer_head(&out, EPERM, 0);
 	assert_doc(&out, -EBADMSG);
-	head(&out, 0, QOS_DIAG_MAX + 1);
+	answer_head(&out, 0, QOS_DIAG_MAX + 1);
 	assert_doc(&out, -EBADMSG);
-	head(&out, EINVAL, 1); /* of a file that was not asked about */
+	answer_head(&out, EINVAL, 1); /* of a file that was not asked about */
 	qos_wire_put_u32(&out, QOS_ERROR);
 	qos_wire_put_u32(&out, 1);
 	qos_wire_put_u64(&out, 0);
@@ -490,7 +468,7 @@ static void test_bad_images(void **state)
 		_cleanup_image_ struct qos_image *image = image_of(contract), *ret = NULL;
 		struct qos_buf out = {};
 
-		head(&out, 0, 0);
+		answer_head(&out, 0, 0);
 		if (what >= 0)
 			change_image(image, what);
 		qos_image_put(&out, image);
