@@ -103,7 +103,7 @@ static struct qos_next *owner_of(struct walk *walk, const struct qos_task *task)
 
 	if (!walk->n_next || qos_extend_is_sandbox(walk->supervisor, task->tgid))
 		return NULL;
-	best = qos_match_select(walk->contracts, walk->n_next, task, getpid(), &exe, NULL, 0, NULL);
+	best = qos_match_select(walk->contracts, walk->n_next, task, &exe, NULL, 0, NULL);
 	return best < 0 ? NULL : &walk->next[best];
 }
 

@@ -37,7 +37,7 @@ static int visit(void *data, pid_t tgid)
 	struct walk *walk = data;
 
 	if (qos_proc_read_process(tgid, &facts) < 0 ||
-	    !qos_match_task(walk->live->contract->match, &facts->task, getpid(), &exe))
+	    !qos_match_task(walk->live->contract->match, &facts->task, &exe))
 		return 0;
 	if (walk->n++ < QOS_EXPLAIN_LIST_MAX)
 		json_array_append_new(

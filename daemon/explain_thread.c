@@ -49,7 +49,7 @@ static json_t *idle_json(const struct qos_supervisor *supervisor, const struct q
 		const struct qos_live *live = supervisor->lives[i];
 
 		if (live->state == QOS_LIVE_IN_FORCE || !live->contract || !live->contract->n_cpu ||
-		    !qos_match_task(live->contract->match, task, getpid(), &exe) ||
+		    !qos_match_task(live->contract->match, task, &exe) ||
 		    json_array_size(list) == QOS_EXPLAIN_LIST_MAX)
 			continue;
 		json_array_append_new(
@@ -155,7 +155,7 @@ static int add_sibling(void *data, pid_t tgid, pid_t tid)
 
 static const char *why_nobody(const struct qos_supervisor *supervisor, const struct qos_task *task)
 {
-	const char *never = qos_explain_never(task, getpid());
+	const char *never = qos_explain_never(task);
 
 	if (never)
 		return never;
@@ -209,15 +209,15 @@ static json_t *explain(struct qos_supervisor *supervisor, const struct qos_task 
 	qos_report_comm(comm);
 	if (task->tid == task->tgid)
 		qos_proc_each_thread(task->tgid, add_sibling, siblings);
-	json = json_pack(
-		"{si ss si si ss so sn sn sn sn sb sn sn sn sb sb sn so so so}", "schema", 1,
-		"kind", "thread", "tid", (int)task->tid, "pid", (int)task->tgid, "comm", comm,
-		"threads", siblings, "contract", "stream", "match", "stream_at", "managed",
-		stream && thread && thread->managed, "why", "wanted", "actual", "drift", false,
-		"demoted", false, "changed_by", "losers", losers_json(supervisor, owner, process),
-		"not_in_force", idle_json(supervisor, process), "nearest",
-		owner || qos_explain_never(process, getpid()) ? json_array()
-							      : nearest_json(supervisor, process));
+	json = json_pack("{si ss si si ss so sn sn sn sn sb sn sn sn sb sb sn so so so}", "schema",
+			 1, "kind", "thread", "tid", (int)task->tid, "pid", (int)task->tgid, "comm",
+			 comm, "threads", siblings, "contract", "stream", "match", "stream_at",
+			 "managed", stream && thread && thread->managed, "why", "wanted", "actual",
+			 "drift", false, "demoted", false, "changed_by", "losers",
+			 losers_json(supervisor, owner, process), "not_in_force",
+			 idle_json(supervisor, process), "nearest",
+			 owner || qos_explain_never(process) ? json_array()
+							     : nearest_json(supervisor, process));
 	if (owner)
 		add_owner(supervisor, json, owner, stream, thread, process);
 	else

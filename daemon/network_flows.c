@@ -211,7 +211,7 @@ void qos_network_meet(struct qos_supervisor *supervisor, const struct qos_task *
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 
-		if (wants_home(live) && qos_match_task(live->contract->match, task, getpid(), &exe))
+		if (wants_home(live) && qos_match_task(live->contract->match, task, &exe))
 			add_home(network, live->contract->name, task->cgroup);
 	}
 	if (network->flows_due)

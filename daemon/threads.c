@@ -86,7 +86,7 @@ struct qos_live *qos_threads_owner(const struct qos_supervisor *supervisor,
 		struct qos_live *live = supervisor->lives[i];
 
 		if (live->state == QOS_LIVE_IN_FORCE && live->n_streams &&
-		    qos_match_task(live->contract->match, task, getpid(), &exe) &&
+		    qos_match_task(live->contract->match, task, &exe) &&
 		    (!best || qos_match_beats(live->contract, best->contract)))
 			best = live;
 	}

@@ -113,13 +113,13 @@ const char *qos_explain_text(char *buf, size_t size, const struct qos_match_why 
 	return buf;
 }
 
-const char *qos_explain_never(const struct qos_task *task, pid_t self)
+const char *qos_explain_never(const struct qos_task *task)
 {
 	if (task->kernel_thread)
 		return "it is a kernel thread, which no contract ever has";
 	if (task->tgid == 1)
 		return "it belongs to PID 1, which no contract ever has";
-	if (task->tgid == self)
+	if (task->own)
 		return "it is qosd's own, which no contract ever has";
 	return NULL;
 }

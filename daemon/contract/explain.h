@@ -21,8 +21,8 @@ struct qos_match_why qos_explain_match(const struct qos_match *match, const stru
 #define QOS_EXPLAIN_TEXT_MAX 320
 const char *qos_explain_text(char *buf, size_t size, const struct qos_match_why *why);
 
-/* Why no contract whatever has this task: a static sentence, or NULL. self: qosd's tgid. */
-const char *qos_explain_never(const struct qos_task *task, pid_t self);
+/* Why no contract whatever has this task: a static sentence, or NULL. */
+const char *qos_explain_never(const struct qos_task *task);
 
 /* Why `loser` has not what `winner` has, though both match: "importance" or "name". */
 const char *qos_explain_lost(const struct qos_contract *winner, const struct qos_contract *loser);

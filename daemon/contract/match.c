@@ -160,10 +160,10 @@ bool qos_match_holds(const struct qos_match *match, const struct qos_task *task,
 	return false;
 }
 
-bool qos_match_task(const struct qos_match *match, const struct qos_task *task, pid_t self,
+bool qos_match_task(const struct qos_match *match, const struct qos_task *task,
 		    const struct qos_exe_resolver *exe)
 {
-	if (!match || task->kernel_thread || task->tgid == 1 || task->tgid == self)
+	if (!match || task->kernel_thread || task->tgid == 1 || task->own)
 		return false;
 	return qos_match_holds(match, task, exe);
 }
@@ -190,7 +190,7 @@ bool qos_match_beats(const struct qos_contract *a, const struct qos_contract *b)
 }
 
 int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
-		     pid_t self, const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
+		     const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
 		     size_t *n_losers)
 {
 	size_t lost = 0;
@@ -199,7 +199,7 @@ int qos_match_select(struct qos_contract *const *contracts, size_t n, const stru
 	for (size_t i = 0; i < n; i++) {
 		int loser = best;
 
-		if (!qos_match_task(contracts[i]->match, task, self, exe))
+		if (!qos_match_task(contracts[i]->match, task, exe))
 			continue;
 		if (best < 0 || qos_match_beats(contracts[i], contracts[best]))
 			best = (int)i;

@@ -18,6 +18,7 @@ struct qos_task {
 	pid_t tgid;
 	uint64_t start_time; /* field 22 of /proc/TID/stat: with tid an identity for ever */
 	bool kernel_thread;
+	bool own;		  /* qosd's */
 	const char *comm;	  /* of the thread: for `threads` */
 	const char *process_comm; /* of the thread group leader: for `comm` */
 	const char *cmdline;	  /* arguments joined by one blank */
@@ -40,9 +41,8 @@ struct qos_exe_resolver {
 	void *data;
 };
 
-/* Does the match expression hold for the task? Kernel threads, PID 1 and `self` (qosd's tgid)
- * never match. */
-bool qos_match_task(const struct qos_match *match, const struct qos_task *task, pid_t self,
+/* Does the match expression hold for the task? Kernel threads, PID 1 and qosd itself never match. */
+bool qos_match_task(const struct qos_match *match, const struct qos_task *task,
 		    const struct qos_exe_resolver *exe);
 
 /* The same of an expression alone, whoever the task is. */
@@ -58,7 +58,7 @@ int qos_match_stream(const struct qos_contract *contract, const struct qos_task 
 /* Index of the contract that has the task: highest importance, then name; -1: none. Indices of
  * others that matched too go to losers (at most max_losers; *n_losers counts them; may be NULL). */
 int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
-		     pid_t self, const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
+		     const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
 		     size_t *n_losers);
 
 /* Judged by parse: a term that a process can choose for itself (comm, cmdline, parent) needs one

@@ -296,6 +296,8 @@ static int read_units(pid_t tid, struct qos_task_facts *facts)
 		{sd_pid_get_slice, &facts->task.slice},
 	};
 
+	if (facts->task.cgroup && !facts->task.cgroup[1]) /* a look-up each, for nothing */
+		return 0;
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(units); i++) {
 		char *text = NULL;
 		int r = units[i].get(tid, &text);
@@ -403,6 +405,8 @@ static int collect(struct source *source, struct qos_task_facts *facts)
 	task->kernel_thread = leader.kernel_thread;
 	task->comm = own(facts, strdup(thread.comm));
 	task->process_comm = own(facts, strdup(leader.comm));
+	if (task->kernel_thread) /* no contract has it, whoever it is */
+		return 0;
 	task->parent_comm = parent_comm(facts, leader.parent);
 	read_exe(source->image, task);
 	r = read_cmdline(source->image, facts);
@@ -447,6 +451,7 @@ static int read_once(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
 	if (r < 0)
 		return r;
 	facts->task.tgid = tgid;
+	facts->task.own = tgid == getpid();
 	facts->task.tid = tid;
 	r = collect(&source, facts);
 	if (r == 0)

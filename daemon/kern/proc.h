@@ -10,7 +10,8 @@
 /* The facts of thread `tid` of process `tgid`; strings are owned by *ret. Those that cannot be had
  * are NULL. -ESRCH if it is gone, also if it is a zombie, or if it died or got another image half
  * way (start time and image are compared before and after); any other -errno: it could not be
- * looked at (EMFILE, ENOMEM). Where the leader is a zombie, what it lacks is the thread's. */
+ * looked at (EMFILE, ENOMEM). Where the leader is a zombie, what it lacks is the thread's. Of a kernel
+ * thread there are only its names. */
 struct qos_task_facts {
 	struct qos_task task;
 	char **strings; /* private: what the task's pointers point to */

@@ -351,12 +351,28 @@ static void test_walk(void **state)
 
 static void test_kernel_thread(void **state)
 {
+	_cleanup_task_facts_ struct qos_task_facts *facts = NULL;
 	struct qos_proc_stat stat;
 
 	if (qos_proc_stat_read(AT_FDCWD, "/proc/2/stat", &stat) < 0 ||
 	    strcmp(stat.comm, "kthreadd") != 0)
 		skip(); /* a pid namespace of its own has none */
 	assert_true(stat.kernel_thread);
+	assert_int_equal(qos_proc_read_process(2, &facts), 0);
+	assert_true(facts->task.kernel_thread);
+	assert_string_equal(facts->task.process_comm, "kthreadd");
+	assert_null(facts->task.cgroup);
+	assert_null(facts->task.user);
+}
+
+static void test_own(void **state)
+{
+	_cleanup_task_facts_ struct qos_task_facts *own = NULL, *other = NULL;
+
+	assert_int_equal(qos_proc_read_process(getpid(), &own), 0);
+	assert_true(own->task.own);
+	assert_int_equal(qos_proc_read_process(getppid(), &other), 0);
+	assert_false(other->task.own);
 }
 
 static void test_resolve(void **state)
@@ -388,6 +404,7 @@ int main(void)
 		proc_test(test_zombie_and_gone),
 		proc_test(test_walk),
 		proc_test(test_kernel_thread),
+		proc_test(test_own),
 		proc_test(test_resolve),
 	};
 

@@ -77,7 +77,7 @@ static void test_what_decides(void **state)
 		char text[QOS_EXPLAIN_TEXT_MAX];
 
 		assert_int_equal(why.holds, cases[i].holds);
-		assert_int_equal(why.holds, qos_match_task(contract->match, &task, 1, NULL));
+		assert_int_equal(why.holds, qos_match_task(contract->match, &task, NULL));
 		assert_int_equal(why.missing, cases[i].missing);
 		assert_string_equal(qos_explain_text(text, sizeof(text), &why), cases[i].text);
 		if (why.decides->loc.line != cases[i].line)
@@ -101,13 +101,13 @@ static void test_never(void **state)
 {
 	struct qos_task odd = task;
 
-	assert_null(qos_explain_never(&odd, 77));
-	odd.tgid = 77;
-	assert_non_null(strstr(qos_explain_never(&odd, 77), "qosd's own"));
+	assert_null(qos_explain_never(&odd));
+	odd.own = true;
+	assert_non_null(strstr(qos_explain_never(&odd), "qosd's own"));
 	odd.tgid = 1;
-	assert_non_null(strstr(qos_explain_never(&odd, 77), "PID 1"));
+	assert_non_null(strstr(qos_explain_never(&odd), "PID 1"));
 	odd.kernel_thread = true;
-	assert_non_null(strstr(qos_explain_never(&odd, 77), "kernel thread"));
+	assert_non_null(strstr(qos_explain_never(&odd), "kernel thread"));
 }
 
 static void test_lost(void **state)

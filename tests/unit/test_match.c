@@ -16,7 +16,6 @@
 #include "contract/match.h"
 #include "contract/parse.h"
 
-#define SELF 77
 #define REST "cpu: {period: 10ms, runtime: 2ms, window: 1/10}\n"
 
 static const char *const groups[] = {"camera", "video", NULL};
@@ -78,7 +77,7 @@ static bool matches_task(const char *expr, const struct qos_task *who)
 	int asked = 0;
 	const struct qos_exe_resolver exe = {resolve, &asked};
 
-	return qos_match_task(contract->match, who, SELF, &exe);
+	return qos_match_task(contract->match, who, &exe);
 }
 
 static void test_keys(void **state)
@@ -162,19 +161,20 @@ static void test_never_matches(void **state)
 	assert_true(matches_task("{user: camera}", &who));
 	who.tgid = 1;
 	assert_false(matches_task("{user: camera}", &who));
-	who.tgid = SELF;
+	who = task;
+	who.own = true;
 	assert_false(matches_task("{user: camera}", &who));
 	who = task;
 	who.kernel_thread = true;
 	assert_false(matches_task("{user: camera}", &who));
-	assert_false(qos_match_task(NULL, &task, SELF, NULL));
+	assert_false(qos_match_task(NULL, &task, NULL));
 }
 
 static void test_no_resolver(void **state)
 {
 	_cleanup_contract_ struct qos_contract *contract = contract_of("{exe: /usr/bin/gst}");
 
-	assert_false(qos_match_task(contract->match, &task, SELF, NULL));
+	assert_false(qos_match_task(contract->match, &task, NULL));
 }
 
 static void test_files_are_asked_last(void **state)
@@ -184,7 +184,7 @@ static void test_files_are_asked_last(void **state)
 	int asked = 0;
 	const struct qos_exe_resolver exe = {resolve, &asked};
 
-	assert_false(qos_match_task(contract->match, &task, SELF, &exe));
+	assert_false(qos_match_task(contract->match, &task, &exe));
 	assert_int_equal(asked, 0);
 }
 
@@ -256,14 +256,12 @@ static void test_select(void **state)
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(texts); i++)
 		contracts[i] = parsed(texts[i]);
-	assert_int_equal(qos_match_select(contracts, 5, &task, SELF, NULL, losers, 2, &n_losers),
-			 3);
+	assert_int_equal(qos_match_select(contracts, 5, &task, NULL, losers, 2, &n_losers), 3);
 	assert_int_equal(n_losers, 3);
 	assert_int_equal(losers[0], 0);
 	assert_int_equal(losers[1], 1);
-	assert_int_equal(qos_match_select(contracts, 1, &task, SELF, NULL, NULL, 0, NULL), 0);
-	assert_int_equal(qos_match_select(contracts + 2, 1, &task, SELF, NULL, NULL, 0, &n_losers),
-			 -1);
+	assert_int_equal(qos_match_select(contracts, 1, &task, NULL, NULL, 0, NULL), 0);
+	assert_int_equal(qos_match_select(contracts + 2, 1, &task, NULL, NULL, 0, &n_losers), -1);
 	assert_int_equal(n_losers, 0);
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(texts); i++)
 		qos_contract_free(contracts[i]);
