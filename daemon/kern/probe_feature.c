@@ -10,6 +10,7 @@
 #include "kern/probe_parts.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -191,7 +192,7 @@ static enum qos_feature_state probe_bpf(void)
 	return state_of(fd < 0 ? errno : 0);
 }
 
-static enum qos_feature_state try_fexit(const char *function)
+static enum qos_feature_state try_fexit(const struct btf *kernel, const char *function)
 {
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
@@ -199,11 +200,10 @@ static enum qos_feature_state try_fexit(const char *function)
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
 	_cleanup_close_ int fd = -1, link_fd = -1;
-	int id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FEXIT);
+	int id = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC);
 
-	malloc_trim(0); /* the kernel's types were read */
 	if (id < 0)
-		return state_of(-id == ESRCH ? ENOENT : -id);
+		return state_of(-id);
 	opts.attach_btf_id = (uint32_t)id;
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "qos_probe", "GPL", insns, QOS_ARRAY_SIZE(insns),
 			   &opts);
@@ -213,15 +213,28 @@ static enum qos_feature_state try_fexit(const char *function)
 	return state_of(link_fd < 0 ? errno : 0);
 }
 
+/* The kernel's types are five megabytes to read, so once for both. */
+static enum qos_feature_state try_drift(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	enum qos_feature_state state = QOS_ABSENT;
+
+	if (kernel) {
+		state = try_fexit(kernel, "__sched_setscheduler");
+		if (state == QOS_PRESENT)
+			state = try_fexit(kernel, "__sched_setaffinity");
+	}
+	btf__free(kernel);
+	malloc_trim(0);
+	return state;
+}
+
 enum qos_feature_state qos_probe_drift(void)
 {
 	static enum qos_feature_state known = QOS_UNKNOWN;
 
-	if (known == QOS_UNKNOWN) {
-		known = try_fexit("__sched_setscheduler");
-		if (known == QOS_PRESENT)
-			known = try_fexit("__sched_setaffinity");
-	}
+	if (known == QOS_UNKNOWN)
+		known = try_drift();
 	return known;
 }
 
