@@ -298,7 +298,7 @@ static __always_inline bool is_late_now(const struct qos_task_state *task,
 	       task->late_of_ns != task->release_ns && now > task->release_ns + config->deadline_ns;
 }
 
-/* Events of one thread, late before job before window. `marks` of probes may come in between. */
+/* Events of one thread, in the order of their hooks. `marks` of probes may come in between. */
 int qos_raise_marks(struct queue *queue, struct qos_task_state *task,
 		    const struct qos_stream_config *config, __u32 key, __u64 now);
 QOS_GLOBAL int qos_raise_marks(struct queue *queue, struct qos_task_state *task,
@@ -314,6 +314,11 @@ QOS_GLOBAL int qos_raise_marks(struct queue *queue, struct qos_task_state *task,
 	raised.contract = hooks->contract;
 	raised.index = hooks->index;
 	marks = __sync_lock_test_and_set(&task->marks, 0);
+	raised.slot = hooks->slot[QOS_HOOK_OVERRUN];
+	if (raised.slot && task->release_ns && marks & 1 << QOS_HOOK_OVERRUN) {
+		fill_job(&raised, config, job_used(task), now - task->release_ns, task->latency_ns);
+		enqueue(queue, &raised);
+	}
 	if (marks & 1 << QOS_HOOK_LATE || !is_late_now(task, config, now)) {
 		fill_job(&raised, config, task->mark_used_ns, task->mark_response_ns,
 			 task->mark_latency_ns);

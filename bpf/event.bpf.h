@@ -88,6 +88,8 @@ static __always_inline void report_overrun(struct ours *ours)
 		return;
 	ours->task->request |= QOS_REQUEST_REPORTED;
 	count(&ours->stats->overruns, 1);
+	if (ours->config->hooks.contract)
+		__sync_fetch_and_or(&ours->task->marks, 1 << QOS_HOOK_OVERRUN);
 }
 
 static __always_inline void report_idle(struct ours *ours)

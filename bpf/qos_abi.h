@@ -24,14 +24,13 @@ enum qos_abi_job { QOS_ABI_JOB_WAKEUP, QOS_ABI_JOB_PERIOD, QOS_ABI_JOB_PROBES };
 #define QOS_STREAM_WATCH_BUDGET (1 << 1) /* report when a request has used its budget */
 
 /* Events of a stream that its contract's rules may hook. In order of raising at one switch. */
-enum qos_hook { QOS_HOOK_LATE, QOS_HOOK_JOB, QOS_HOOK_WINDOW, QOS_HOOKS };
+enum qos_hook { QOS_HOOK_OVERRUN, QOS_HOOK_LATE, QOS_HOOK_JOB, QOS_HOOK_WINDOW, QOS_HOOKS };
 
 /* What the rules of a stream's contract hook; all zeroes: nothing. */
 struct qos_stream_hooks {
 	__u32 contract;	       /* its number in the guard (qos_guard_abi.h); 0: it has no rules */
 	__u32 index;	       /* of the stream in its contract */
 	__u32 slot[QOS_HOOKS]; /* element of `extensions`; 0: no rule for that event */
-	__u32 pad;
 };
 
 /* Map `streams`: HASH, key __u32 stream id; written by the daemon, read by the programs. */

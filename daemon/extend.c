@@ -85,6 +85,7 @@ static const enum qos_hook hooks_of_event[] = {
 	[QOS_RULE_JOB] = QOS_HOOK_JOB,
 	[QOS_RULE_LATE] = QOS_HOOK_LATE,
 	[QOS_RULE_WINDOW] = QOS_HOOK_WINDOW,
+	[QOS_RULE_OVERRUN] = QOS_HOOK_OVERRUN,
 };
 
 static struct qos_extension_program *find_program(struct qos_extension *extension,

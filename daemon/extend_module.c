@@ -99,6 +99,7 @@ static struct qos_dwcs_rules_stream rules_of(const struct qos_supervisor *superv
 	rules.program[QOS_DWCS_HOOK_JOB] = slot_of(extension, QOS_RULE_JOB, stream->index);
 	rules.program[QOS_DWCS_HOOK_LATE] = slot_of(extension, QOS_RULE_LATE, stream->index);
 	rules.program[QOS_DWCS_HOOK_WINDOW] = slot_of(extension, QOS_RULE_WINDOW, stream->index);
+	rules.program[QOS_DWCS_HOOK_OVERRUN] = slot_of(extension, QOS_RULE_OVERRUN, stream->index);
 	return rules;
 }
 

@@ -161,11 +161,14 @@ void qos_extension_shares(struct qos_supervisor *supervisor);
 int qos_extension_counts(const struct qos_supervisor *supervisor, const struct qos_live *live,
 			 struct qos_extension *extension, struct qos_guard_contract *ret);
 
-/* Between two changes: half a period, because a job that is late ends, and is told, sooner than a period
- * after the one before. */
+/* Between two changes. A short job's end is told when its thread wakes up again, and the overrun of the
+ * next one, when it has used at least the least runtime, must still be heard. And no more than half a period, because a
+ * job that is late ends, and is told, sooner than a period after the one before. */
 static inline uint64_t qos_extension_gap_ns(const struct qos_cpu_stream *wish)
 {
-	return wish->period.ns / 2;
+	uint64_t period = wish->period.ns, least = wish->runtime_range.lo;
+
+	return (least < period ? least : period) / 2;
 }
 
 /* Counters of the module, and of classes, begin anew with these. */

@@ -402,6 +402,20 @@ void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, 
 			qos_request_anchor(thread, now);
 		qos_levels_place(thread);
 	}
+	qos_request_raised(thread);
+	leave(cpu, flags, decide(cpu, now));
+}
+
+/* The runtime of its stream may have been raised while its request goes on. */
+void qos_cpu_raised(struct qos_thread *thread)
+{
+	struct qos_cpu *cpu = thread->cpu;
+	unsigned long flags;
+	u64 now;
+
+	flags = enter(cpu, &now);
+	if (thread->managed)
+		qos_request_raised(thread);
 	leave(cpu, flags, decide(cpu, now));
 }
 

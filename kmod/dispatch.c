@@ -63,6 +63,8 @@ static void dispatch(struct qos_cpu *cpu)
 
 	mutex_lock(&cpu->act);
 	cpu->counters.n[QOS_DWCS_CPU_COUNT_A_DISPATCHES]++;
+	if (qos_rules_overran(cpu))
+		qos_rules_drain(cpu);
 	while (next(cpu, &thread, &level, &urgent)) {
 		if (qos_policy_set(thread, level, urgent))
 			cpu->counters.n[QOS_DWCS_CPU_COUNT_A_ERRORS]++;

@@ -19,6 +19,7 @@ static const struct nla_policy hook_policy[QOS_DWCS_RULES_STREAM_A_MAX + 1] = {
 	[QOS_DWCS_RULES_STREAM_A_JOB] = {.type = NLA_U32},
 	[QOS_DWCS_RULES_STREAM_A_LATE] = {.type = NLA_U32},
 	[QOS_DWCS_RULES_STREAM_A_WINDOW] = {.type = NLA_U32},
+	[QOS_DWCS_RULES_STREAM_A_OVERRUN] = {.type = NLA_U32},
 	[QOS_DWCS_RULES_STREAM_A_STEP] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_time),
 	[QOS_DWCS_RULES_STREAM_A_GAP] = NLA_POLICY_FULL_RANGE(NLA_U64, &qos_range_gap),
 	[QOS_DWCS_RULES_STREAM_A_HELD] = NLA_POLICY_MAX(NLA_U8, 1),
@@ -91,20 +92,29 @@ static void limits_set(struct qos_stream *stream, struct nlattr **a)
 		qos_stream_set_runtime(stream, limits->reserved);
 }
 
-static void hooks_set(struct qos_stream *stream, u32 job, u32 late, u32 window)
+static const int hook_attr[] = {
+	[QOS_DWCS_HOOK_JOB] = QOS_DWCS_RULES_STREAM_A_JOB,
+	[QOS_DWCS_HOOK_LATE] = QOS_DWCS_RULES_STREAM_A_LATE,
+	[QOS_DWCS_HOOK_WINDOW] = QOS_DWCS_RULES_STREAM_A_WINDOW,
+	[QOS_DWCS_HOOK_OVERRUN] = QOS_DWCS_RULES_STREAM_A_OVERRUN,
+};
+
+static_assert(ARRAY_SIZE(hook_attr) == __QOS_DWCS_HOOK_MAX);
+
+/* NULL: none any more. */
+static void hooks_set(struct qos_stream *stream, struct nlattr **a)
 {
-	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_JOB], job);
-	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_LATE], late);
-	WRITE_ONCE(stream->hook[QOS_DWCS_HOOK_WINDOW], window);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(hook_attr); i++)
+		WRITE_ONCE(stream->hook[i], a ? u32_or(a[hook_attr[i]], 0) : 0);
 }
 
 static void stream_set(struct qos_stream *stream, struct nlattr **a)
 {
 	WRITE_ONCE(stream->index, nla_get_u32(a[QOS_DWCS_RULES_STREAM_A_INDEX]));
 	limits_set(stream, a);
-	hooks_set(stream, u32_or(a[QOS_DWCS_RULES_STREAM_A_JOB], 0),
-		  u32_or(a[QOS_DWCS_RULES_STREAM_A_LATE], 0),
-		  u32_or(a[QOS_DWCS_RULES_STREAM_A_WINDOW], 0));
+	hooks_set(stream, a);
 }
 
 /* What is done with each object of a kind that a RULES_SET has; `data` is its own. */
@@ -205,7 +215,7 @@ static void rules_set(struct qos_contract *contract, u32 number, struct genl_inf
 	list_for_each_entry(stream, &contract->streams, in_contract) {
 		if (by_index[stream->index] == stream)
 			continue;
-		hooks_set(stream, 0, 0, 0);
+		hooks_set(stream, NULL);
 		WRITE_ONCE(stream->limits.reserved, 0);
 	}
 	flows_set(contract, number, info, taken);
@@ -287,6 +297,20 @@ static int put_verdict(struct sk_buff *skb, const void *verdict)
 	return nla_put_u32(skb, QOS_DWCS_RULES_A_VERDICT, *(const u32 *)verdict);
 }
 
+/* Whose runtime was set may be in the middle of a request; a program's threads are looked at by the dispatcher. */
+static void raised(struct qos_contract *contract, u32 attribute)
+{
+	struct qos_stream *stream = NULL;
+	struct qos_thread *thread;
+
+	if (attribute >> 16 == QOS_RULES_CPU_RUNTIME)
+		stream = contract->by_index[attribute & 0xffff];
+	if (!stream)
+		return;
+	list_for_each_entry(thread, &stream->threads, in_stream)
+		qos_cpu_raised(thread);
+}
+
 int qos_genl_rules_ask(struct sk_buff *skb, struct genl_info *info)
 {
 	struct qos_contract *contract = qos_contract_named(info, QOS_DWCS_RULES_A_CONTRACT);
@@ -299,6 +323,8 @@ int qos_genl_rules_ask(struct sk_buff *skb, struct genl_info *info)
 		return missing(info->extack, "RULES_A_ATTRIBUTE or RULES_A_VALUE");
 	verdict = qos_guard_ask(contract, nla_get_u32(a[QOS_DWCS_RULES_A_ATTRIBUTE]),
 				nla_get_s64(a[QOS_DWCS_RULES_A_VALUE]));
+	if (verdict == QOS_VERDICT_SET)
+		raised(contract, nla_get_u32(a[QOS_DWCS_RULES_A_ATTRIBUTE]));
 	return qos_genl_reply(info, QOS_DWCS_CMD_RULES_ASK, put_verdict, &verdict);
 }
 

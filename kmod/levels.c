@@ -65,6 +65,8 @@ static u8 must_be(const struct qos_thread *thread)
 							     : QOS_DWCS_LEVEL_NONE;
 	if (thread->level == QOS_DWCS_LEVEL_NONE)
 		return QOS_DWCS_LEVEL_READY;
+	if (qos_is_runnable(thread) && thread->level == QOS_DWCS_LEVEL_OTHER && thread->more)
+		return QOS_DWCS_LEVEL_READY;
 	if (is_asleep(thread) && thread->level == QOS_DWCS_LEVEL_OTHER && !thread->raised)
 		return QOS_DWCS_LEVEL_READY;
 	return QOS_DWCS_LEVEL_NONE;

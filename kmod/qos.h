@@ -82,6 +82,7 @@ struct qos_stats {
 };
 
 void qos_stats_job(struct qos_stats *stats, u64 deadline_ns, u64 response_ns, u64 used_ns);
+void qos_stats_overrun(struct qos_stats *stats);
 void qos_stats_latency(struct qos_stats *stats, u64 limit_ns, u64 ns);
 void qos_stats_fold(struct qos_stats *sum, const struct qos_stats *stats);
 
@@ -256,6 +257,7 @@ struct qos_thread {
 	u64 got_ns;
 	bool current_request; /* between grid_ns and the next grid point */
 	bool overrun;	      /* ... and it used C up, and that was told */
+	bool more;	      /* ... but got more, and may use that in the band */
 	bool parked;	      /* live, but its thread does not want the CPU */
 	bool mandatory;	      /* of the live request */
 	u64 outcomes[QOS_OUTCOMES / 64];
@@ -408,6 +410,7 @@ void qos_cpu_set_key(struct qos_thread *thread, u32 state_key);
 void qos_cpu_begin(struct qos_thread *thread);
 void qos_cpu_end(struct qos_thread *thread);
 void qos_cpu_change(struct qos_thread *thread, const struct qos_params *params, bool anew);
+void qos_cpu_raised(struct qos_thread *thread);
 void qos_cpu_table(struct qos_thread *thread, struct qos_table **table);
 void qos_cpu_unprove(struct qos_cpu *cpu);
 void qos_cpu_choose(struct qos_cpu *cpu, u64 now);
@@ -431,6 +434,7 @@ void qos_request_drop(struct qos_thread *thread);
 void qos_request_park(struct qos_thread *thread);
 void qos_request_unpark(struct qos_thread *thread);
 void qos_request_overrun(struct qos_thread *thread, u64 now);
+void qos_request_raised(struct qos_thread *thread); /* its runtime may have been */
 u64 qos_request_grid_next(const struct qos_thread *thread);
 bool qos_request_is_spare(const struct qos_thread *thread);
 s64 qos_request_pace(const struct qos_cpu *cpu, u64 now);

@@ -15,7 +15,7 @@
  * otherwise. One whose thread sleeps before that is parked: it waits for its deadline only, and
  * goes on if the thread wakes up. From its end to the next grid point a thread has no request. What
  * is left of C it may still use, behind all requests; without any left it is exhausted, and
- * overruns if it runs on.
+ * overruns if it runs on. If C is raised then, it goes on with the rest of that.
  *
  * Events come in time order: whoever handles one calls qos_request_advance() first, which serves
  * the running thread and handles, at their own times, the deadlines and grid points up to now.
@@ -200,6 +200,7 @@ static void release(struct qos_thread *thread, u64 now)
 
 	thread->current_request = true;
 	thread->overrun = false;
+	thread->more = false;
 	thread->raised = false;
 	thread->got_ns = 0;
 	runtime_take(thread, now);
@@ -389,6 +390,29 @@ void qos_request_leave(struct qos_thread *thread, enum qos_doing doing, u64 now)
 }
 
 /*
+ * The runtime was raised since the request began. It got its C and has its outcome; what is above that
+ * is used as what is left of a request is, behind all others.
+ */
+static bool more(struct qos_thread *thread)
+{
+	u64 runtime = min(READ_ONCE(thread->stream->params.runtime_ns), thread->params.deadline_ns);
+
+	if (!thread->current_request || dwcs_is_live(&thread->dwcs) || runtime <= thread->dwcs.cost)
+		return false;
+	thread->dwcs.cost = runtime;
+	thread->more = true;
+	return true;
+}
+
+void qos_request_raised(struct qos_thread *thread)
+{
+	if (!thread->overrun || !more(thread))
+		return;
+	thread->overrun = false;
+	qos_levels_place(thread);
+}
+
+/*
  * Runnable without anything left of C: an overrun, told once a request. With job "period" the job is
  * over then; the thread is demoted all the same, and that is all.
  */
@@ -396,19 +420,22 @@ void qos_request_overrun(struct qos_thread *thread, u64 now)
 {
 	struct qos_event *event;
 
-	if (thread->overrun || !qos_is_runnable(thread) || !qos_request_exhausted(thread))
+	if (thread->overrun || !qos_is_runnable(thread) || !qos_request_exhausted(thread) ||
+	    more(thread))
 		return;
 	thread->overrun = true;
 	if (thread->params.job == QOS_DWCS_JOB_PERIOD) {
 		qos_levels_place(thread);
 		return;
 	}
-	thread->stats.overruns++;
+	qos_stats_overrun(&thread->stats);
 	qos_count(thread->cpu, OVERRUNS);
 	qos_table_off(thread, QOS_DWCS_UNPROVEN_OVERRUN, now);
 	event = qos_event_begin(thread->cpu, thread, QOS_DWCS_EVENT_OVERRUN, now);
 	if (event)
 		qos_event_end(thread->cpu);
+	if (qos_rules_on())
+		qos_rules_overrun(thread, now);
 	qos_levels_place(thread);
 }
 

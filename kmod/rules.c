@@ -3,7 +3,8 @@
  * Events of rules on their way to a contract's program: they happen under the CPU's lock and often
  * under the run-queue's, where only a note is made; the CPU's dispatcher raises the tracepoint once it
  * has done its work. So a program delays no scheduling decision of its own CPU's switch, and has the
- * attribute in force before the thread's next request.
+ * attribute in force before the thread's next request. But if there is an `overrun` it raises what waits
+ * first, for who is given more then is not demoted.
  *
  * A note names its thread. qos_thread_detach() takes the notes of a thread out before it takes `act`,
  * which the dispatcher holds while a program runs, so what a program is told of is still there.
@@ -103,6 +104,16 @@ void qos_rules_late(struct qos_thread *thread, u64 now)
 		 thread->total_ns - thread->job_from_ns);
 }
 
+void qos_rules_overrun(struct qos_thread *thread, u64 now)
+{
+	if (!thread->release_ns)
+		return;
+	note_job(thread, QOS_DWCS_HOOK_OVERRUN, now - thread->release_ns,
+		 thread->total_ns - thread->job_from_ns);
+	if (thread->cpu->rules && qos_rules_wait(thread->cpu))
+		WRITE_ONCE(thread->cpu->rules->overran, true);
+}
+
 void qos_rules_window(struct qos_thread *thread, u32 lost)
 {
 	struct qos_raised *raised = note(thread, QOS_DWCS_HOOK_WINDOW);
@@ -117,6 +128,11 @@ void qos_rules_window(struct qos_thread *thread, u32 lost)
 bool qos_rules_wait(const struct qos_cpu *cpu)
 {
 	return cpu->rules && cpu->rules->head != cpu->rules->tail;
+}
+
+bool qos_rules_overran(const struct qos_cpu *cpu)
+{
+	return cpu->rules && READ_ONCE(cpu->rules->overran);
 }
 
 void qos_rules_forget(struct qos_thread *thread)
@@ -189,6 +205,7 @@ void qos_rules_drain(struct qos_cpu *cpu)
 	struct qos_raised raised;
 	int i;
 
+	WRITE_ONCE(cpu->rules->overran, false);
 	for (i = 0; i < QOS_RAISED && take(cpu, &raised); i++) {
 		struct qos_rules_event *event = cpu->rules->event;
 
@@ -196,5 +213,7 @@ void qos_rules_drain(struct qos_cpu *cpu)
 		if (!event->input.contract || !event->input.program)
 			continue; /* the rules were taken off */
 		qos_rules_raise(event);
+		if (raised.hook == QOS_DWCS_HOOK_OVERRUN)
+			qos_cpu_raised(raised.thread);
 	}
 }

@@ -32,8 +32,9 @@ struct qos_rules_event {
 
 /* Filled under the CPU's lock, emptied by the dispatcher under `act`. */
 struct qos_rules_queue {
-	u32 head; /* next to be served */
-	u32 tail; /* next free */
+	u32 head;     /* next to be served */
+	u32 tail;     /* next free */
+	bool overran; /* somebody waits to be given more before he is demoted */
 	struct qos_rules_event *event;
 	struct qos_raised raised[QOS_RAISED];
 };
@@ -52,8 +53,10 @@ void qos_rules_queue_free(struct qos_rules_queue *queue);
 /* Under the CPU's lock; only if qos_rules_on(). */
 void qos_rules_job(struct qos_thread *thread, u64 response, u64 used);
 void qos_rules_late(struct qos_thread *thread, u64 now);
+void qos_rules_overrun(struct qos_thread *thread, u64 now);
 void qos_rules_window(struct qos_thread *thread, u32 lost);
 bool qos_rules_wait(const struct qos_cpu *cpu);
+bool qos_rules_overran(const struct qos_cpu *cpu);
 void qos_rules_forget(struct qos_thread *thread);
 
 /* The dispatcher, under `act`. */

@@ -21,6 +21,11 @@ void qos_stats_job(struct qos_stats *stats, u64 deadline_ns, u64 response_ns, u6
 		qos_hist_add(stats->slack, deadline_ns - response_ns);
 }
 
+void qos_stats_overrun(struct qos_stats *stats)
+{
+	stats->overruns++;
+}
+
 void qos_stats_latency(struct qos_stats *stats, u64 limit_ns, u64 ns)
 {
 	qos_hist_add(stats->latency, ns);

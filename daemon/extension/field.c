@@ -20,8 +20,9 @@
 #define DROP	QOS_RULE_DROP
 #define WINDOW	QOS_RULE_WINDOW
 #define TICK	QOS_RULE_TICK
-#define ALL	(JOB | LATE | WINDOW | TICK)  /* of a cpu stream */
-#define NET_ALL (LATE | DROP | WINDOW | TICK) /* of a network stream */
+#define OVERRUN QOS_RULE_OVERRUN
+#define ALL	(JOB | OVERRUN | LATE | WINDOW | TICK) /* of a cpu stream */
+#define NET_ALL (LATE | DROP | WINDOW | TICK)	       /* of a network stream */
 
 #define DURATION(name, events, word, text)                                                         \
 	{                                                                                          \
@@ -56,9 +57,9 @@ const struct qos_rule_field qos_rule_fields[] = {
 	 .help = "as the contract has it"},
 	{"cpu", "deadline", QOS_TYPE_DURATION, ALL, -1, QOS_RULES_TIME_BITS,
 	 .help = "as the contract has it"},
-	DURATION("used", JOB | LATE, USED, "CPU time of the job so far"),
-	SIGNED("slack", JOB | LATE, SLACK, "deadline minus now: negative if late"),
-	DURATION("response", JOB | LATE, RESPONSE, "now minus release"),
+	DURATION("used", JOB | OVERRUN | LATE, USED, "CPU time of the job so far"),
+	SIGNED("slack", JOB | OVERRUN | LATE, SLACK, "deadline minus now: negative if late"),
+	DURATION("response", JOB | OVERRUN | LATE, RESPONSE, "now minus release"),
 	DURATION("latency", JOB, LATENCY, "from wake-up to running"),
 	COUNT("late", JOB | TICK, LATE, "job: 0 or 1; tick: late jobs since the last"),
 	COUNT("jobs", TICK, JOBS, "completed since the last tick"),
@@ -186,7 +187,8 @@ static int cut_stream(const struct qos_contract *contract, bool cpu, const char 
 static const struct {
 	const char *name;
 	enum qos_rule_event_kind kind;
-} events[] = {{"job", JOB}, {"late", LATE}, {"drop", DROP}, {"window", WINDOW}, {"tick", TICK}};
+} events[] = {{"job", JOB},   {"overrun", OVERRUN}, {"late", LATE},
+	      {"drop", DROP}, {"window", WINDOW},   {"tick", TICK}};
 
 const char *qos_rule_event_name(enum qos_rule_event_kind kind)
 {
@@ -224,9 +226,10 @@ static int bad_event(const struct qos_rule_source *source, size_t at, struct qos
 	struct qos_loc loc = qos_rule_loc(source, at);
 
 	qos_diag_error(diag, &loc, "event: there is no event '%.64s'", source->text + at);
-	qos_diag_hint(diag,
-		      "the events are cpu.NAME.job, late or window, network.NAME.late, drop or "
-		      "window, and for example `tick 1s`");
+	qos_diag_hint(
+		diag,
+		"the events are cpu.NAME.job, overrun, late or window, network.NAME.late, drop "
+		"or window, and for example `tick 1s`");
 	return -EINVAL;
 }
 

@@ -22,6 +22,7 @@ enum qos_rule_event_kind {
 	QOS_RULE_WINDOW = 1 << 2,
 	QOS_RULE_TICK = 1 << 3,
 	QOS_RULE_DROP = 1 << 4,
+	QOS_RULE_OVERRUN = 1 << 5,
 };
 
 struct qos_rule_event {
@@ -76,7 +77,7 @@ int qos_rule_field_find(const struct qos_contract *contract, const struct qos_ru
 struct qos_range qos_rule_range(const struct qos_contract *contract,
 				const struct qos_rule_ref *ref);
 
-/* "job", "late", "drop", "window", "tick". */
+/* "job", "overrun", "late", "drop", "window", "tick". */
 const char *qos_rule_event_name(enum qos_rule_event_kind kind);
 
 /* "cpu.capture.job", "tick 1s"; returns buf. */

@@ -24,6 +24,9 @@ static void put_stream(struct nl_msg *message, const struct qos_dwcs_rules_strea
 			 stream->program[QOS_DWCS_HOOK_LATE]);
 	qos_genl_put_u32(message, QOS_DWCS_RULES_STREAM_A_WINDOW,
 			 stream->program[QOS_DWCS_HOOK_WINDOW]);
+	if (stream->program[QOS_DWCS_HOOK_OVERRUN])
+		qos_genl_put_u32(message, QOS_DWCS_RULES_STREAM_A_OVERRUN,
+				 stream->program[QOS_DWCS_HOOK_OVERRUN]);
 	if (stream->step_ns)
 		qos_genl_put_u64(message, QOS_DWCS_RULES_STREAM_A_STEP, stream->step_ns);
 	qos_genl_put_u64(message, QOS_DWCS_RULES_STREAM_A_GAP, stream->gap_ns);

@@ -21,6 +21,7 @@
  *   job     a job completed.
  *   late    a job passed its deadline; once a job, before its `job`.
  *   window  a window ended.
+ *   overrun a request used up its C and the thread runs on; again each time that more was given and used.
  * and, in a thread of its own and at most once in FLOW_GAP_NS each, for a FLOW whose classes see
  *   late    packets were sent after a request of theirs was lost (LATE send).
  *   drop    packets were dropped: as their request was lost, or as LIMIT waited.
@@ -35,7 +36,7 @@
  * most, not within GAP of the last change, not above RESERVED, and not so that the threads of a CPU
  * cost more than its SHARE together (each: RUNTIME / PERIOD, rounded up to 2^-20; what the caller sets
  * by CONTRACT_SET and STREAM_SET is not refused for it, but counts). In force from each thread's next
- * request on; a table is off, as with STREAM_SET, if C grows beyond what it was set with. Or, to tell:
+ * request on; more than before also for one that used up its C, behind all requests; a table is off, as with STREAM_SET, if C grows beyond what it was set with. Or, to tell:
  * attribute 3 << 16 | signal, below SIGNALS; ten a second a contract.
  * Or the rate of a flow, by the same limits but for the share of a CPU: in force from the class's next packet
  * on, whose period is longer than the class's own as the rate is lower than BASE, while its window goes on. What
@@ -57,6 +58,7 @@ enum qos_dwcs_hook {
 	QOS_DWCS_HOOK_JOB,
 	QOS_DWCS_HOOK_LATE,
 	QOS_DWCS_HOOK_WINDOW,
+	QOS_DWCS_HOOK_OVERRUN,
 	__QOS_DWCS_HOOK_MAX
 };
 
@@ -101,6 +103,7 @@ enum qos_dwcs_rules_stream_attr {
 	QOS_DWCS_RULES_STREAM_A_GAP,	  /* u64 ns [0]: least time between two */
 	QOS_DWCS_RULES_STREAM_A_HELD,	  /* u8 [0]: 1: no rule changes it */
 	QOS_DWCS_RULES_STREAM_A_RESERVED, /* u64 ns [RUNTIME_MAX]: what it may have at most now */
+	QOS_DWCS_RULES_STREAM_A_OVERRUN,  /* u32 [0] */
 	__QOS_DWCS_RULES_STREAM_A_MAX
 };
 

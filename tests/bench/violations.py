@@ -8,7 +8,7 @@ SCHED_OTHER programs. Last line: one JSON object.
                 [--machines N]
 
 All adaptive arms have one law: the runtime follows what the last job used, times a gain, within one range; who
-hears of a late job gives it the top of the range. User-level controllers run at SCHED_FIFO 98, above every managed
+hears of an overrun gives it the top of the range. User-level controllers run at SCHED_FIFO 98, above every managed
 thread. The gain of each arm is the best of GAINS on other seeds (fewest violations, then least reserved). Violations
 are counted by the program itself, whoever schedules it: windows of Y jobs with more than X late.
 

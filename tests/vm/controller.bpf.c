@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each job of one of the module's streams: what it used, for a controller that is told by event; and for who measures,
+ * Each job of one of the module's streams: what it used, for a controller that is told by event, as of a job that uses up
+ * what it has and goes on; and for who measures,
  * the request in which it ended, and the runtime that was in force for that.
  */
 #include <linux/bpf.h>
@@ -9,7 +10,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define GRANTS 65536
+#define GRANTS	65536
+#define MORE_NS 1000000000 /* whatever it is: the top of the range */
 
 struct qos_params___here {
 	__u64 runtime_ns;
@@ -53,6 +55,16 @@ int BPF_PROG(job, void *stats, __u64 deadline, __u64 response, __u64 used)
 {
 	if (thread_of(stats))
 		bpf_ringbuf_output(&jobs, &used, sizeof(used), 0);
+	return 0;
+}
+
+SEC("fentry/qos_stats_overrun")
+int BPF_PROG(overrun, void *stats)
+{
+	__u64 more = MORE_NS;
+
+	if (thread_of(stats))
+		bpf_ringbuf_output(&jobs, &more, sizeof(more), 0);
 	return 0;
 }
 

@@ -6,7 +6,8 @@
  *	controller poll NAME INTERVAL_US PERCENT LO_US HI_US PHASE_US
  *							asks for statistics in each interval of the clock, so
  *							long after it began
- *	controller event NAME OBJECT PERCENT LO_US HI_US	is told of each job by a ring buffer
+ *	controller event NAME OBJECT PERCENT LO_US HI_US	is told of each job and overrun by a ring
+ *							buffer
  *	controller log NAME OBJECT				no manager: it notes what was in force
  *
  * Prints "ready", and ends when stdin does; the log then prints one line of JSON: each job of
@@ -125,6 +126,8 @@ static struct ring_buffer *listen_to_jobs(struct controller *controller, const c
 {
 	struct bpf_object *object = attach(controller, path, "job");
 
+	if (!bpf_program__attach(bpf_object__find_program_by_name(object, "overrun")))
+		exit(3);
 	return ring_buffer__new(bpf_object__find_map_fd_by_name(object, "jobs"), on_job, controller,
 				NULL);
 }

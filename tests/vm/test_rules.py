@@ -12,7 +12,7 @@ import sys
 # pylint: disable=missing-function-docstring,wrong-import-position
 from test_daemon import LONG, daemon, jobs, problem, start_program, under_module  # noqa: E402
 from contracts import RANGE, contract as contract_text, rule, with_rules as text_with_rules  # noqa: E402
-from lab_test import MS, expect, load, module, run, unload, until  # noqa: E402
+from lab_test import MS, counters, expect, load, module, run, unload, until  # noqa: E402
 
 UP = rule("cpu.job", "cpu.used > 1us", "min(cpu.runtime + 1ms, 8ms)")
 
@@ -75,6 +75,24 @@ def test_ticks_and_signals():
         until(lambda: {"busy", "done"} <= {e["text"] for e in qosd.json("events", "one")["events"]
                                            if e["kind"] == "signal"}, "both signals", LONG)
         until(lambda: granted(qosd) == 3 * MS, "a tick sets it", LONG)
+
+
+def test_who_overruns_is_given_more_at_once():
+    """Each job begins with less than it needs, beside one who takes what is left to SCHED_OTHER; nobody is demoted for
+    it."""
+    with module() as nl, daemon() as qosd:
+        text = with_rules(rule("cpu.overrun", "cpu.slack > 0ms", "150ms"), rule("cpu.job", None, "2ms"), period="400ms")
+        qosd.write("one", text.replace(RANGE, "  range: {runtime: 2ms..150ms}\n"))
+        qosd.start()
+        qosd.run("nice", "-n", "-20", "sh", "-c", "while :; do :; done")
+        start_program(qosd, "one", 400, 5)
+        until(lambda: under_module(qosd), "it is the module's", LONG)
+        until(lambda: rules_of(qosd)["set"] > 4, "more and less", LONG)
+        before, demoted = qosd.stream("one")["stats"], counters(nl)["DEMOTED"]
+        until(lambda: jobs(qosd) > before["jobs"] + 30, "jobs", LONG)
+        overruns = qosd.stream("one")["stats"]["overruns"] - before["overruns"]
+        demoted = counters(nl)["DEMOTED"] - demoted
+        expect((overruns >= 8, demoted * 4 <= overruns), (True, True), (overruns, demoted, rules_of(qosd)))
 
 
 def test_late_while_the_job_runs_on():

@@ -53,7 +53,7 @@ def contract(job, name):
     text += f"  range: {{runtime: {plan['lo_us']}us..{plan['hi_us']}us}}\n"
     if job["arm"] in ("kernel", "user"):
         text += f"adapt:\n  placement: {job['arm']}\n  rules:\n"
-        text += rule("cpu.job", None, f"cpu.used * {job['percent']}%") + rule("cpu.late", None, f"{plan['hi_us']}us")
+        text += rule("cpu.job", None, f"cpu.used * {job['percent']}%") + rule("cpu.overrun", None, f"{plan['hi_us']}us")
     return text
 
 
