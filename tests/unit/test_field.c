@@ -30,7 +30,8 @@ static void test_table(void **state)
 
 static void events_of(const struct qos_rule_field *field, struct qos_buf *out)
 {
-	static const enum qos_rule_event_kind kinds[] = {QOS_RULE_JOB, QOS_RULE_LATE, QOS_RULE_DROP,
+	static const enum qos_rule_event_kind kinds[] = {QOS_RULE_JOB,	  QOS_RULE_OVERRUN,
+							 QOS_RULE_LATE,	  QOS_RULE_DROP,
 							 QOS_RULE_WINDOW, QOS_RULE_TICK};
 
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(kinds); i++) {
@@ -54,7 +55,7 @@ static size_t page_events_of(const struct qos_rule_field *field, struct qos_buf 
 		end = strstr(at, " Ta ");
 		assert_true(end && end < strchr(at, '\n'));
 		if (!strncmp(at, "all ", 4))
-			qos_buf_add(out, field->section[0] == 'c' ? "job late window tick "
+			qos_buf_add(out, field->section[0] == 'c' ? "job overrun late window tick "
 								  : "late drop window tick ");
 		else
 			qos_buf_add(out, "%.*s ", (int)(end - at), at);
