@@ -93,6 +93,16 @@ class Rules(unittest.TestCase):
             until("late", lambda: rules_of(qosd)["signals"] > 0)
             self.assertEqual(qosd.stream("cam")["stats"]["jobs"], 0)  # the first one runs on
 
+    def test_overrun(self):
+        """It is held back with 2 ms of the 5 that it needs, and gets them from the next job on."""
+        with Instance() as qosd:
+            begin(qosd, with_rules(rule("cpu.overrun", "cpu.used > 1ms and cpu.slack > -1s", "8ms")), work=5)
+            until("it has more", lambda: granted(qosd) == 8000000)
+            runs = rules_of(qosd)["runs"]
+            jobs = qosd.stream("cam")["stats"]["jobs"]
+            until("more jobs", lambda: qosd.stream("cam")["stats"]["jobs"] > jobs + 30)
+            self.assertLess(rules_of(qosd)["runs"] - runs, 15)
+
     def test_adjust_suspends(self):
         with Instance() as qosd:
             begin(qosd, with_rules(UP))
