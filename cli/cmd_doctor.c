@@ -6,6 +6,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 
@@ -52,6 +53,20 @@ static void explain_module(json_t *features)
 
 	json_object_set_new(module, "found", json_string(advice->found));
 	json_object_set_new(module, "remedy", json_string(advice->remedy));
+}
+
+/* What was tried, and the number that is mostly why. */
+static void explain_clock(json_t *features, const struct qos_host *host)
+{
+	json_t *clock = json_array_get(features, QOS_FEATURE_TASK_CLOCK);
+
+	if (host->feature[QOS_FEATURE_TASK_CLOCK] == QOS_DENIED &&
+	    qos_probe_unit_clock() == QOS_DENIED)
+		json_object_set_new(clock, "found",
+				    json_sprintf("perf_event_open is refused to who has no "
+						 "CAP_SYS_ADMIN, as qosd.service has none; "
+						 "kernel.perf_event_paranoid is %" PRId64,
+						 host->perf_paranoid));
 }
 
 static json_t *report_capacity(const struct qos_host *host, const struct qos_capacity *capacity)
@@ -126,11 +141,14 @@ static json_t *report(const struct qos_cli *cli, const struct qos_judge *judge)
 	const char *verdict = "This machine has all that qosd needs.";
 
 	explain_module(features);
+	explain_clock(features, judge->host);
 	if (missing)
 		verdict = "This machine lacks something that qosd needs.";
 	else if (unknown)
 		verdict = "Nothing that qosd needs is known to be missing; as root, doctor "
 			  "can tell more.";
+	else if (judge->host->feature[QOS_FEATURE_TASK_CLOCK] != QOS_PRESENT)
+		verdict = "This machine has what qosd needs, but for SCHED_FIFO: see task_clock.";
 	return json_pack("{s:i, s:b, s:s, s:s?, s:o, s:o, s:o, s:b, s:o}", "schema", 1, "ok",
 			 (int)!missing, "verdict", verdict, "release", judge->host->release,
 			 "features", features, "capacity",

@@ -2,7 +2,8 @@
 /*
  * The daemon's judgement, made here from the same functions. What is denied to the caller is not
  * denied to the daemon, which runs as root: a user's `check` must not call a contract impossible
- * because he himself may not set SCHED_DEADLINE.
+ * because he himself may not set SCHED_DEADLINE. Nor is all that root may have the daemon's: its unit
+ * leaves it no CAP_SYS_ADMIN, without which some kernels refuse perf events.
  *
  * Known weakness: of several contracts each is judged alone; how they fit together only the
  * daemon's ledger knows. And a user who is not root cannot tell the threads that a running qosd
@@ -113,17 +114,33 @@ static int probe_foreign(const struct qos_cli *cli, struct qos_host **ret)
 	return qos_probe_host(&own, ret);
 }
 
+/* Probes in programs are perf events too. */
+static void judge_clock(struct qos_host *host)
+{
+	enum qos_feature_state clock = qos_probe_unit_clock();
+
+	if (clock == QOS_UNKNOWN || (clock == QOS_PRESENT && geteuid() == 0))
+		return;
+	host->feature[QOS_FEATURE_TASK_CLOCK] = clock;
+	if (clock == QOS_DENIED && qos_host_has(host, QOS_FEATURE_UPROBES))
+		host->feature[QOS_FEATURE_UPROBES] = QOS_DENIED;
+}
+
 static int probe_host(const struct qos_cli *cli, enum qos_judge_as as, struct qos_host **ret)
 {
 	bool lend_rights = as == QOS_JUDGE_AS_DAEMON && geteuid() != 0;
+	uint64_t cost;
 
 	if (probe_foreign(cli, ret) < 0)
 		return qos_cli_no_memory(cli);
-	(*ret)->sample_cost_ns = qos_probe_sample_cost();
+	cost = qos_probe_sample_cost();
+	if (cost)
+		(*ret)->sample_cost_ns = cost;
 	for (size_t i = 0; lend_rights && i < QOS_FEATURE_COUNT; i++) {
 		if ((*ret)->feature[i] == QOS_DENIED)
 			(*ret)->feature[i] = QOS_PRESENT;
 	}
+	judge_clock(*ret);
 	return QOS_EXIT_OK;
 }
 

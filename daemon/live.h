@@ -47,6 +47,7 @@ struct qos_live_stream {
 	uint64_t overruns_told;	     /* of these the journal knows */
 	uint64_t overrun_told_ns;    /* and since when */
 	uint64_t unmeasured_told_ns; /* and that a thread could not be measured */
+	int unwatched_told;	     /* ... or got no clock: the last -errno */
 	struct qos_live_before *before;
 	uint64_t run_before_ns;	       /* taskstats at the last turn, where there is no monitor */
 	struct qos_stream_stats *kept; /* counted by modules that are gone; NULL: nothing */

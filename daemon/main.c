@@ -299,8 +299,14 @@ static void listen_metrics(struct daemon *daemon)
 }
 
 /* What this machine lacks: `status` shows it, and the journal should too. */
-static void tell_lacks(const struct qos_diag *diag)
+static void tell_lacks(const struct qos_supervisor *supervisor)
 {
+	const struct qos_diag *diag = &supervisor->diag;
+	const char *hint;
+	char text[192];
+
+	if (qos_threads_clock_problem(supervisor, text, sizeof(text), &hint))
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL, "%s; %s", text, hint);
 	for (size_t i = 0; i < diag->n_entries; i++) {
 		const struct qos_diag_entry *entry = &diag->entries[i];
 
@@ -319,7 +325,7 @@ static int start(struct daemon *daemon)
 		r = add_sources(daemon);
 	if (r < 0)
 		return r;
-	tell_lacks(&daemon->supervisor->diag);
+	tell_lacks(daemon->supervisor);
 	raise_self(&daemon->supervisor->config);
 	lock_memory();
 	r = qos_supervisor_start(daemon->supervisor, &summary);

@@ -164,6 +164,8 @@ static const char *const live_hints[] = {
 static json_t *report_problems(struct qos_supervisor *supervisor)
 {
 	json_t *list = json_array();
+	const char *hint;
+	char text[192];
 
 	if (supervisor->panicked)
 		add_problem(list, "warning", NULL, "everything was undone by qosctl panic",
@@ -171,13 +173,13 @@ static json_t *report_problems(struct qos_supervisor *supervisor)
 	qos_confirm_problem(supervisor, add_warning, list);
 	add_diag(list, &supervisor->diag);
 	add_diag(list, &supervisor->reload_diag);
+	if (qos_threads_clock_problem(supervisor, text, sizeof(text), &hint))
+		add_warning(list, text, hint);
 	qos_module_problems(supervisor, add_warning, list);
 	qos_network_problems(supervisor, add_network_problem, list);
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 		const char *name = live->contract ? live->contract->name : live->file;
-		const char *hint;
-		char text[160];
 
 		if (live->stale)
 			add_problem(list, "error", name, live->reason, "qosctl check says where");

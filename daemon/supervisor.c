@@ -59,6 +59,12 @@ static bool is_own(void *data, pid_t tid)
 	       qos_originals_get(supervisor->originals, tid, &original) == 0;
 }
 
+static void measure_sample(struct qos_supervisor *supervisor)
+{
+	supervisor->sample_cost_ns =
+		qos_measured_sample_cost(supervisor->options.run_dir, qos_probe_sample_cost);
+}
+
 int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **ret)
 {
 	const struct qos_probe_own own = {.is_own = is_own, .data = supervisor};
@@ -69,6 +75,9 @@ int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **re
 	r = qos_probe_host(&own, &host);
 	if (r < 0)
 		return r;
+	if (supervisor->host && !qos_host_has(supervisor->host, QOS_FEATURE_TASK_CLOCK) &&
+	    qos_host_has(host, QOS_FEATURE_TASK_CLOCK))
+		measure_sample(supervisor);
 	host->sample_cost_ns = supervisor->sample_cost_ns;
 	qos_network_probe(supervisor, host);
 	if (!supervisor->monitor || !supervisor->service)
@@ -181,8 +190,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 	if (r < 0)
 		return r;
 	sweep(supervisor);
-	supervisor->sample_cost_ns =
-		qos_measured_sample_cost(options->run_dir, qos_probe_sample_cost);
+	measure_sample(supervisor);
 	open_kernel(supervisor);
 	r = open_state(supervisor);
 	if (r >= 0)

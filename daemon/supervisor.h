@@ -62,10 +62,10 @@ struct qos_thread {
 	pid_t tid;
 	pid_t tgid;
 	uint64_t start_time; /* a tid may be given to another thread */
-	uint64_t retry_ns; /* it could not be set: not tried again before; 0: it could, or is new */
-	uint32_t stream;   /* id */
-	bool managed;	   /* false: beyond max-threads, or it could not be set */
-	bool drifted;	   /* somebody else set its policy, and the contract yields */
+	uint64_t retry_ns;   /* it could not be set, or has no clock: not before; 0: all is well */
+	uint32_t stream;     /* id */
+	bool managed;	     /* false: beyond max-threads, or it could not be set */
+	bool drifted;	     /* somebody else set its policy, and the contract yields */
 	struct qos_author author; /* who else set its policy or affinity last */
 	bool seen;		  /* in the current scan */
 };
@@ -97,7 +97,7 @@ struct qos_supervisor {
 	struct qos_options options;
 	struct qos_config config;
 	struct qos_host *host;
-	uint64_t sample_cost_ns; /* measured once: every host that is probed has it */
+	uint64_t sample_cost_ns; /* measured once, when it can be: every host that is probed has it */
 	struct qos_ledger *ledger;
 	struct qos_monitor *monitor;	 /* NULL: none can be had, reasons in `diag` */
 	struct qos_taskstats *taskstats; /* NULL: none */
@@ -190,6 +190,11 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor);
 
 /* Hands on what the monitor has to say. */
 void qos_supervisor_events(struct qos_supervisor *supervisor);
+
+/* What follows where threads get no task clock, for `status` and the journal; false: they get one, or
+ * nobody needs it. The hint is static. */
+bool qos_threads_clock_problem(const struct qos_supervisor *supervisor, char *buf, size_t size,
+			       const char **ret_hint);
 
 /* threads.c, for the others of this rank. */
 /* The contract in force that has a process of these facts; NULL: none. */

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One thread under its stream: measured first, then scheduled, and given back. What the kernel does
- * not do is told, and tried again later; without its clock no thread runs under SCHED_FIFO, since
- * nothing would cut it short.
+ * not do is told, and tried again later.
+ *
+ * A thread may be refused its clock alone: Debian's kernels have kernel.perf_event_paranoid = 3, which
+ * keeps perf events from whoever lacks CAP_SYS_ADMIN, and descriptors may have run out. Jobs, requests
+ * and windows come from the scheduler's tracepoints, so it is measured all the same, and under
+ * SCHED_DEADLINE the kernel throttles it at its tick. Not so under SCHED_FIFO: no `overrun:` lets a
+ * thread run on for ever (`allow` ends at the cap), the clock is what ends it, and the kernel's own
+ * throttling or fair server leaves all that is below, the daemon's main thread too, 5 % of a CPU. So
+ * there a thread without a clock keeps its own scheduling. (Where clocks are refused from the start,
+ * admission seats nobody under SCHED_FIFO: admit/capacity.c.)
  */
 #include "threads_parts.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "admit/enforce.h"
@@ -88,20 +98,28 @@ static bool module_counts(const struct qos_supervisor *supervisor,
 static int measure(struct qos_supervisor *supervisor, const struct qos_live_stream *stream,
 		   pid_t tid)
 {
-	bool watched = qos_thread_wants_schedule(supervisor, stream) &&
-		       qos_is_cut(qos_live_wish(stream), &stream->applied);
-	uint64_t sample_ns = 0;
-
 	if (!supervisor->monitor)
 		return 0;
 	if (module_counts(supervisor, stream)) {
 		qos_monitor_thread_detach(supervisor->monitor, tid);
 		return 0;
 	}
+	qos_extend_thread(supervisor, stream, tid);
+	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id);
+}
+
+/* Gives a measured thread the clock that its stream wants. */
+static int watch(struct qos_supervisor *supervisor, const struct qos_live_stream *stream, pid_t tid)
+{
+	bool watched = qos_thread_wants_schedule(supervisor, stream) &&
+		       qos_is_cut(qos_live_wish(stream), &stream->applied);
+	uint64_t sample_ns = 0;
+
+	if (!supervisor->monitor || module_counts(supervisor, stream))
+		return 0;
 	if (watched)
 		sample_ns = qos_sample_ns(stream->applied.granted_ns, supervisor->sample_cost_ns);
-	qos_extend_thread(supervisor, stream, tid);
-	return qos_monitor_thread_attach(supervisor->monitor, tid, stream->id, sample_ns);
+	return qos_monitor_thread_clock(supervisor->monitor, tid, sample_ns);
 }
 
 static void measure_no_more(struct qos_supervisor *supervisor, pid_t tid)
@@ -122,7 +140,7 @@ static bool needs_clock(const struct qos_supervisor *supervisor,
 static void tell_unmeasured(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
 			    pid_t tid, int r)
 {
-	const struct qos_errno_advice *advice = qos_errno_advice("perf_event_open", -r);
+	const struct qos_errno_advice *advice = qos_errno_advice("bpf(MAP_UPDATE_ELEM)", -r);
 	const struct qos_evidence evidence = {.tid = tid};
 	uint64_t now_ns = qos_threads_now_ns();
 
@@ -133,6 +151,45 @@ static void tell_unmeasured(struct qos_supervisor *supervisor, struct qos_live_s
 		    "thread %d cannot be measured%s: %s; %s", tid,
 		    needs_clock(supervisor, stream) ? ", and so is not scheduled" : "",
 		    advice->cause, advice->remedy);
+}
+
+/* Once a stream and error: who has no clock keeps on having none. */
+static void tell_unwatched(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			   pid_t tid, int r)
+{
+	const struct qos_errno_advice *advice = qos_errno_advice("perf_event_open", -r);
+	const struct qos_evidence evidence = {.tid = tid};
+
+	if (stream->unwatched_told == r)
+		return;
+	stream->unwatched_told = r;
+	if (needs_clock(supervisor, stream))
+		qos_tell_of(supervisor, QOS_HISTORY_KERNEL, stream, &evidence,
+			    "thread %d has no task clock, and so is not scheduled: nothing would "
+			    "cut it under SCHED_FIFO: %s; %s",
+			    tid, advice->cause, advice->remedy);
+	else
+		qos_tell_of(supervisor, QOS_HISTORY_KERNEL, stream, &evidence,
+			    "thread %d has no task clock: it is measured, and the kernel cuts its "
+			    "overruns at its next tick: %s; %s",
+			    tid, advice->cause, advice->remedy);
+}
+
+bool qos_threads_clock_problem(const struct qos_supervisor *supervisor, char *buf, size_t size,
+			       const char **ret_hint)
+{
+	enum qos_feature_state clock = supervisor->host->feature[QOS_FEATURE_TASK_CLOCK];
+
+	if (!supervisor->monitor || qos_module_in_charge(supervisor) || clock == QOS_PRESENT ||
+	    clock == QOS_UNKNOWN)
+		return false;
+	snprintf(buf, size,
+		 "no task clock events (kernel.perf_event_paranoid is %" PRId64
+		 "): the kernel cuts overruns under SCHED_DEADLINE at its next tick, and nothing "
+		 "runs under SCHED_FIFO",
+		 supervisor->host->perf_paranoid);
+	*ret_hint = qos_feature_advice(QOS_FEATURE_TASK_CLOCK)->remedy;
+	return true;
 }
 
 /* The kernel will not have this stream under SCHED_DEADLINE: it is placed anew, once. */
@@ -234,23 +291,46 @@ static void conclude(struct qos_supervisor *supervisor, struct qos_live_stream *
 		give_up(supervisor, stream, thread);
 }
 
+/* 0, or -errno: it must not be scheduled. */
+static int measure_and_watch(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			     struct qos_thread *thread)
+{
+	int r = measure(supervisor, stream, thread->tid);
+
+	thread->retry_ns = 0;
+	if (r < 0 && r != -ESRCH) {
+		tell_unmeasured(supervisor, stream, thread->tid, r);
+	} else if (r == 0) {
+		r = watch(supervisor, stream, thread->tid);
+		if (r < 0 && r != -ESRCH)
+			tell_unwatched(supervisor, stream, thread->tid, r);
+	}
+	if (r == 0 || r == -ESRCH || needs_clock(supervisor, stream))
+		return r;
+	thread->retry_ns = qos_threads_now_ns() + QOS_TELL_EVERY_NS;
+	return 0;
+}
+
 /* Brings a managed thread under what its stream has: measured first, then scheduled. It may be freed
  * after this. */
 void qos_thread_carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
-			  pid_t tid)
+			  struct qos_thread *thread)
 {
-	int r = measure(supervisor, stream, tid);
+	pid_t tid = thread->tid;
+	int r = measure_and_watch(supervisor, stream, thread);
 
-	if (r < 0 && r != -ESRCH) {
-		tell_unmeasured(supervisor, stream, tid, r);
-		if (!needs_clock(supervisor, stream))
-			r = 0;
-	}
 	if (r == 0 && qos_thread_wants_schedule(supervisor, stream))
 		r = schedule(supervisor, stream, tid);
 	else if (r == 0 && supervisor->service)
 		supervisor->service->ops->detach(supervisor->service, tid);
 	conclude(supervisor, stream, tid, r);
+}
+
+void qos_thread_try_again(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			  struct qos_thread *thread)
+{
+	if (thread->retry_ns && qos_threads_now_ns() >= thread->retry_ns)
+		measure_and_watch(supervisor, stream, thread);
 }
 
 /* Puts a known thread under its stream, if there is a place. */
@@ -263,7 +343,7 @@ void qos_thread_engage(struct qos_supervisor *supervisor, struct qos_live_stream
 		return;
 	thread->retry_ns = 0;
 	set_managed(stream, thread, true);
-	qos_thread_carry_out(supervisor, stream, thread->tid);
+	qos_thread_carry_out(supervisor, stream, thread);
 }
 
 void qos_thread_adopt(struct qos_supervisor *supervisor, struct qos_live_stream *stream,

@@ -296,7 +296,7 @@ static void apply_thread(struct qos_supervisor *supervisor, struct qos_thread *t
 	struct qos_live_stream *stream = stream_of(supervisor, thread->stream);
 
 	if (stream && thread->managed)
-		qos_thread_carry_out(supervisor, stream, thread->tid);
+		qos_thread_carry_out(supervisor, stream, thread);
 }
 
 void qos_threads_apply_stream(struct qos_supervisor *supervisor, struct qos_live_stream *stream)
@@ -345,11 +345,12 @@ static void verify_thread(struct qos_supervisor *supervisor, struct qos_thread *
 		qos_thread_engage(supervisor, stream, thread);
 		return;
 	}
+	qos_thread_try_again(supervisor, stream, thread);
 	if (!qos_thread_wants_schedule(supervisor, stream))
 		return;
 	r = supervisor->service->ops->verify(supervisor->service, thread->tid);
 	if (r == QOS_SERVICE_E_LOST) {
-		qos_thread_carry_out(supervisor, stream, thread->tid);
+		qos_thread_carry_out(supervisor, stream, thread);
 		return;
 	}
 	if (r == QOS_SERVICE_E_DRIFT && !thread->drifted) {

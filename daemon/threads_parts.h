@@ -50,9 +50,13 @@ void qos_thread_adopt(struct qos_supervisor *supervisor, struct qos_live_stream 
 void qos_thread_engage(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
 		       struct qos_thread *thread);
 
-/* The same for the thread of this tid that has a place; afterwards it may be forgotten. */
+/* The same for a thread that has a place; afterwards it may be forgotten. */
 void qos_thread_carry_out(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
-			  pid_t tid);
+			  struct qos_thread *thread);
+
+/* Now and then: a thread that is scheduled although it could not be measured, or got no clock. */
+void qos_thread_try_again(struct qos_supervisor *supervisor, struct qos_live_stream *stream,
+			  struct qos_thread *thread);
 
 /* Somebody else set the thread's policy or affinity: it is verified at once. */
 void qos_thread_changed(struct qos_supervisor *supervisor, pid_t tid,

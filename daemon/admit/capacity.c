@@ -9,6 +9,10 @@
  * nothing is proven under SCHED_FIFO any more. What uses less than QOS_NEGLIGIBLE_PPM is left out
  * of the latter.
  *
+ * SCHED_FIFO takes task clock events, since nothing else ends an endless loop there (thread_engage.c).
+ * Where a daemon may not have them, a stream is better off under SCHED_DEADLINE, proven or not, or
+ * refused with the remedy, than in force on paper.
+ *
  * Weakness: a probe that found more tasks than it can tell of may have left out SCHED_DEADLINE
  * ones; then only SCHED_FIFO loses its proofs.
  */
@@ -170,6 +174,13 @@ const struct qos_link *qos_capacity_link(const struct qos_capacity *capacity, co
 	return NULL;
 }
 
+/* What was never asked for is there, as in a dump that says nothing of it. */
+static bool has_clock(const struct qos_host *host)
+{
+	return qos_host_has(host, QOS_FEATURE_TASK_CLOCK) ||
+	       host->feature[QOS_FEATURE_TASK_CLOCK] == QOS_UNKNOWN;
+}
+
 void qos_capacity_of(const struct qos_host *host, const struct qos_config *config,
 		     struct qos_capacity *ret)
 {
@@ -185,7 +196,8 @@ void qos_capacity_of(const struct qos_host *host, const struct qos_config *confi
 	ret->dl_period_min_ns = host->dl_period_min_ns;
 	ret->dl_period_max_ns = host->dl_period_max_ns;
 	ret->deadline = qos_host_has(host, QOS_FEATURE_DEADLINE);
-	ret->fifo = qos_host_has(host, QOS_FEATURE_RT);
+	ret->uncut = !has_clock(host);
+	ret->fifo = qos_host_has(host, QOS_FEATURE_RT) && !ret->uncut;
 	ret->dwcs =
 		config->cpu_manager != QOS_MANAGER_NATIVE && qos_host_has(host, QOS_FEATURE_MODULE);
 	if (config->cpu_manager == QOS_MANAGER_MODULE)

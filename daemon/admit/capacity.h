@@ -56,7 +56,8 @@ struct qos_capacity {
 	uint64_t dl_period_max_ns;
 	bool deadline; /* SCHED_DEADLINE can be used */
 	bool fifo;
-	bool dwcs;			      /* the module can be used, and is preferred */
+	bool uncut; /* nothing would cut an overrun under SCHED_FIFO, so `fifo` is false */
+	bool dwcs;  /* the module can be used, and is preferred */
 	struct qos_link links[QOS_LINKS_MAX]; /* that are there */
 	size_t n_links;
 	uint64_t link_share_ppb; /* of each, that contracts may have together */

@@ -383,8 +383,11 @@ static void describe(const struct qos_book *book, const struct qos_entry *entry,
 
 	if (!qos_place_may_deadline(book, entry, i) && !book->capacity->fifo)
 		qos_diag_error(diag, &wish->loc,
-			       "refused: %s can have neither SCHED_DEADLINE nor SCHED_FIFO here",
-			       label);
+			       "refused: %s can have neither SCHED_DEADLINE nor SCHED_FIFO here%s",
+			       label,
+			       book->capacity->uncut ? ", where no task clock would cut it "
+						       "(qosctl doctor has the remedy)"
+						     : "");
 	else if (qos_cpus_count(&choice))
 		describe_need(book, entry, i, &choice, diag);
 	else if (wish->where == QOS_WHERE_LIST)

@@ -42,6 +42,7 @@ int qos_host_new(struct qos_host **ret)
 	host->rt_period_us = 1000000;
 	host->dl_period_min_ns = 100000;
 	host->dl_period_max_ns = UINT64_C(4194304000);
+	host->perf_paranoid = 2;
 	host->sample_cost_ns = QOS_SAMPLE_COST_DEFAULT;
 	*ret = host;
 	return 0;

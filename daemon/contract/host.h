@@ -18,7 +18,7 @@ enum qos_feature {
 	QOS_FEATURE_BTF,	/* CONFIG_DEBUG_INFO_BTF */
 	QOS_FEATURE_BPF,	/* tp_btf programs load (privilege and CONFIG_BPF_EVENTS) */
 	QOS_FEATURE_BPFFS,	/* a place for pins */
-	QOS_FEATURE_TASK_CLOCK, /* perf software events: overrun detection */
+	QOS_FEATURE_TASK_CLOCK, /* perf software events: overruns are cut in time */
 	QOS_FEATURE_UPROBES,	/* job: {begin: uprobe...} */
 	QOS_FEATURE_DEADLINE,	/* SCHED_DEADLINE may be set */
 	QOS_FEATURE_RT,		/* SCHED_FIFO may be set */
@@ -75,6 +75,7 @@ struct qos_host {
 	uint64_t fair_period_ns;
 	uint64_t dl_period_min_ns; /* kernel.sched_deadline_period_{min,max}_us */
 	uint64_t dl_period_max_ns;
+	int64_t perf_paranoid; /* kernel.perf_event_paranoid: named, and watched; a trial decides */
 	/* What one sample of a thread's task clock takes from the thread; at most QOS_SAMPLE_COST_MAX.
 	 * admit/enforce.h is built on it. */
 	uint64_t sample_cost_ns;

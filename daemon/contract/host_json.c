@@ -298,6 +298,7 @@ static const struct qos_field host_fields[] = {
 	{"fair_period_ns", &qos_field_u64, HOST(fair_period_ns), 0, INT64_MAX},
 	{"dl_period_min_ns", &qos_field_u64, HOST(dl_period_min_ns), 0, INT64_MAX},
 	{"dl_period_max_ns", &qos_field_u64, HOST(dl_period_max_ns), 0, INT64_MAX},
+	{"perf_paranoid", &qos_field_i64, HOST(perf_paranoid), INT32_MIN, INT32_MAX},
 	{"sample_cost_ns", &qos_field_u64, HOST(sample_cost_ns), 0, QOS_SAMPLE_COST_MAX},
 	{"features", &type_features, HOST(feature)},
 	{"foreign", &type_foreign, 0},

@@ -50,11 +50,14 @@ static const struct qos_feature_advice features[QOS_FEATURE_COUNT] = {
 		{
 			.what = "task clock events (perf)",
 			.config = "CONFIG_PERF_EVENTS",
-			.cost = "a job that needs more than its runtime is not noticed while it "
-				"runs",
-			.remedy = "run as root with CAP_PERFMON, on a kernel with "
-				  "CONFIG_PERF_EVENTS=y",
-			.needed = true,
+			.cost = "threads under SCHED_DEADLINE are measured, and the kernel cuts "
+				"their overruns, but not before its next tick; nothing runs under "
+				"SCHED_FIFO, since nothing would cut it there; `job: {begin, end}` "
+				"cannot be measured",
+			.remedy = "sysctl kernel.perf_event_paranoid=2 where it is more (Debian "
+				  "has 3), and a file in /etc/sysctl.d that keeps it; else run as "
+				  "root with CAP_PERFMON, on a kernel with CONFIG_PERF_EVENTS=y",
+			.needed = false,
 		},
 	[QOS_FEATURE_UPROBES] =
 		{
@@ -63,7 +66,8 @@ static const struct qos_feature_advice features[QOS_FEATURE_COUNT] = {
 			.cost = "contracts with `job: {begin, end}` cannot be measured; all others "
 				"can",
 			.remedy =
-				"run a kernel with CONFIG_UPROBE_EVENTS=y, or write `job: wakeup`",
+				"run a kernel with CONFIG_UPROBE_EVENTS=y, or write `job: wakeup`; "
+				"where task_clock is denied too, its remedy",
 			.needed = false,
 		},
 	[QOS_FEATURE_DEADLINE] =
@@ -269,9 +273,9 @@ static const struct qos_errno_advice errors[] = {
 	 "run as root, with CAP_PERFMON in CapabilityBoundingSet="},
 	{"perf_event_open", EACCES,
 	 "CAP_PERFMON is missing, or kernel.perf_event_paranoid forbids it",
-	 "run as root, with CAP_PERFMON in CapabilityBoundingSet=; where "
-	 "kernel.perf_event_paranoid is 3 (Debian), set it to 2: there CAP_SYS_ADMIN would be "
-	 "needed"},
+	 "sysctl kernel.perf_event_paranoid=2 where it is 3 (Debian), which asks for "
+	 "CAP_SYS_ADMIN; "
+	 "else run as root, with CAP_PERFMON in CapabilityBoundingSet="},
 	{"perf_event_open", EMFILE,
 	 "every watched thread takes a file descriptor, and RLIMIT_NOFILE is reached",
 	 "raise LimitNOFILE= of qosd.service"},
@@ -287,6 +291,8 @@ static const struct qos_errno_advice errors[] = {
 	 "readelf -n FILE lists usdt probes, nm -D FILE the functions"},
 	{"uprobe", ENOENT, "no such file, function or probe",
 	 "readelf -n FILE lists usdt probes, nm -D FILE the functions"},
+	{"uprobe", EACCES, "kernel.perf_event_paranoid is 3 (Debian), which asks for CAP_SYS_ADMIN",
+	 "sysctl kernel.perf_event_paranoid=2"},
 	{"uprobe", EPERM, "CAP_PERFMON or CAP_SYS_ADMIN is missing", "run as root"},
 	{"uprobe", EOPNOTSUPP, "the kernel has no probes in programs",
 	 "run a kernel with CONFIG_UPROBE_EVENTS=y, or write `job: wakeup`"},

@@ -36,15 +36,18 @@ int qos_monitor_stream_hooks(struct qos_monitor *monitor, uint32_t id,
 int qos_monitor_stream_remove(struct qos_monitor *monitor, uint32_t id);
 int qos_monitor_stream_read(struct qos_monitor *monitor, uint32_t id, struct qos_stream_stats *ret);
 
-/* Threads. attach gives the thread to a stream (replacing another) and opens a task-clock event that
- * looks at its budget after each sample_ns of CPU time (admit/enforce.h says how often; 0: never; one
- * descriptor a thread, so raise RLIMIT_NOFILE). What the thread did in another stream is forgotten; in the same one its
- * job, request and window go on, and only the clock changes. Also to be detached after
+/* Threads. attach gives the thread to a stream, replacing another. What the thread did in another
+ * stream is forgotten; in the same one its job, request and window go on. Also to be detached after
  * QOS_EVENT_EXIT, and before it is attached again after QOS_EVENT_EXEC, which may have taken its
  * clock. If attach fails, the thread is not attached. detach: -ENOENT if it is not attached. 0 or -errno. */
-int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream,
-			      uint64_t sample_ns);
+int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream);
 int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid);
+
+/* An attached thread's clock: a task-clock event that looks at its budget after each sample_ns of CPU
+ * time (admit/enforce.h says how often; 0: none, as after attach; one descriptor a thread, so raise
+ * RLIMIT_NOFILE). A thread that can have none is measured all the same: only what it does without
+ * being switched is seen later. -ENOENT if it is not attached. 0 or -errno, and the thread stays attached. */
+int qos_monitor_thread_clock(struct qos_monitor *monitor, pid_t tid, uint64_t sample_ns);
 
 /* Probes of `job: {begin, end}` for one stream; specs as in struct qos_cpu_stream. 0 or -errno. */
 int qos_monitor_stream_probes(struct qos_monitor *monitor, uint32_t id, const char *begin,

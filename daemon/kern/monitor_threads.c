@@ -66,11 +66,18 @@ static int open_clock(const struct qos_monitor *monitor, pid_t tid, uint64_t sam
 	return TAKE_FD(fd);
 }
 
-static int set_clock(const struct qos_monitor *monitor, pid_t tid, struct attached *attached,
-		     uint64_t sample_ns)
+int qos_monitor_thread_clock(struct qos_monitor *monitor, pid_t tid, uint64_t sample_ns)
 {
+	struct attached *attached = qos_table_get(&monitor->threads, tid);
 	int fd;
 
+	if (!attached)
+		return -ENOENT;
+	if (!sample_ns) {
+		qos_closep(&attached->clock_fd);
+		attached->clock_fd = -1;
+		return 0;
+	}
 	if (attached->clock_fd >= 0 && attached->sample_ns == sample_ns)
 		return 0;
 	if (attached->clock_fd >= 0 && ioctl(attached->clock_fd, PERF_EVENT_IOC_PERIOD, &sample_ns))
@@ -103,8 +110,7 @@ static int put_task(const struct qos_monitor *monitor, pid_t tid, const struct a
 	return -ESRCH;
 }
 
-static int attach_anew(struct qos_monitor *monitor, pid_t tid, const struct attached *plan,
-		       uint64_t sample_ns)
+static int attach_anew(struct qos_monitor *monitor, pid_t tid, const struct attached *plan)
 {
 	QOS_CLEANUP(attached_freep) struct attached *attached = malloc(sizeof(*attached));
 	int r;
@@ -112,9 +118,7 @@ static int attach_anew(struct qos_monitor *monitor, pid_t tid, const struct atta
 	if (!attached)
 		return -ENOMEM;
 	*attached = *plan;
-	r = sample_ns ? set_clock(monitor, tid, attached, sample_ns) : 0;
-	if (r == 0)
-		r = qos_table_set(&monitor->threads, tid, attached);
+	r = qos_table_set(&monitor->threads, tid, attached);
 	if (r < 0)
 		return r;
 	r = put_task(monitor, tid, attached);
@@ -127,8 +131,7 @@ static int attach_anew(struct qos_monitor *monitor, pid_t tid, const struct atta
 	return 0;
 }
 
-int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream,
-			      uint64_t sample_ns)
+int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t stream)
 {
 	struct attached plan = {.stream = stream, .clock_fd = -1};
 	struct attached *old = qos_table_get(&monitor->threads, tid);
@@ -137,21 +140,13 @@ int qos_monitor_thread_attach(struct qos_monitor *monitor, pid_t tid, uint32_t s
 	if (tid <= 0)
 		return -EINVAL;
 	r = qos_proc_start_time(tid, &plan.start_ticks);
-	if (r == 0 && old && old->stream == stream && old->start_ticks == plan.start_ticks) {
-		if (sample_ns) {
-			r = set_clock(monitor, tid, old, sample_ns);
-		} else {
-			qos_closep(&old->clock_fd);
-			old->clock_fd = -1;
-		}
-		if (r == 0)
-			return 0;
-	}
+	if (r == 0 && old && old->stream == stream && old->start_ticks == plan.start_ticks)
+		return 0;
 	/* The old one goes first, with its clock: two would report one thread to two streams. */
 	qos_monitor_thread_detach(monitor, tid);
 	if (r == 0)
 		r = qos_monitor_hook(monitor);
-	return r < 0 ? r : attach_anew(monitor, tid, &plan, sample_ns);
+	return r < 0 ? r : attach_anew(monitor, tid, &plan);
 }
 
 int qos_monitor_thread_detach(struct qos_monitor *monitor, pid_t tid)

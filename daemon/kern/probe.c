@@ -28,6 +28,7 @@
 #define NAMES_MAX      4096 /* more users than that are a directory service, which nobody lists */
 #define INTERFACES_MAX 1024
 #define FAIR_SERVER    "/sys/kernel/debug/sched/fair_server"
+#define PERF_PARANOID  "/proc/sys/kernel/perf_event_paranoid"
 
 /* --- small files --- */
 
@@ -122,14 +123,15 @@ static void read_fair_server(struct qos_host *host)
 bool qos_probe_supply_changed(const struct qos_host *host)
 {
 	struct qos_cpus online = host->online;
-	int64_t runtime = host->rt_runtime_us;
+	int64_t runtime = host->rt_runtime_us, paranoid = host->perf_paranoid;
 	uint64_t period = host->rt_period_us;
 
 	read_cpus("/sys/devices/system/cpu/online", &online);
 	read_number("/proc/sys/kernel/sched_rt_runtime_us", &runtime);
 	read_unsigned("/proc/sys/kernel/sched_rt_period_us", 1, &period);
+	read_number(PERF_PARANOID, &paranoid);
 	return !qos_cpus_equal(&online, &host->online) || runtime != host->rt_runtime_us ||
-	       period != host->rt_period_us;
+	       period != host->rt_period_us || paranoid != host->perf_paranoid;
 }
 
 /* --- interfaces --- */
@@ -280,6 +282,7 @@ int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret)
 	host->hz = tick_rate();
 	read_rt_limits(host);
 	read_fair_server(host);
+	read_number(PERF_PARANOID, &host->perf_paranoid);
 	qos_probe_features(host);
 	qos_probe_foreign(host, own);
 	*ret = TAKE_PTR(host);

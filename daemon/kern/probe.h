@@ -13,15 +13,21 @@ struct qos_probe_own {
 int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret);
 
 /* Measures what one sample of a thread's task clock takes from that thread, in some 10 ms; rounded
- * up coarsely, so that the next start finds the same. QOS_SAMPLE_COST_DEFAULT where it may not be
- * asked. qos_probe_host does not ask: whoever wants it does, once. */
+ * up coarsely, so that the next start finds the same. 0 where it may not be asked. qos_probe_host does
+ * not ask: whoever wants it does, once. */
 uint64_t qos_probe_sample_cost(void);
+
+/* Task clock events as qosd.service would have them: without CAP_SYS_ADMIN, which Debian's kernels ask
+ * for where kernel.perf_event_paranoid is 3. Tried by a thread that lets go of that capability, in a
+ * form that any user may have elsewhere, so that it holds whoever asks. */
+enum qos_feature_state qos_probe_unit_clock(void);
 
 /* Can programs behind the functions of the kernel that set policies and affinities be had? Tried once,
  * by attaching two, since the kernel's types have to be read for it. */
 enum qos_feature_state qos_probe_drift(void);
 
-/* Do the online CPUs or the real-time limits differ from what `host` says? Three small reads. */
+/* Do the online CPUs, the real-time limits or the limit of perf events differ from what `host` says?
+ * Four small reads. */
 bool qos_probe_supply_changed(const struct qos_host *host);
 
 /* Doctor's text for a feature: what it is (with the CONFIG_ name), what its lack costs, the

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <malloc.h>
 #include <mntent.h>
@@ -24,7 +23,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
@@ -159,7 +157,7 @@ static enum qos_feature_state probe_cpuset(void)
 
 /* --- trials --- */
 
-static enum qos_feature_state state_of(int error)
+enum qos_feature_state qos_probe_state(int error)
 {
 	switch (error) {
 	case 0:
@@ -189,7 +187,7 @@ static enum qos_feature_state probe_bpf(void)
 	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "qos_probe", "GPL",
 					       insns, QOS_ARRAY_SIZE(insns), NULL);
 
-	return state_of(fd < 0 ? errno : 0);
+	return qos_probe_state(fd < 0 ? errno : 0);
 }
 
 static enum qos_feature_state try_fexit(const struct btf *kernel, const char *function)
@@ -203,14 +201,14 @@ static enum qos_feature_state try_fexit(const struct btf *kernel, const char *fu
 	int id = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC);
 
 	if (id < 0)
-		return state_of(-id);
+		return qos_probe_state(-id);
 	opts.attach_btf_id = (uint32_t)id;
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "qos_probe", "GPL", insns, QOS_ARRAY_SIZE(insns),
 			   &opts);
 	if (fd < 0)
-		return state_of(errno);
+		return qos_probe_state(errno);
 	link_fd = bpf_raw_tracepoint_open(NULL, fd);
-	return state_of(link_fd < 0 ? errno : 0);
+	return qos_probe_state(link_fd < 0 ? errno : 0);
 }
 
 /* The kernel's types are five megabytes to read, so once for both. */
@@ -238,20 +236,6 @@ enum qos_feature_state qos_probe_drift(void)
 	return known;
 }
 
-static enum qos_feature_state probe_task_clock(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_TASK_CLOCK,
-		.disabled = 1,
-	};
-	_cleanup_close_ int fd =
-		(int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-
-	return state_of(fd < 0 ? errno : 0);
-}
-
 static enum qos_feature_state probe_taskstats(void)
 {
 	struct nl_sock *sock = nl_socket_alloc();
@@ -275,7 +259,7 @@ static enum qos_feature_state probe_sandbox(void)
 	static enum qos_feature_state known = QOS_UNKNOWN;
 
 	if (known == QOS_UNKNOWN)
-		known = state_of(-qos_sandbox_probe());
+		known = qos_probe_state(-qos_sandbox_probe());
 	return known;
 }
 
@@ -305,7 +289,7 @@ static enum qos_feature_state probe_policy(const struct qos_sched_attr *attr)
 	if (pthread_create(&thread, NULL, try_policy, &trial) != 0)
 		return QOS_UNKNOWN;
 	pthread_join(thread, NULL);
-	return state_of(trial.error);
+	return qos_probe_state(trial.error);
 }
 
 static enum qos_feature_state probe_rt(void)
@@ -330,7 +314,7 @@ void qos_probe_features(struct qos_host *host)
 		[QOS_FEATURE_BTF] = probe_btf,
 		[QOS_FEATURE_BPF] = probe_bpf,
 		[QOS_FEATURE_BPFFS] = probe_bpffs,
-		[QOS_FEATURE_TASK_CLOCK] = probe_task_clock,
+		[QOS_FEATURE_TASK_CLOCK] = qos_probe_clock,
 		[QOS_FEATURE_UPROBES] = probe_uprobes,
 		[QOS_FEATURE_DEADLINE] = probe_deadline,
 		[QOS_FEATURE_RT] = probe_rt,

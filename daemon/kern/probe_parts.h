@@ -4,6 +4,12 @@
 
 #include "kern/probe.h"
 
+/* What a trial that ended with this errno (positive, or 0) says. */
+enum qos_feature_state qos_probe_state(int error);
+
+/* Task clock events with the caller's own rights. */
+enum qos_feature_state qos_probe_clock(void);
+
 /* States of all features. */
 void qos_probe_features(struct qos_host *host);
 

@@ -44,6 +44,8 @@ uint64_t qos_measured_sample_cost(const char *run_dir, uint64_t (*measure)(void)
 	if (path && read_kept(path, &ns) == 0)
 		return ns;
 	ns = measure();
+	if (!ns)
+		return QOS_SAMPLE_COST_DEFAULT;
 	if (path) {
 		snprintf(text, sizeof(text), "%" PRIu64 "\n", ns);
 		qos_file_replace(path, text, strlen(text), 0644);

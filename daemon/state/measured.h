@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* From run_dir, or measured, and then kept there. What cannot be read or kept is measured each time. */
+/* From run_dir, or measured, and then kept there. What cannot be read or kept is measured each time; what
+ * cannot be measured (0) is QOS_SAMPLE_COST_DEFAULT, and not kept. */
 uint64_t qos_measured_sample_cost(const char *run_dir, uint64_t (*measure)(void));
 
 /* The daemon stops and undoes all: the next one measures. */

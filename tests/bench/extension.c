@@ -172,7 +172,7 @@ static double median(double *values, size_t n)
 
 static void attach(const struct loaded *one)
 {
-	int r = qos_monitor_thread_attach(monitor, worker_tid, one->stream, 0);
+	int r = qos_monitor_thread_attach(monitor, worker_tid, one->stream);
 
 	if (r == 0 && one->number)
 		r = qos_chain_thread(chain, one->number, worker_tid);

@@ -164,6 +164,7 @@ suites_alone() {
     [ -d "$program" ] || run_timed "live-${name//_/-}" live_suite meson_suite env build live "$name"
   done
   run_timed daemon-rt module_suite rt --cpus 1 --timeout 1200 -- tests/vm/test_daemon.py
+  run_timed paranoid-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_paranoid.py
   run_timed rules-rt module_suite rt --cpus 1 --timeout 900 -- tests/vm/test_rules.py
   run_timed net-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net.py
   run_timed net-rules-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net_rules.py

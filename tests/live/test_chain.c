@@ -63,7 +63,7 @@ static struct party party_start(const struct qos_chain_attribute *attribute, enu
 	assert_int_equal(qos_monitor_stream_hooks(monitor, party.stream, &hooks), 0);
 	party.worker = worker_start(&plan);
 	assert_int_equal(qos_chain_thread(chain, party.number, party.worker->tid), 0);
-	assert_int_equal(qos_monitor_thread_attach(monitor, party.worker->tid, party.stream, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(monitor, party.worker->tid, party.stream), 0);
 	return party;
 }
 
@@ -324,7 +324,7 @@ static void test_swap(void **state)
 
 		assert_int_equal(qos_monitor_stream_set(monitor, party.stream, &config), 0);
 	}
-	assert_int_equal(qos_monitor_thread_attach(monitor, party.worker->tid, party.stream, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(monitor, party.worker->tid, party.stream), 0);
 	sem_post(&party.worker->go);
 	while (party.worker->rounds == 0 || swaps < 6)
 		load_in(party.number, QOS_CHAIN_SWITCH, &p[++swaps % 2], party.slot);

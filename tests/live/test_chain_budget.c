@@ -104,7 +104,7 @@ static struct worker *start_on(uint32_t number, size_t i, size_t n, uint32_t str
 	CPU_SET(i, &cpus);
 	assert_int_equal(pthread_setaffinity_np(worker->thread, sizeof(cpus), &cpus), 0);
 	assert_int_equal(qos_chain_thread(chain, number, worker->tid), 0);
-	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream), 0);
 	return worker;
 }
 

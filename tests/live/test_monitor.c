@@ -23,7 +23,7 @@ static uint32_t make_stream(struct qos_monitor *monitor, const struct qos_stream
 
 static void attach(struct qos_monitor *monitor, const struct worker *worker, uint32_t stream)
 {
-	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(monitor, worker->tid, stream), 0);
 }
 
 /* Was the worker left alone by all that has a higher priority (SCHED_DEADLINE, the fair server)?
@@ -359,8 +359,8 @@ static bool try_overrun(struct qos_monitor *monitor)
 	struct qos_stream_stats stats;
 
 	worker = worker_start(&worker_plan);
-	assert_int_equal(
-		qos_monitor_thread_attach(monitor, worker->tid, stream, config.budget_ns / 20), 0);
+	attach(monitor, worker, stream);
+	assert_int_equal(qos_monitor_thread_clock(monitor, worker->tid, config.budget_ns / 20), 0);
 	worker_round(worker); /* so that its sleep is seen */
 	sleep_until(read_stats(monitor, stream).last_release_ns + 201 * MS);
 	worker->work_ns = 30 * MS;
@@ -420,7 +420,8 @@ static void test_exact_rate(void **state)
 	uint64_t base, last = 0, n = 0;
 
 	worker = worker_start(&worker_plan);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, stream, MS / 10), 0);
+	attach(*state, worker, stream);
+	assert_int_equal(qos_monitor_thread_clock(*state, worker->tid, MS / 10), 0);
 	worker_round(worker);
 	base = read_stats(*state, stream).last_release_ns;
 	heard_find(*state, heard, QOS_EVENT_OVERRUN, worker->tid);
@@ -504,14 +505,47 @@ static void test_attached_again(void **state)
 	struct worker *worker = worker_start(&worker_plan);
 
 	for (int i = 0; i < 12; i++) {
-		assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, stream,
-							   i % 4 != 3 ? (5 + i % 3) * MS / 20 : 0),
+		attach(*state, worker, stream);
+		assert_int_equal(qos_monitor_thread_clock(*state, worker->tid,
+							  i % 4 != 3 ? (5 + i % 3) * MS / 20 : 0),
 				 0);
 		worker_round(worker);
 		sleep_until(now_ns() + 11 * MS);
 	}
 	assert_in_range(read_stats(*state, stream).served, 10, 12);
 	assert_true(read_stats(*state, stream).windows >= 3);
+	finish(*state, worker, stream);
+}
+
+/* A thread that can have no clock, here for want of descriptors, is measured as before, and gets one
+ * when it can. */
+static void test_without_a_clock(void **state)
+{
+	const struct qos_stream_config config = {.period_ns = 10 * MS,
+						 .deadline_ns = 10 * MS,
+						 .runtime_ns = 5 * MS,
+						 .window_y = 3,
+						 .flags = QOS_STREAM_WATCH_BUDGET,
+						 .budget_ns = 5 * MS};
+	const struct worker worker_plan = {.body = hog_a_while, .work_ns = MS};
+	uint32_t stream = make_stream(*state, &config);
+	struct worker *worker = worker_start(&worker_plan);
+	struct rlimit limit, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_max = limit.rlim_max};
+	for (int i = 0; i < 12; i++) {
+		attach(*state, worker, stream);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		assert_int_equal(qos_monitor_thread_clock(*state, worker->tid, MS / 4), -EMFILE);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		worker_round(worker);
+		sleep_until(now_ns() + 11 * MS);
+	}
+	assert_in_range(read_stats(*state, stream).jobs, 10, 12);
+	assert_in_range(read_stats(*state, stream).served, 10, 12);
+	assert_true(read_stats(*state, stream).windows >= 3);
+	assert_int_equal(qos_monitor_thread_clock(*state, worker->tid, MS / 4), 0);
 	finish(*state, worker, stream);
 }
 
@@ -529,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_exact_rate),
 		cmocka_unit_test(test_violations_are_muted),
 		cmocka_unit_test(test_attached_again),
+		cmocka_unit_test(test_without_a_clock),
 	};
 
 	if (geteuid()) {

@@ -190,7 +190,7 @@ static void test_exit(void **state)
 
 	assert_int_equal(qos_monitor_stream_set(*state, STREAM, &plain), 0);
 	worker = worker_start(&worker_plan);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM), 0);
 	worker_round(worker);
 	assert_null(heard_find(*state, heard, QOS_EVENT_EXIT, worker->tid));
 	tid = worker->tid;
@@ -201,7 +201,7 @@ static void test_exit(void **state)
 	assert_int_equal(event->tgid, getpid());
 	assert_int_equal(qos_monitor_thread_detach(*state, tid), 0);
 	assert_int_equal(qos_monitor_thread_detach(*state, tid), -ENOENT);
-	assert_int_equal(qos_monitor_thread_attach(*state, tid, STREAM, 0), -ESRCH);
+	assert_int_equal(qos_monitor_thread_attach(*state, tid, STREAM), -ESRCH);
 	assert_int_equal(qos_monitor_stream_remove(*state, STREAM), 0);
 }
 
@@ -258,7 +258,7 @@ static void test_exec_in_a_thread(void **state)
 	until(qos_proc_each_thread(pid, find_tid, &tid) == 1);
 	assert_int_not_equal(tid, pid);
 	assert_int_equal(qos_monitor_stream_set(*state, STREAM, &plain), 0);
-	assert_int_equal(qos_monitor_thread_attach(*state, tid, STREAM, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(*state, tid, STREAM), 0);
 	assert_int_equal(write(go[1], "x", 1), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -290,12 +290,15 @@ static void test_descriptors(void **state)
 
 	assert_int_equal(qos_monitor_stream_set(*state, STREAM, &plain), 0);
 	before = count_fds();
-	for (int i = 0; i < 200; i++)
-		assert_int_equal(qos_monitor_thread_attach(*state, gettid(), STREAM, MS / 20), 0);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(qos_monitor_thread_attach(*state, gettid(), STREAM), 0);
+		assert_int_equal(qos_monitor_thread_clock(*state, gettid(), MS / 20), 0);
+	}
 	assert_int_equal(count_fds(), before + 1);
 	assert_int_equal(qos_monitor_thread_detach(*state, gettid()), 0);
 	assert_int_equal(count_fds(), before);
-	assert_int_equal(qos_monitor_thread_attach(*state, 0, STREAM, MS / 20), -EINVAL);
+	assert_int_equal(qos_monitor_thread_clock(*state, gettid(), MS / 20), -ENOENT);
+	assert_int_equal(qos_monitor_thread_attach(*state, 0, STREAM), -EINVAL);
 	assert_int_equal(qos_monitor_stream_remove(*state, STREAM), 0);
 }
 
@@ -391,7 +394,8 @@ static void test_overrun_in_a_storm(void **state)
 	config.flags = QOS_STREAM_WATCH_BUDGET;
 	assert_int_equal(qos_monitor_stream_set(*state, STREAM, &config), 0);
 	worker = worker_start(&worker_plan);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM, MS / 20), 0);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM), 0);
+	assert_int_equal(qos_monitor_thread_clock(*state, worker->tid, MS / 20), 0);
 	assert_int_equal(qos_monitor_watch(*state, getpid()), 0);
 	for (int i = 0; i < 6000; i++)
 		prctl(PR_SET_NAME, "again");

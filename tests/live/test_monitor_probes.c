@@ -79,7 +79,7 @@ static void check_probes(void **state, const char *begin, const char *end)
 	assert_int_equal(r, 0);
 	worker = worker_start(&worker_plan);
 	stranger = worker_start(&stranger_plan);
-	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM, 0), 0);
+	assert_int_equal(qos_monitor_thread_attach(*state, worker->tid, STREAM), 0);
 	worker_round(worker);
 	worker_round(stranger);
 	stats = read_stats(*state, STREAM);

@@ -65,6 +65,10 @@ static void test_supply_changed(void **state)
 	host->rt_period_us++;
 	assert_true(qos_probe_supply_changed(host));
 	host->rt_period_us--;
+	host->perf_paranoid++;
+	assert_true(qos_probe_supply_changed(host));
+	host->perf_paranoid--;
+	assert_false(qos_probe_supply_changed(host));
 	qos_cpus_add(&host->online, QOS_CPUS_MAX - 1);
 	assert_true(qos_probe_supply_changed(host));
 }
@@ -81,6 +85,23 @@ static void test_features(void **state)
 	assert_true(qos_host_has(host, QOS_FEATURE_RT));
 	for (int i = 0; i < QOS_FEATURE_COUNT; i++)
 		assert_int_not_equal(host->feature[i], QOS_UNKNOWN);
+}
+
+/* The trial lets go of a capability, and that of its own thread only. The other outcome takes a kernel with
+ * Debian's patch: tests/vm/test_paranoid.py. */
+static void test_unit_clock(void **state)
+{
+	_cleanup_host_ struct qos_host *host = probe(NULL);
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	size_t len;
+
+	assert_int_equal(qos_file_read(AT_FDCWD, "/proc/thread-self/status", 65536, &before, &len),
+			 0);
+	assert_int_equal(qos_probe_unit_clock(),
+			 host->perf_paranoid > 2 ? QOS_DENIED : QOS_PRESENT);
+	assert_int_equal(qos_file_read(AT_FDCWD, "/proc/thread-self/status", 65536, &after, &len),
+			 0);
+	assert_memory_equal(strstr(before, "CapEff:"), strstr(after, "CapEff:"), 24);
 }
 
 /* Neither a policy nor an affinity of the caller changes. */
@@ -287,7 +308,7 @@ int main(void)
 		cmocka_unit_test(test_changes_nothing), cmocka_unit_test(test_narrow_caller),
 		cmocka_unit_test(test_fair_server),	cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_foreign_use),	cmocka_unit_test(test_foreign_truncated),
-		cmocka_unit_test(test_without_root),
+		cmocka_unit_test(test_without_root),	cmocka_unit_test(test_unit_clock),
 	};
 
 	need_root();

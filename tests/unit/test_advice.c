@@ -91,6 +91,7 @@ static void test_calls_of_the_daemon(void **state)
 		{"genl(qos_dwcs)", EBADMSG},
 		{"uprobe", EINVAL},
 		{"uprobe", ENOENT},
+		{"uprobe", EACCES},
 	};
 
 	for (size_t i = 0; i < sizeof(met) / sizeof(met[0]); i++) {

@@ -105,6 +105,31 @@ static void settings_and_features_are_carried_over(void **state)
 	assert_int_equal(f->capacity.dl_period_min_ns, 100000);
 }
 
+static void without_a_clock_there_is_no_fifo(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		enum qos_feature_state clock;
+		bool fifo;
+	} cases[] = {{QOS_PRESENT, true},
+		     {QOS_UNKNOWN, true},
+		     {QOS_DENIED, false},
+		     {QOS_OFF, false},
+		     {QOS_ABSENT, false}};
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(cases); i++) {
+		f->host->feature[QOS_FEATURE_TASK_CLOCK] = cases[i].clock;
+		measure(f);
+		assert_int_equal(f->capacity.fifo, cases[i].fifo);
+		assert_int_equal(f->capacity.uncut, !cases[i].fifo);
+		assert_true(f->capacity.deadline);
+	}
+	f->host->feature[QOS_FEATURE_TASK_CLOCK] = QOS_PRESENT;
+	f->host->feature[QOS_FEATURE_RT] = QOS_OFF;
+	measure(f);
+	assert_false(f->capacity.fifo || f->capacity.uncut);
+}
+
 static void deadline_work_of_others_is_summed(void **state)
 {
 	struct fixture *f = *state;
@@ -217,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_cap_is_the_least_of_three),
 		TEST(settings_and_features_are_carried_over),
+		TEST(without_a_clock_there_is_no_fifo),
 		TEST(deadline_work_of_others_is_summed),
 		TEST(deadline_work_of_others_is_charged_as_ours),
 		TEST(what_the_kernel_leaves_is_carried_over),

@@ -50,6 +50,7 @@ static struct qos_host *full_host(void)
 	host->rt_period_us = 500000;
 	host->fair_runtime_ns = 50000000;
 	host->fair_period_ns = 1000000000;
+	host->perf_paranoid = -1;
 	host->sample_cost_ns = QOS_SAMPLE_COST_MAX;
 	host->dl_period_min_ns = 1;
 	host->dl_period_max_ns = INT64_MAX;

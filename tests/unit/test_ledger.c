@@ -145,6 +145,22 @@ static void observed_contracts_need_nothing(void **state)
 	expect_words(f, "neither SCHED_DEADLINE nor SCHED_FIFO", "none of these alone was enough");
 }
 
+/* Whoever must be pinned is told why not. */
+static void without_a_clock_deadline_is_left(void **state)
+{
+	struct fixture *f = *state;
+
+	f->capacity.fifo = false;
+	f->capacity.uncut = true;
+	qos_ledger_free(f->ledger);
+	assert_int_equal(qos_ledger_new(&f->capacity, &f->ledger), 0);
+	f->a.cpu[0].where = QOS_WHERE_ANY;
+	assert_int_equal(qos_ledger_add(f->ledger, &f->a.contract, &f->diag), 0);
+	assert_int_equal(grant(f, "a")->policy, QOS_POLICY_DEADLINE);
+	assert_int_equal(qos_ledger_add(f->ledger, &f->b.contract, &f->diag), QOS_LEDGER_E_REFUSED);
+	expect_words(f, "nor SCHED_FIFO here, where no task clock would cut it", "");
+}
+
 static void a_contract_without_cpu_streams_is_proven(void **state)
 {
 	struct fixture *f = *state;
@@ -407,6 +423,7 @@ int main(void)
 		TEST(sums_leave_out_what_others_hold),
 		TEST(a_refusal_has_a_place_numbers_and_ways_out),
 		TEST(observed_contracts_need_nothing),
+		TEST(without_a_clock_deadline_is_left),
 		TEST(a_contract_without_cpu_streams_is_proven),
 		TEST(change_knows_its_contracts),
 		TEST(change_keeps_to_the_range),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "contract/host.h"
 #include "state/measured.h"
 
 static char dir[64], path[96];
@@ -49,6 +50,15 @@ static void test_kept_until_forgotten(void **state)
 	assert_int_equal(measured, 2);
 }
 
+/* Perf events may be permitted later. */
+static void test_not_to_be_measured(void **state)
+{
+	next_ns = 0;
+	assert_int_equal(qos_measured_sample_cost(dir, measure), QOS_SAMPLE_COST_DEFAULT);
+	next_ns = 64000;
+	assert_int_equal(qos_measured_sample_cost(dir, measure), 64000);
+}
+
 static void test_useless_files(void **state)
 {
 	static const char *const texts[] = {"",
@@ -77,6 +87,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_kept_until_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_to_be_measured, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_useless_files, setup, teardown),
 	};
 
