@@ -14,6 +14,7 @@
 #include "judge.h"
 #include "kern/probe.h"
 #include "kern/probe_module.h"
+#include "system_bus.h"
 
 static bool counts_as_missing(const struct qos_feature_advice *advice, enum qos_feature_state state)
 {
@@ -134,6 +135,14 @@ static json_t *report_daemon(const struct qos_cli *cli)
 			 json_object_get(answer.json, "problems"), "why");
 }
 
+static json_t *report_bus(void)
+{
+	struct qos_system_bus bus;
+
+	qos_system_bus_look(&bus);
+	return qos_system_bus_report(&bus);
+}
+
 static json_t *report(const struct qos_cli *cli, const struct qos_judge *judge)
 {
 	size_t missing, unknown;
@@ -149,12 +158,13 @@ static json_t *report(const struct qos_cli *cli, const struct qos_judge *judge)
 			  "can tell more.";
 	else if (judge->host->feature[QOS_FEATURE_TASK_CLOCK] != QOS_PRESENT)
 		verdict = "This machine has what qosd needs, but for SCHED_FIFO: see task_clock.";
-	return json_pack("{s:i, s:b, s:s, s:s?, s:o, s:o, s:o, s:b, s:o}", "schema", 1, "ok",
+	return json_pack("{s:i, s:b, s:s, s:s?, s:o, s:o, s:o, s:b, s:o, s:o}", "schema", 1, "ok",
 			 (int)!missing, "verdict", verdict, "release", judge->host->release,
 			 "features", features, "capacity",
 			 report_capacity(judge->host, &judge->capacity), "foreign",
 			 report_foreign(judge->host), "foreign_truncated",
-			 (int)judge->host->foreign_truncated, "daemon", report_daemon(cli));
+			 (int)judge->host->foreign_truncated, "daemon", report_daemon(cli), "bus",
+			 report_bus());
 }
 
 static int dump_host(const struct qos_cli *cli)

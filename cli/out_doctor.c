@@ -141,6 +141,18 @@ static void print_daemon(const struct qos_out *out, const json_t *daemon)
 			     qos_json_text(problem, "text", ""));
 }
 
+static void print_bus(const struct qos_out *out, const json_t *bus)
+{
+	const char *cost = qos_json_text(bus, "cost", "");
+
+	qos_out_fact(out, *cost ? QOS_WARN : QOS_PLAIN, "system bus", "%s",
+		     qos_json_text(bus, "found", "?"));
+	if (!*cost || out->quiet)
+		return;
+	qos_out_fact(out, QOS_PLAIN, "", "cost: %s", cost);
+	qos_out_fact(out, QOS_PLAIN, "", "remedy: %s", qos_json_text(bus, "remedy", ""));
+}
+
 void qos_out_doctor(const struct qos_out *out, const json_t *doctor)
 {
 	const json_t *feature;
@@ -154,6 +166,7 @@ void qos_out_doctor(const struct qos_out *out, const json_t *doctor)
 	fputc('\n', out->file);
 	print_capacity(out, json_object_get(doctor, "capacity"));
 	print_daemon(out, json_object_get(doctor, "daemon"));
+	print_bus(out, json_object_get(doctor, "bus"));
 	print_foreign(out, json_object_get(doctor, "foreign"));
 }
 

@@ -3,6 +3,7 @@
 packaged actions and a rule of the test's, and the gateway. All of it in a mount namespace, so that the
 machine's users, actions and rules are what they were."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -147,6 +148,11 @@ class SystemBus:
                                    self.qosd.socket, env=self.address)
         until("the gateway", lambda: self.state() not in (None, "gone"))
 
+    def stop_gateway(self):
+        self.gateway.kill()
+        self.gateway.wait()
+        until("the bus knows", lambda: "org.qosd1" not in self.busctl("root", "list").stdout)
+
     # callers
 
     def as_user(self, user, *command, **options):
@@ -166,6 +172,11 @@ class SystemBus:
     def property(self, user, path, interface, name):
         done = self.busctl(user, "get-property", "org.qosd1", path, interface, name)
         return done.stdout.strip() if done.returncode == 0 else "error: " + done.stderr.strip()
+
+    def doctor(self):
+        """What doctor says of this bus."""
+        done = self.as_user("root", QOSCTL, "--socket", self.qosd.socket, "--json", "doctor")
+        return json.loads(done.stdout)["bus"]
 
     def state(self):
         found = self.property("root", "/org/qosd1", "org.qosd1.Manager", "State")

@@ -52,6 +52,18 @@ class Rights(Base):
             self.refused("stranger", method, *words)
         self.assertEqual(self.granted(), 4000000)
 
+    def test_doctor_finds_all(self):
+        bus = self.bus.doctor()
+        self.assertEqual((bus["answers"], bus["actions"], bus["qosd"], bus["polkit"]), (True, True, "present", "present"))
+        self.assertEqual((bus["cost"], bus["remedy"]), ("", ""))
+
+    def test_doctor_without_the_gateway(self):
+        self.bus.stop_gateway()
+        bus = self.bus.doctor()
+        self.bus.start_gateway()
+        self.assertEqual((bus["qosd"], bus["polkit"]), ("absent", "present"))
+        self.assertIn("private socket", bus["cost"])
+
     def test_stranger_sees_no_property(self):
         for path, face, name in ((CAM, CONTRACT, "State"), ("/org/qosd1", MANAGER, "State")):
             self.assertRegex(self.bus.property("stranger", path, face, name), "^error")
@@ -253,6 +265,12 @@ class WithoutPolkit(Base):
         for user, method in (("watcher", "ListContracts"), ("reader", "Reload")):
             self.assertIn("without polkit", self.bus.call(user, method))
         self.assertIn("asasas", self.bus.call("root", "Reload"))
+
+    def test_doctor_names_the_remedy(self):
+        bus = self.bus.doctor()
+        self.assertEqual((bus["answers"], bus["qosd"], bus["polkit"]), (True, "present", "absent"))
+        self.assertIn("only root may change", bus["cost"])
+        self.assertIn("polkitd", bus["remedy"])
 
 
 own_namespace()
