@@ -97,7 +97,7 @@ struct qos_supervisor {
 	struct qos_options options;
 	struct qos_config config;
 	struct qos_host *host;
-	uint64_t sample_cost_ns; /* measured once, when it can be: every host that is probed has it */
+	uint64_t sample_cost_ns; /* every host that is probed has it */
 	struct qos_ledger *ledger;
 	struct qos_monitor *monitor;	 /* NULL: none can be had, reasons in `diag` */
 	struct qos_taskstats *taskstats; /* NULL: none */

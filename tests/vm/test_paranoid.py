@@ -91,7 +91,7 @@ def test_deadline_is_measured_without_clocks():
             expect("no task clock events" in log.read(), True)
         jobs = qosd.stats()["jobs"]
         qosd.write("fast", FAST.replace("4ms", "5ms"))
-        qosd.ctl("reload")
+        qosd.ctl("reload", check=False)  # slow is refused
         until(lambda: qosd.stream("fast")["runtime"]["granted_ns"] == 5000000, "5 ms", LONG)
         expect(qosd.stats()["jobs"] >= jobs, True, "the counters go on")
 
@@ -106,6 +106,7 @@ def test_an_endless_loop_is_cut_by_the_kernel():
         before, start = used(spinner.pid), os.times().elapsed
         until(lambda: os.times().elapsed - start > 10, "ten seconds", LONG)
         share = (used(spinner.pid) - before) / (os.times().elapsed - start)
+        print(f"        an endless loop of 4 ms in 50 has {share:.2f} of the CPU", flush=True)
         expect(share < 0.5, True, f"it had {share:.2f} of the CPU")
 
 
