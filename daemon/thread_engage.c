@@ -11,6 +11,9 @@
  * throttling or fair server leaves all that is below, the daemon's main thread too, 5 % of a CPU. So
  * there a thread without a clock keeps its own scheduling. (Where clocks are refused from the start,
  * admission seats nobody under SCHED_FIFO: admit/capacity.c.)
+ *
+ * Weakness: a proof charges what an overrun takes until it is cut by the clock. Without one that is up to a
+ * tick, which nobody charges: 4 ms at 250 Hz would refuse most contracts for the sake of those that overrun.
  */
 #include "threads_parts.h"
 
