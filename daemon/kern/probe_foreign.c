@@ -129,7 +129,8 @@ static void add(struct scan *scan, pid_t tid, const struct qos_sched_attr *attr,
 	keep(scan->host, &foreign);
 }
 
-/* The policy first: one system call tells almost all threads off. */
+/* The policy first: one system call tells almost all threads off. A zombie keeps its policy until somebody waits for
+ * it, and uses nothing; of SCHED_DEADLINE it has no parameters any more. */
 static int visit_thread(void *data, pid_t tgid, pid_t tid)
 {
 	struct scan *scan = data;
@@ -142,7 +143,7 @@ static int visit_thread(void *data, pid_t tgid, pid_t tid)
 	if (scan->own && scan->own->is_own(scan->own->data, tid))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tgid, tid);
-	if (qos_proc_stat_read(AT_FDCWD, path, &stat) < 0)
+	if (qos_proc_stat_read(AT_FDCWD, path, &stat) < 0 || stat.state == 'Z' || stat.state == 'X')
 		return 0;
 	add(scan, tid, &attr, &stat);
 	return 0;

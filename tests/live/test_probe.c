@@ -214,6 +214,27 @@ static void test_foreign(void **state)
 	victim_stop(c);
 }
 
+/* A program that died and that nobody waits for; its parameters, which the kernel takes a period later, read as none, and
+ * who has none counts as a whole CPU. */
+static void test_foreign_zombie(void **state)
+{
+	const struct qos_sched_attr deadline = {.policy = SCHED_DEADLINE,
+						.runtime_ns = 100000,
+						.deadline_ns = 1000000,
+						.period_ns = 1000000};
+	pid_t pid = victim_start(NULL);
+	_cleanup_host_ struct qos_host *host = NULL;
+	struct qos_sched_attr now;
+
+	assert_int_equal(qos_sched_set(pid, &deadline), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	test_wait_for(qos_sched_get(pid, &now) == 0 && now.runtime_ns == 0);
+	assert_int_equal(now.policy, SCHED_DEADLINE);
+	host = probe(NULL);
+	assert_null(find(host, pid));
+	victim_stop(pid);
+}
+
 static void spin(void)
 {
 	for (;;)
@@ -309,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_fair_server),	cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_foreign_use),	cmocka_unit_test(test_foreign_truncated),
 		cmocka_unit_test(test_without_root),	cmocka_unit_test(test_unit_clock),
+		cmocka_unit_test(test_foreign_zombie),
 	};
 
 	need_root();
