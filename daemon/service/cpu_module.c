@@ -216,14 +216,32 @@ static int new_thread(struct module *module, const struct qos_original_key *key,
 	return 0;
 }
 
+/* A daemon that was killed had it natively: the module refuses SCHED_DEADLINE, and would take SCHED_FIFO for the thread's
+ * own. */
+static int take_back(struct module *module, pid_t tid)
+{
+	struct qos_original original;
+	struct qos_dwcs_thread now;
+	int r;
+
+	if (qos_originals_get(module->originals, tid, &original) < 0 || original.drifted)
+		return 0;
+	r = qos_dwcs_thread(module->genl, tid, &now);
+	return r == -ENOENT || r == -ESRCH ? qos_originals_restore(module->originals, tid, NULL)
+					   : r;
+}
+
 /* Recorded before anything else is done with it. */
 static int intern(struct module *module, pid_t tid, struct thread **ret, struct qos_diag *diag)
 {
 	struct thread *thread = qos_table_get(&module->threads, (uint32_t)tid);
 	struct qos_original_key key;
-	int r;
+	int r = 0;
 
-	r = qos_originals_record(module->originals, tid, &key);
+	if (!thread)
+		r = take_back(module, tid);
+	if (r == 0)
+		r = qos_originals_record(module->originals, tid, &key);
 	if (r < 0) {
 		const struct qos_errno_advice *advice =
 			qos_errno_advice("bpf(MAP_UPDATE_ELEM)", -r);

@@ -18,7 +18,7 @@ os.environ.setdefault("QOS_PATIENCE", "6")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live"))
 # pylint: disable=missing-function-docstring,wrong-import-position
 from contracts import PERIODIC, PYTHON, contract as contract_text  # noqa: E402
-from instance import Instance  # noqa: E402
+from instance import SCHED_DEADLINE, Instance  # noqa: E402
 from lab_test import MS, Netlink, expect, load, module, policy, run, unload, until  # noqa: E402
 
 LONG = 60
@@ -290,6 +290,24 @@ def test_a_restarted_daemon_goes_on():
         expect(changes <= 5, True, changes)
         qosd.stop()
         expect(policy(one.pid)[0], os.SCHED_OTHER)
+
+
+def test_what_was_native_goes_to_the_module():
+    """It came while nobody ran, and takes no thread under SCHED_DEADLINE."""
+    with daemon() as qosd:
+        qosd.write("one", contract("one"))
+        qosd.start()
+        program = start_program(qosd, "one")
+        before = policy(program.pid)
+        until(lambda: policy(program.pid)[0] == SCHED_DEADLINE, "it is under SCHED_DEADLINE", LONG)
+        kill_daemon(qosd)
+        with module() as nl:
+            qosd.start()
+            until(lambda: under_module(qosd), "it is the module's", LONG)
+            expect("kernel" in kinds(qosd), False, "a refusal")
+            expect(nl.get("THREAD_GET", "THREAD", TID=program.pid)["POLICY"], os.SCHED_OTHER)
+            qosd.stop()
+        expect(policy(program.pid), before)
 
 
 def test_what_its_death_leads_to():
