@@ -23,7 +23,7 @@ from test_network import contract as flow
 
 WATCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kills_watch.py")
 PERIOD_MS, CHECK_EACH = 50, 50
-POLICY = {"deadline": SCHED_DEADLINE, "fifo": os.SCHED_FIFO}
+POLICY = {"deadline": [SCHED_DEADLINE], "fifo": [os.SCHED_FIFO], "dwcs": [os.SCHED_FIFO, os.SCHED_OTHER]}
 FIXED = ("dead", "fifo", "rule", "over", "temp")
 CHURN = ("one", "two")
 
@@ -45,11 +45,13 @@ class Disturbed(Exception):
 
 
 class Kills:
-    """A context manager: the daemon in a network namespace, its programs, load, and the watcher."""
+    """A context manager: the daemon in a network namespace, its programs, load, and the watcher, who gets `watching`."""
 
-    def __init__(self, seed):
+    niceness = 0  # of the load
+
+    def __init__(self, seed, namespace=Namespace, watching=()):
         self.random = random.Random(seed)
-        self.ns = Namespace(f"qosd-kills-{os.getpid()}")
+        self.ns, self.watching = namespace(f"qosd-kills-{os.getpid()}"), watching
         self.qosd = Instance(CAPACITY % "")
         self.faults, self.restarts = [], []
         self.adjusted = {3.0}  # ms, one of them
@@ -58,6 +60,7 @@ class Kills:
         self.kept = None       # those of them that stay when it dies
         self.watcher = None
         self.done = 0
+        self.began = []        # (when, which kill)
         self.churned = {}
         self.working = threading.Event()
 
@@ -71,12 +74,15 @@ class Kills:
 
     def begin(self):
         qosd = self.qosd
+        self.watched = os.path.join(qosd.dir, "watched")
+        # pylint: disable=consider-using-with
+        self.watcher = subprocess.Popen([PYTHON, "-B", WATCH, self.watched, *self.watching], stdin=subprocess.PIPE, text=True)
         for name, text in texts().items():
             qosd.write(name, text)
         qosd.write("rtp", flow())
         self.fixed = {name: qosd.run(PYTHON, PERIODIC, name, str(PERIOD_MS), "0.3") for name in FIXED}
         for _ in range(os.cpu_count()):
-            qosd.run(PYTHON, "-c", "while True: pass")
+            qosd.run("nice", "-n", str(self.niceness), PYTHON, "-c", "while True: pass")
         time.sleep(1)
         self.start()
         with open(os.path.join(qosd.dir, "temp.new"), "w", encoding="utf-8") as out:
@@ -84,12 +90,10 @@ class Kills:
         qosd.ctl("apply", "--runtime", os.path.join(qosd.dir, "temp.new"))
         qosd.ctl("adjust", "over", "cpu.runtime=3ms", "--for", "1h")
         for name, program in self.fixed.items():
-            until(f"{name} is scheduled", lambda pid=program.pid: policy(pid)[0] != os.SCHED_OTHER)
+            until(f"{name} is scheduled", lambda name=name, pid=program.pid: self.is_scheduled(name, pid))
         self.baseline = self.counted()
-        self.watched = os.path.join(qosd.dir, "watched")
-        words = [str(word) for program in self.fixed.values() for word in (program.pid, PERIOD_MS)]
-        # pylint: disable=consider-using-with
-        self.watcher = subprocess.Popen([PYTHON, "-B", WATCH, self.watched, *words], stdin=subprocess.PIPE)
+        words = [word for program in self.fixed.values() for word in (program.pid, PERIOD_MS)]
+        print(*words, file=self.watcher.stdin, flush=True)
 
     def __exit__(self, *_):
         if self.watcher:
@@ -155,11 +159,15 @@ class Kills:
             rng.choice(steps)(rng)
             time.sleep(rng.uniform(0, 0.03))
 
+    def more_clients(self):
+        """Lists of steps, of which one after another is taken."""
+        return []
+
     def killed_under_load(self):
         reads = [lambda rng, words=words: self.tried(*words) for words in (["plan"], ["reload"], ["status"])]
         self.working.set()
         clients = [threading.Thread(target=self.work, args=(self.random.random(), *steps))
-                   for steps in ([self.adjust, *reads], [self.confirm], [self.churn])]
+                   for steps in ([self.adjust, *reads], [self.confirm], [self.churn], *self.more_clients())]
         for client in clients:
             client.start()
         time.sleep(self.random.uniform(0, 0.5))
@@ -200,19 +208,21 @@ class Kills:
         new, old = texts()["fifo"].replace("2ms", "3ms"), texts()["fifo"]
         self.expect(text in ((new, old) if waits else (old,)),  # begun, and not written yet: undone all the same
                     f"{where}: fifo.yaml, unconfirmed {waits}, says {text}")
-        for name, program in self.churned.items():
+        for name, program in {**self.fixed, **self.churned}.items():
             self.check_thread(where, name, program.pid, states.get(name) == "in-force")
+
+    def is_scheduled(self, name, pid):
+        stream = self.qosd.stream(name)
+        return policy(pid)[0] in POLICY[stream["policy"]] and [t["tid"] for t in stream["threads"]] == [pid]
 
     def check_thread(self, where, name, pid, in_force):
         def good():
-            if not in_force:
-                return policy(pid)[:2] == (os.SCHED_OTHER, 0)
-            stream = self.qosd.stream(name)
-            return policy(pid)[0] == POLICY[stream["policy"]] and [t["tid"] for t in stream["threads"]] == [pid]
+            return self.is_scheduled(name, pid) if in_force else policy(pid)[:2] == (os.SCHED_OTHER, 0)
         try:
             until("", good, 5)  # a program that starts may overrun, and is demoted until it sleeps
         except AssertionError:
-            self.fault(f"{where}: {name}, in force {in_force}, is {policy(pid)}")
+            told = self.qosd.ctl("explain", str(pid), check=False).stdout
+            self.fault(f"{where}: {name}, in force {in_force}, is {policy(pid)}: {told}")
 
     def counted(self):
         qosd = self.qosd
@@ -267,6 +277,7 @@ class Kills:
         self.check_leaks("at first")
         for number in range(1, kills + 1):
             where = f"kill {number}"
+            self.began.append((time.monotonic(), where))
             self.killed_under_load()
             self.expect(self.ns.root()[:2] == ("htb", "5105:"), f"{where}: the queues are gone")
             if self.random.randrange(3) == 0:  # and again while it starts
@@ -283,7 +294,7 @@ class Kills:
                 print(f"        {number} kills, {len(self.faults)} faults", file=sys.stderr, flush=True)
 
     def lapses(self):
-        """What the watcher saw; the last one is about itself."""
+        """What the watcher saw, and what it says of itself."""
         self.watcher.stdin.close()
         self.watcher.wait()
         names = {program.pid: name for name, program in self.fixed.items()}
@@ -291,4 +302,9 @@ class Kills:
             found = [json.loads(line) for line in file]
         for lapse in found[:-1]:
             lapse["contract"] = names[lapse["pid"]]
+            lapse["where"] = max((began for began in self.began if began[0] < lapse["at"]), default=(0, "at first"))[1]
         return found[:-1], found[-1]
+
+    def found(self):
+        lapses, watch = self.lapses()
+        return {"done": self.done, "faults": self.faults, "restarts": self.restarts, "lapses": lapses, "watch": watch}
