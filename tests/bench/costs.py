@@ -3,11 +3,12 @@
 """All costs in one run, each beside a control that was measured with it: the other benches are run, and what they
 found is put into one table. Their heads say how each is measured; they own the bounds. Last line: one JSON object.
 
-  costs.py [--json] [--html FILE] [--quick] [--without-vm]
+  costs.py [--json] [--html FILE] [--quick] [--without-vm | --kept]
 
 ratio: ours by the control. bound: the most that the ratio, or ours where it has a unit, may be. `virtual`: in virtual
 time in a kernel of the lab, 2 ns an instruction (8 ns for reactions), where memory costs nothing. --quick: fewer
-rounds. --without-vm: nothing that needs the lab.
+rounds. --without-vm: nothing that needs the lab. --kept: also what is bought by it, by the benches of windows,
+orderings, links and adaptation, beside what the kernel has; half an hour more.
 """
 import argparse
 import json
@@ -22,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "../..")
 VM = ("actuation", "qdisc", "reaction", "latency")
 TAKE_QUICK = ("pipe", "startup")
+ALWAYS = {"violations": ["--quick"]}
 
 
 class Cost(typing.NamedTuple):
@@ -104,7 +106,24 @@ def daemon():
                    f"{name}, attached")
 
 
+def kept():
+    for kind, words in ("admitted", "demand above 1"), ("overload", "overload"):
+        for arm, name in ("deadline", "SCHED_DEADLINE"), ("fifo", "SCHED_FIFO"):
+            yield Cost(f"windows violated, {words}", "%", "windows", f"{kind}, module", f"{kind}, {arm}", name)
+    for ordering in ("edf", "dwcs"):
+        yield Cost("feasible sets with a violated window", "%", "orderings", "fin", ordering, ordering)
+    for queue in ("pfifo", "prio", "htb", "fq", "fq_codel", "cake"):
+        yield Cost("a video's windows violated, by link", "%", "traffic", "qosd, dwcs", queue, queue)
+    for arm in ("none", "slow loop, 1s", "user"):
+        yield Cost("windows violated, changing bottleneck", "%", "bottleneck", "kernel", arm, arm)
+    for change in (10, 100):
+        for arm in ("dwcs", "poll-10ms", "event", "user"):
+            yield Cost(f"windows violated, demand each {change} ms", "%", "violations", f"kernel, {change}",
+                       f"{arm}, {change}", arm)
+
+
 COSTS = [cost for part in (monitor, choice, actuation, qdisc, extension, daemon) for cost in part()]
+KEPT = list(kept())
 
 
 # --- figures of the benches: name -> {"value":, "bound":, "good":} ---
@@ -113,8 +132,41 @@ def figure(value, bound=None, good=True):
     return {"value": value, "bound": bound, "good": good}
 
 
+def shares(rows, name_of):
+    """Of windows, in percent, all rows of a name together."""
+    sums = {}
+    for row in rows:
+        one = sums.setdefault(name_of(row), [0, 0])
+        one[0] += row["violations"]
+        one[1] += row["windows"]
+    for name, (violations, windows) in sums.items():
+        yield name, figure(100 * violations / windows)
+
+
+def broken_sets(rows):
+    sums = {}
+    for row in rows:
+        one = sums.setdefault(row["ordering"], [0, 0])
+        one[0] += row["feasible"] - row["kept"]
+        one[1] += row["feasible"]
+    for name, (broken, feasible) in sums.items():
+        yield name, figure(100 * broken / feasible)
+
+
+NAME_OF = {
+    "windows": lambda row: f"{row['kind']}, {row['arm']}",
+    "traffic": lambda row: row["arm"],
+    "bottleneck": lambda row: row["arm"],
+    "violations": lambda row: f"{row['arm']}, {row['change_ms']}",
+}
+
+
 def figures_of(got):
-    if got["bench"] == "decision":
+    if got["bench"] in NAME_OF:
+        yield from shares(got["rows"], NAME_OF[got["bench"]])
+    elif got["bench"] == "orderings":
+        yield from broken_sets(got["rows"])
+    elif got["bench"] == "decision":
         for row in got["rows"]:
             name = f"{row['ordering']}, {row['streams']}"
             yield name, figure(row["ns"])
@@ -136,7 +188,7 @@ def figures_of(got):
 def run(name, quick):
     """Its figures; what it could not find is told, and missing."""
     script = next(f"{HERE}/{name}.{kind}" for kind in ("py", "sh") if os.path.exists(f"{HERE}/{name}.{kind}"))
-    options = ["--json"] + (["--quick"] if quick and name in TAKE_QUICK else [])
+    options = ["--json"] + (["--quick"] if quick and name in TAKE_QUICK else ALWAYS.get(name, []))
     print(f"costs: {name}", file=sys.stderr, flush=True)
     done = subprocess.run([script, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, cwd=TOP,
                           env={"QOS_BUILD": os.path.join(TOP, "build"), **os.environ})
@@ -185,8 +237,11 @@ def print_table(rows):
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench costs", allow_abbrev=False)
-    for flag in ("--json", "--quick", "--without-vm"):
+    for flag in ("--json", "--quick"):
         parser.add_argument(flag, action="store_true")
+    which = parser.add_mutually_exclusive_group()
+    for flag in ("--without-vm", "--kept"):
+        which.add_argument(flag, action="store_true")
     parser.add_argument("--html", metavar="FILE", type=argparse.FileType("w", encoding="utf-8"))
     return parser.parse_args()
 
@@ -195,7 +250,7 @@ def main():
     options = arguments()
     if os.geteuid() != 0:
         sys.exit("bench costs: needs root")
-    costs = [cost for cost in COSTS if not (options.without_vm and cost.bench in VM)]
+    costs = [cost for cost in COSTS if not (options.without_vm and cost.bench in VM)] + (KEPT if options.kept else [])
     found = {}
     for cost in costs:
         if cost.bench not in found:
