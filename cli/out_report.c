@@ -29,22 +29,25 @@ static int64_t quantile_of(const json_t *point, const char *key, const char *qua
 
 struct qos_report_point qos_report_point(const json_t *point)
 {
-	const json_t *granted = json_object_get(point, "granted_ns");
+	const json_t *granted_ns = json_object_get(point, "granted_ns");
+	const json_t *granted = granted_ns ? granted_ns : json_object_get(point, "granted_bps");
 
 	return (struct qos_report_point){
 		.from = qos_json_int(point, "from", 0),
 		.to = qos_json_int(point, "to", 0),
 		.jobs = qos_json_int(point, "jobs", 0),
 		.late = qos_json_int(point, "late", 0),
-		.requests = qos_json_int(point, "requests", 0),
-		.lost = qos_json_int(point, "lost", 0),
+		.requests = qos_json_int(point, granted_ns ? "requests" : "packets", 0),
+		.lost = qos_json_int(point, granted_ns ? "lost" : "dropped", 0),
 		.windows = qos_json_int(point, "windows", 0),
 		.violations = qos_json_int(point, "violations", 0),
-		.granted_lo_ns = json_integer_value(json_array_get(granted, 0)),
-		.granted_hi_ns = json_integer_value(json_array_get(granted, 1)),
+		.granted_lo = json_integer_value(json_array_get(granted, 0)),
+		.granted_hi = json_integer_value(json_array_get(granted, 1)),
 		.used_p50_ns = quantile_of(point, "used_ns", "p50"),
 		.used_p99_ns = quantile_of(point, "used_ns", "p99"),
 		.latency_p99_ns = quantile_of(point, "latency_ns", "p99"),
+		.sent_bytes = qos_json_int(point, "sent_bytes", 0),
+		.backlog_bytes = qos_json_int(point, "backlog_bytes", 0),
 	};
 }
 
@@ -62,12 +65,14 @@ static void add(struct qos_report_point *sum, const struct qos_report_point *mor
 	sum->lost += more->lost;
 	sum->windows += more->windows;
 	sum->violations += more->violations;
-	if (more->granted_lo_ns < sum->granted_lo_ns)
-		sum->granted_lo_ns = more->granted_lo_ns;
-	sum->granted_hi_ns = larger(sum->granted_hi_ns, more->granted_hi_ns);
+	if (more->granted_lo < sum->granted_lo)
+		sum->granted_lo = more->granted_lo;
+	sum->granted_hi = larger(sum->granted_hi, more->granted_hi);
 	sum->used_p50_ns = larger(sum->used_p50_ns, more->used_p50_ns);
 	sum->used_p99_ns = larger(sum->used_p99_ns, more->used_p99_ns);
 	sum->latency_p99_ns = larger(sum->latency_p99_ns, more->latency_p99_ns);
+	sum->sent_bytes += more->sent_bytes;
+	sum->backlog_bytes = larger(sum->backlog_bytes, more->backlog_bytes);
 }
 
 struct qos_report_point qos_report_sum(const json_t *points)
@@ -88,6 +93,13 @@ const char *qos_report_hour(const char *moment)
 	const char *blank = strrchr(moment, ' ');
 
 	return blank ? blank + 1 : moment;
+}
+
+int64_t qos_report_sent_bps(const struct qos_report_point *point)
+{
+	int64_t seconds = point->to - point->from;
+
+	return seconds > 0 ? point->sent_bytes / seconds * 8 : 0;
 }
 
 bool qos_report_is_adaptation(const json_t *event)
@@ -130,8 +142,8 @@ static void row(struct qos_columns *table, const struct qos_report_point *point)
 	count_cell(table, point->late, QOS_WARN);
 	count_cell(table, point->lost, QOS_PLAIN);
 	count_cell(table, point->violations, QOS_BAD);
-	brief(lo, point->granted_lo_ns);
-	brief(hi, point->granted_hi_ns);
+	brief(lo, point->granted_lo);
+	brief(hi, point->granted_hi);
 	if (strcmp(lo, hi))
 		qos_columns_cell(table, QOS_PLAIN, "%s..%s", lo, hi);
 	else
@@ -148,6 +160,25 @@ static int64_t row_of(int64_t at, const struct qos_report_point *all)
 	return span > 0 ? (at - all->from) * ROWS_MAX / span : 0;
 }
 
+static void fill_rows(struct qos_columns *table,
+		      void (*fill)(struct qos_columns *table, const struct qos_report_point *point),
+		      const json_t *points, const struct qos_report_point *all)
+{
+	struct qos_report_point sum = {}, point;
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(points, i, item) {
+		point = qos_report_point(item);
+		if (sum.to && row_of(sum.from, all) != row_of(point.from, all)) {
+			fill(table, &sum);
+			sum = (struct qos_report_point){};
+		}
+		add(&sum, &point);
+	}
+	fill(table, &sum);
+}
+
 static void print_points(const struct qos_out *out, const json_t *points,
 			 const struct qos_report_point *all)
 {
@@ -160,19 +191,50 @@ static void print_points(const struct qos_out *out, const json_t *points,
 						    {"USED", .right = true},
 						    {"LATENCY", .right = true}};
 	_cleanup_columns_ struct qos_columns table = QOS_COLUMNS_INIT(columns);
-	struct qos_report_point sum = {}, point;
-	const json_t *item;
-	size_t i;
 
-	json_array_foreach(points, i, item) {
-		point = qos_report_point(item);
-		if (sum.to && row_of(sum.from, all) != row_of(point.from, all)) {
-			row(&table, &sum);
-			sum = (struct qos_report_point){};
-		}
-		add(&sum, &point);
-	}
-	row(&table, &sum);
+	fill_rows(&table, row, points, all);
+	qos_columns_print(&table, out, 2);
+}
+
+/* --- packets --- */
+
+static void rate_cell(struct qos_columns *table, int64_t bps)
+{
+	if (bps < 1000000)
+		qos_columns_cell(table, QOS_PLAIN, "%.3gkbit", (double)bps / 1e3);
+	else
+		qos_columns_cell(table, QOS_PLAIN, "%.4gmbit", (double)bps / 1e6);
+}
+
+static void packet_row(struct qos_columns *table, const struct qos_report_point *point)
+{
+	char moment[QOS_OUT_NUMBER_MAX];
+
+	qos_columns_cell(table, QOS_PLAIN, "%s",
+			 qos_report_hour(qos_out_moment(moment, sizeof(moment), point->from)));
+	rate_cell(table, qos_report_sent_bps(point));
+	rate_cell(table, point->granted_lo);
+	count_cell(table, point->requests, QOS_PLAIN);
+	count_cell(table, point->late, QOS_WARN);
+	count_cell(table, point->lost, QOS_WARN);
+	count_cell(table, point->violations, QOS_BAD);
+	qos_columns_cell(table, QOS_PLAIN, "%" PRId64 "kB", (point->backlog_bytes + 999) / 1000);
+}
+
+static void print_packets(const struct qos_out *out, const json_t *points,
+			  const struct qos_report_point *all)
+{
+	static const struct qos_column columns[] = {{"FROM"},
+						    {"SENT", .right = true},
+						    {"GRANTED", .right = true},
+						    {"PACKETS", .right = true},
+						    {"LATE", .right = true},
+						    {"DROPPED", .right = true},
+						    {"VIOLATED", .right = true},
+						    {"BACKLOG", .right = true}};
+	_cleanup_columns_ struct qos_columns table = QOS_COLUMNS_INIT(columns);
+
+	fill_rows(&table, packet_row, points, all);
 	qos_columns_print(&table, out, 2);
 }
 
@@ -243,25 +305,54 @@ int64_t qos_report_count(const json_t *buckets)
 
 /* --- one contract --- */
 
+/* False: there is nothing. */
+static bool begin_stream(const struct qos_out *out, const char *kind, const json_t *stream,
+			 const struct qos_report_point *all)
+{
+	char age[QOS_OUT_NUMBER_MAX], from[QOS_OUT_NUMBER_MAX];
+
+	fprintf(out->file, "\n%s ", kind);
+	qos_out_paint(out, QOS_BOLD, qos_json_text(stream, "stream", "-"));
+	if (!all->to) {
+		fputs(": nothing was measured\n", out->file);
+		return false;
+	}
+	fprintf(out->file, ": %s from %s on\n", qos_out_age(age, sizeof(age), all->to - all->from),
+		qos_out_moment(from, sizeof(from), all->from));
+	return true;
+}
+
+static void print_windows(const struct qos_out *out, const struct qos_report_point *all)
+{
+	qos_out_fact(out, all->violations ? QOS_BAD : QOS_PLAIN, "windows",
+		     "%" PRId64 ", violated %" PRId64, all->windows, all->violations);
+}
+
+static void print_link(const struct qos_out *out, const json_t *stream)
+{
+	const json_t *points = json_object_get(stream, "points");
+	const struct qos_report_point all = qos_report_sum(points);
+
+	if (!begin_stream(out, "network stream", stream, &all))
+		return;
+	qos_out_fact(out, QOS_PLAIN, "packets",
+		     "%" PRId64 ", late %" PRId64 ", dropped %" PRId64 "; on %s", all.requests,
+		     all.late, all.lost, qos_json_text(stream, "interface", "-"));
+	print_windows(out, &all);
+	print_packets(out, points, &all);
+}
+
 static void print_stream(const struct qos_out *out, const json_t *stream)
 {
 	const json_t *points = json_object_get(stream, "points");
 	const struct qos_report_point all = qos_report_sum(points);
-	char age[QOS_OUT_NUMBER_MAX], from[QOS_OUT_NUMBER_MAX];
 
-	fputs("\nstream ", out->file);
-	qos_out_paint(out, QOS_BOLD, qos_json_text(stream, "stream", "-"));
-	if (!all.to) {
-		fputs(": nothing was measured\n", out->file);
+	if (!begin_stream(out, "stream", stream, &all))
 		return;
-	}
-	fprintf(out->file, ": %s from %s on\n", qos_out_age(age, sizeof(age), all.to - all.from),
-		qos_out_moment(from, sizeof(from), all.from));
 	qos_out_fact(out, QOS_PLAIN, "jobs", "%" PRId64 ", late %" PRId64, all.jobs, all.late);
 	qos_out_fact(out, QOS_PLAIN, "requests", "%" PRId64 ", lost %" PRId64, all.requests,
 		     all.lost);
-	qos_out_fact(out, all.violations ? QOS_BAD : QOS_PLAIN, "windows",
-		     "%" PRId64 ", violated %" PRId64, all.windows, all.violations);
+	print_windows(out, &all);
 	print_points(out, points, &all);
 	print_latency(out, json_object_get(stream, "latency"));
 }
@@ -327,6 +418,8 @@ static void print_contract(const struct qos_out *out, const json_t *contract)
 	fputc('\n', out->file);
 	json_array_foreach(json_object_get(contract, "streams"), i, stream)
 		print_stream(out, stream);
+	json_array_foreach(json_object_get(contract, "network"), i, stream)
+		print_link(out, stream);
 	print_adaptations(out, events);
 	print_others(out, events);
 }

@@ -59,6 +59,11 @@ static void say_duration(char *buf, double value)
 	qos_out_duration(buf, QOS_PLOT_LABEL_MAX, (int64_t)value);
 }
 
+static void say_rate(char *buf, double value)
+{
+	snprintf(buf, QOS_PLOT_LABEL_MAX, "%.4g Mbit/s", value / 1e6);
+}
+
 static void say_count(char *buf, double value)
 {
 	snprintf(buf, QOS_PLOT_LABEL_MAX, "%.12g", value);
@@ -127,9 +132,9 @@ static void bands(struct qos_plot *plot, const json_t *points)
 	json_array_foreach(points, i, item) {
 		const struct qos_report_point point = qos_report_point(item);
 
-		if (point.granted_lo_ns != point.granted_hi_ns)
+		if (point.granted_lo != point.granted_hi)
 			qos_plot_box(plot, "band", (double)point.from, (double)point.to,
-				     (double)point.granted_lo_ns, (double)point.granted_hi_ns,
+				     (double)point.granted_lo, (double)point.granted_hi,
 				     "granted, from the least to the most");
 	}
 }
@@ -156,7 +161,7 @@ static void marks(struct qos_plot *plot, const json_t *events, const char *strea
 static void plot_runtime(FILE *out, const json_t *points, const json_t *events, const char *stream,
 			 const struct qos_report_point *all)
 {
-	int64_t top = all->granted_hi_ns > all->used_p99_ns ? all->granted_hi_ns : all->used_p99_ns;
+	int64_t top = all->granted_hi > all->used_p99_ns ? all->granted_hi : all->used_p99_ns;
 	struct qos_plot plot = {
 		.out = out,
 		.left = (double)all->from,
@@ -169,7 +174,7 @@ static void plot_runtime(FILE *out, const json_t *points, const json_t *events, 
 	qos_plot_open(&plot, "Runtime in each period: granted, and used by jobs");
 	bands(&plot, points);
 	marks(&plot, events, stream);
-	line(&plot, "granted", points, FIGURE(granted_hi_ns));
+	line(&plot, "granted", points, FIGURE(granted_hi));
 	line(&plot, "used", points, FIGURE(used_p99_ns));
 	line(&plot, "median", points, FIGURE(used_p50_ns));
 	qos_plot_close(&plot);
@@ -200,7 +205,15 @@ static void line_so_far(struct qos_plot *plot, const char *style, const json_t *
 	qos_plot_end_line(plot);
 }
 
-static void plot_misses(FILE *out, const json_t *points, const struct qos_report_point *all)
+/* The words for lost requests and late jobs; packets have others. */
+struct misses {
+	const char *title;
+	const char *lost;
+	const char *late;
+};
+
+static void plot_misses(FILE *out, const struct misses *words, const json_t *points,
+			const struct qos_report_point *all)
 {
 	int64_t top = all->late > all->lost ? all->late : all->lost;
 	struct qos_plot plot = {
@@ -213,15 +226,66 @@ static void plot_misses(FILE *out, const json_t *points, const struct qos_report
 	};
 
 	plot.top = plot.top < 4 ? 4 : plot.top; /* whole numbers */
-	qos_plot_open(&plot, "Violated windows, lost requests and late jobs so far");
+	qos_plot_open(&plot, words->title);
 	line_so_far(&plot, "late", points, FIGURE(late));
 	line_so_far(&plot, "lost", points, FIGURE(lost));
 	line_so_far(&plot, "violated", points, FIGURE(violations));
 	qos_plot_close(&plot);
 	fputs("<p class='key'>", out);
 	key(out, "violated", "violated windows");
-	key(out, "lost", "lost requests");
-	key(out, "late", "late jobs");
+	key(out, "lost", words->lost);
+	key(out, "late", words->late);
+	fputs("</p>\n", out);
+}
+
+static void line_of_sent(struct qos_plot *plot, const json_t *points)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(points, i, item) {
+		const struct qos_report_point point = qos_report_point(item);
+		double bps = (double)qos_report_sent_bps(&point);
+
+		qos_plot_to(plot, "used", (double)point.from, bps);
+		qos_plot_to(plot, "used", (double)point.to, bps);
+	}
+	qos_plot_end_line(plot);
+}
+
+static double most_sent(const json_t *points)
+{
+	const json_t *item;
+	double most = 0;
+	size_t i;
+
+	json_array_foreach(points, i, item) {
+		const struct qos_report_point point = qos_report_point(item);
+
+		most = fmax(most, (double)qos_report_sent_bps(&point));
+	}
+	return most;
+}
+
+static void plot_rate(FILE *out, const json_t *points, const struct qos_report_point *all)
+{
+	struct qos_plot plot = {
+		.out = out,
+		.left = (double)all->from,
+		.right = (double)all->to,
+		.top = fmax((double)all->granted_hi, most_sent(points)),
+		.across = say_time,
+		.upward = say_rate,
+	};
+
+	qos_plot_open(&plot, "Rate: granted, and sent");
+	bands(&plot, points);
+	line(&plot, "granted", points, FIGURE(granted_hi));
+	line_of_sent(&plot, points);
+	qos_plot_close(&plot);
+	fputs("<p class='key'>", out);
+	key(out, "granted", "granted (below it: down to the least)");
+	key(out, "used", "sent");
 	fputs("</p>\n", out);
 }
 
@@ -279,28 +343,61 @@ static void plot_latency(FILE *out, const json_t *buckets)
 
 /* --- the page --- */
 
+/* Its name, and of when it is. False: there is nothing. */
+static bool write_heading(FILE *out, const char *kind, const json_t *stream,
+			  const struct qos_report_point *all)
+{
+	char from[QOS_OUT_NUMBER_MAX], to[QOS_OUT_NUMBER_MAX];
+
+	fprintf(out, "<h3>%s ", kind);
+	qos_plot_text(out, qos_json_text(stream, "stream", "-"));
+	fputs("</h3>\n", out);
+	if (!all->to) {
+		fputs("<p>Nothing was measured.</p>\n", out);
+		return false;
+	}
+	fprintf(out, "<p>%s to %s: ", qos_out_moment(from, sizeof(from), all->from),
+		qos_out_moment(to, sizeof(to), all->to));
+	return true;
+}
+
+static void write_link(FILE *out, const json_t *stream)
+{
+	static const struct misses words = {
+		"Violated windows, dropped packets and late packets so far", "dropped packets",
+		"late packets"};
+	const json_t *points = json_object_get(stream, "points");
+	const struct qos_report_point all = qos_report_sum(points);
+
+	if (!write_heading(out, "network stream", stream, &all))
+		return;
+	fprintf(out,
+		"%" PRId64 " packets, %" PRId64 " late, %" PRId64 " dropped; %" PRId64
+		" windows, %" PRId64 " violated; at most %" PRId64 " kB waited on ",
+		all.requests, all.late, all.lost, all.windows, all.violations,
+		(all.backlog_bytes + 999) / 1000);
+	qos_plot_text(out, qos_json_text(stream, "interface", "-"));
+	fputs(".</p>\n", out);
+	plot_rate(out, points, &all);
+	plot_misses(out, &words, points, &all);
+}
+
 static void write_stream(FILE *out, const json_t *stream, const json_t *events)
 {
+	static const struct misses words = {"Violated windows, lost requests and late jobs so far",
+					    "lost requests", "late jobs"};
 	const json_t *points = json_object_get(stream, "points");
 	const struct qos_report_point all = qos_report_sum(points);
 	const char *name = qos_json_text(stream, "stream", "-");
-	char from[QOS_OUT_NUMBER_MAX], to[QOS_OUT_NUMBER_MAX];
 
-	fputs("<h3>stream ", out);
-	qos_plot_text(out, name);
-	fputs("</h3>\n", out);
-	if (!all.to) {
-		fputs("<p>Nothing was measured.</p>\n", out);
+	if (!write_heading(out, "stream", stream, &all))
 		return;
-	}
-	qos_out_moment(from, sizeof(from), all.from);
-	qos_out_moment(to, sizeof(to), all.to);
 	fprintf(out,
-		"<p>%s to %s: %" PRId64 " jobs, %" PRId64 " late; %" PRId64 " requests, %" PRId64
+		"%" PRId64 " jobs, %" PRId64 " late; %" PRId64 " requests, %" PRId64
 		" lost; %" PRId64 " windows, %" PRId64 " violated.</p>\n",
-		from, to, all.jobs, all.late, all.requests, all.lost, all.windows, all.violations);
+		all.jobs, all.late, all.requests, all.lost, all.windows, all.violations);
 	plot_runtime(out, points, events, name, &all);
-	plot_misses(out, points, &all);
+	plot_misses(out, &words, points, &all);
 	plot_latency(out, json_object_get(stream, "latency"));
 }
 
@@ -344,6 +441,8 @@ void qos_out_report_page(const struct qos_out *out, const json_t *report)
 		fputs("</h2>\n", out->file);
 		json_array_foreach(json_object_get(contract, "streams"), k, stream)
 			write_stream(out->file, stream, events);
+		json_array_foreach(json_object_get(contract, "network"), k, stream)
+			write_link(out->file, stream);
 		write_events(out->file, events);
 	}
 	if (!i)

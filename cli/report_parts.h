@@ -14,11 +14,13 @@ struct qos_report_point {
 	int64_t lost;
 	int64_t windows;
 	int64_t violations;
-	int64_t granted_lo_ns;
-	int64_t granted_hi_ns;
+	int64_t granted_lo; /* ns */
+	int64_t granted_hi;
 	int64_t used_p50_ns;
 	int64_t used_p99_ns;
 	int64_t latency_p99_ns;
+	int64_t sent_bytes; /* these of packets alone, which are requests; granted: bits a second */
+	int64_t backlog_bytes;
 };
 
 struct qos_report_point qos_report_point(const json_t *point);
@@ -31,5 +33,8 @@ int64_t qos_report_count(const json_t *buckets);
 
 /* "14:44:22" of what qos_out_moment() says. Borrowed. */
 const char *qos_report_hour(const char *moment);
+
+/* What was sent meanwhile, as a rate. */
+int64_t qos_report_sent_bps(const struct qos_report_point *point);
 
 bool qos_report_is_adaptation(const json_t *event);

@@ -65,6 +65,7 @@ void qos_network_close(struct qos_supervisor *supervisor)
 	free(network->ifs);
 	free(network->homes);
 	free(network->sockets.sockets);
+	qos_series_reset(&network->series);
 	qos_classify_free(network->classify);
 	qos_links_free(network->links);
 	qos_tc_free(network->tc);
@@ -231,7 +232,8 @@ static bool is_taken(const struct qos_net_if *interface, uint16_t minor)
 	return false;
 }
 
-static void want_slot(struct qos_net_if *interface, const char *contract, const char *stream)
+static void want_slot(struct qos_network *network, struct qos_net_if *interface,
+		      const char *contract, const char *stream)
 {
 	struct qos_net_slot *wider;
 	uint16_t minor = QOS_NET_MINOR_FIRST;
@@ -251,7 +253,8 @@ static void want_slot(struct qos_net_if *interface, const char *contract, const 
 		return;
 	interface->slots = wider;
 	wider = &wider[interface->n++];
-	*wider = (struct qos_net_slot){.minor = minor, .wanted = true};
+	*wider =
+		(struct qos_net_slot){.minor = minor, .number = ++network->numbers, .wanted = true};
 	snprintf(wider->contract, sizeof(wider->contract), "%s", contract);
 	snprintf(wider->stream, sizeof(wider->stream), "%s", stream);
 }
@@ -282,18 +285,20 @@ static void want_all(struct qos_supervisor *supervisor)
 			struct qos_net_if *interface = add_if(network, wish->interface);
 
 			if (interface && wish->manage == QOS_MANAGE_SCHEDULE)
-				want_slot(interface, live->contract->name, wish->name);
+				want_slot(network, interface, live->contract->name, wish->name);
 		}
 	}
 }
 
-static size_t keep_wanted(struct qos_net_if *interface)
+static size_t keep_wanted(struct qos_network *network, struct qos_net_if *interface)
 {
 	size_t n = 0;
 
 	for (size_t k = 0; k < interface->n; k++) {
 		if (interface->slots[k].wanted)
 			interface->slots[n++] = interface->slots[k];
+		else
+			qos_series_drop(&network->series, interface->slots[k].number);
 	}
 	interface->n = n;
 	return n;
@@ -479,7 +484,7 @@ void qos_network_settle(struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < network->n_ifs; i++) {
 		struct qos_net_if *interface = &network->ifs[i];
 
-		if (keep_wanted(interface))
+		if (keep_wanted(network, interface))
 			carry_out(supervisor, interface);
 		else if (interface->ifindex)
 			restore(supervisor, interface);

@@ -55,6 +55,13 @@ struct qos_net_counts {
 bool qos_network_counts(const struct qos_supervisor *supervisor, const char *contract,
 			const char *stream, struct qos_net_counts *ret);
 
+/* What became of the contract's i-th network stream lately; NULL: nothing is kept of it. *ret_packets and
+ * *ret_granted_bps: as it is now, zeroes if that cannot be told. Fed by qos_network_turn(). */
+const struct qos_series *qos_network_series(const struct qos_supervisor *supervisor,
+					    const struct qos_live *live, size_t i,
+					    struct qos_series_packets *ret_packets,
+					    uint64_t *ret_granted_bps);
+
 /* The number of the class in which the module serves the contract's i-th network stream, for its rules
  * (QOS_SCH_DWCS_CLASS_A_FLOW); 0: it does not. */
 bool qos_network_by_module(const struct qos_supervisor *supervisor);

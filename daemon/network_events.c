@@ -198,8 +198,10 @@ static void judge_if(struct qos_supervisor *supervisor, struct qos_net_if *inter
 		const struct qos_live *live = qos_supervisor_find(supervisor, slot->contract);
 
 		for (size_t i = 0; live && live->contract && i < live->contract->n_net; i++) {
-			if (slot->seen && !strcmp(live->contract->net[i].name, slot->stream))
+			if (slot->seen && !strcmp(live->contract->net[i].name, slot->stream)) {
 				judge_turn(supervisor, slot, &live->contract->net[i]);
+				qos_network_keep_series(supervisor, slot, live, i);
+			}
 		}
 	}
 }
@@ -230,6 +232,23 @@ void qos_network_turn(struct qos_supervisor *supervisor)
 		qos_network_flows(supervisor);
 }
 
+void qos_network_slot_counts(const struct qos_net_slot *slot, struct qos_net_counts *ret)
+{
+	*ret = (struct qos_net_counts){
+		.sent_bytes = slot->stats.tc.bytes,
+		.sent_packets = slot->stats.tc.packets,
+		.dropped = slot->stats.tc.dropped,
+		.backlog_bytes = slot->stats.tc.backlog_bytes,
+		.served = slot->stats.served,
+		.lost = slot->stats.lost,
+		.windows = slot->stats.by_window ? slot->stats.windows : slot->windows,
+		.violations = slot->stats.by_window ? slot->stats.violations : slot->violations,
+		.late = slot->stats.late,
+		.delay_max_ns = slot->stats.delay_max_ns,
+		.by_window = slot->stats.by_window,
+	};
+}
+
 bool qos_network_counts(const struct qos_supervisor *supervisor, const char *contract,
 			const char *stream, struct qos_net_counts *ret)
 {
@@ -245,18 +264,6 @@ bool qos_network_counts(const struct qos_supervisor *supervisor, const char *con
 	read_counters(supervisor->network, interface);
 	if (!slot->seen || interface->unheard)
 		return false;
-	*ret = (struct qos_net_counts){
-		.sent_bytes = slot->stats.tc.bytes,
-		.sent_packets = slot->stats.tc.packets,
-		.dropped = slot->stats.tc.dropped,
-		.backlog_bytes = slot->stats.tc.backlog_bytes,
-		.served = slot->stats.served,
-		.lost = slot->stats.lost,
-		.windows = slot->stats.by_window ? slot->stats.windows : slot->windows,
-		.violations = slot->stats.by_window ? slot->stats.violations : slot->violations,
-		.late = slot->stats.late,
-		.delay_max_ns = slot->stats.delay_max_ns,
-		.by_window = slot->stats.by_window,
-	};
+	qos_network_slot_counts(slot, ret);
 	return true;
 }

@@ -13,9 +13,10 @@ struct qos_net_slot {
 	char contract[QOS_CONTRACT_NAME_MAX + 1];
 	char stream[QOS_CONTRACT_NAME_MAX + 1];
 	uint16_t minor;
-	bool wanted;	/* by the contracts in force */
-	bool seen;	/* in the last reading */
-	bool has_flows; /* packets can be told */
+	uint32_t number; /* of its series: never another slot's */
+	bool wanted;	 /* by the contracts in force */
+	bool seen;	 /* in the last reading */
+	bool has_flows;	 /* packets can be told */
 	struct qos_net_stats stats;
 	uint64_t before_packets; /* at the last turn */
 	uint64_t before_dropped;
@@ -68,6 +69,8 @@ struct qos_network {
 	bool look_due;	    /* interfaces changed: to be admitted again */
 	uint64_t looked_ns; /* CLOCK_MONOTONIC */
 	struct qos_net_socket_list sockets;
+	struct qos_series_set series;
+	uint32_t numbers; /* given to slots so far */
 };
 
 /* Can links be managed? */
@@ -89,6 +92,13 @@ struct qos_net_if *qos_network_find_if(const struct qos_network *network, const 
 /* network_events.c: of the contracts that have streams there. */
 enum qos_drift qos_network_drift_policy(const struct qos_supervisor *supervisor,
 					const struct qos_net_if *interface);
+
+/* As they were read last. */
+void qos_network_slot_counts(const struct qos_net_slot *slot, struct qos_net_counts *ret);
+
+/* network_series.c: each turn, of the slot's stream, the contract's i-th; its counters were just read. */
+void qos_network_keep_series(struct qos_supervisor *supervisor, const struct qos_net_slot *slot,
+			     const struct qos_live *live, size_t i);
 
 /* network_flows.c: exchanges all flows of classes that are in force. */
 void qos_network_flows(struct qos_supervisor *supervisor);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "adapt/hist.h"
+#include "network.h"
 #include "stats.h"
 #include "util/clock.h"
 
@@ -34,17 +35,31 @@ static json_t *report_quantiles(const struct qos_series_quantiles *quantiles)
 			 edge_of(quantiles->p99), "max", edge_of(quantiles->max));
 }
 
+static json_t *report_packets(const struct qos_series_point *point, const struct span *span)
+{
+	return json_pack("{sI sI sI sI sI sI sI sI s[II] sI}", "from",
+			 (json_int_t)span->real_s + point->from_s, "to",
+			 (json_int_t)span->real_s + point->to_s, "sent_bytes",
+			 (json_int_t)point->jobs * 1024, "packets", (json_int_t)point->requests,
+			 "dropped", (json_int_t)point->lost, "late", (json_int_t)point->late,
+			 "windows", (json_int_t)point->windows, "violations",
+			 (json_int_t)point->violations, "granted_bps",
+			 (json_int_t)point->granted_lo * 1000, (json_int_t)point->granted_hi * 1000,
+			 "backlog_bytes", (json_int_t)point->backlog_kib * 1024);
+}
+
 static json_t *report_point(const struct qos_series_point *point, const struct span *span)
 {
+	if (point->packets)
+		return report_packets(point, span);
 	return json_pack("{sI sI sI sI sI sI sI sI s[II] so so}", "from",
 			 (json_int_t)span->real_s + point->from_s, "to",
 			 (json_int_t)span->real_s + point->to_s, "jobs", (json_int_t)point->jobs,
 			 "late", (json_int_t)point->late, "requests", (json_int_t)point->requests,
 			 "lost", (json_int_t)point->lost, "windows", (json_int_t)point->windows,
 			 "violations", (json_int_t)point->violations, "granted_ns",
-			 (json_int_t)point->granted_lo_us * 1000,
-			 (json_int_t)point->granted_hi_us * 1000, "used_ns",
-			 report_quantiles(&point->used), "latency_ns",
+			 (json_int_t)point->granted_lo * 1000, (json_int_t)point->granted_hi * 1000,
+			 "used_ns", report_quantiles(&point->used), "latency_ns",
 			 report_quantiles(&point->latency));
 }
 
@@ -84,7 +99,7 @@ static json_t *report_stream(struct qos_supervisor *supervisor,
 	const struct qos_cpu_stream *wish = qos_live_wish(stream);
 	struct qos_stream_stats stats;
 	const struct qos_series_sample sample = {.stats = &stats,
-						 .granted_ns = stream->applied.granted_ns};
+						 .granted = stream->applied.granted_ns};
 	bool counted = qos_stats_read(supervisor, stream, &stats);
 
 	return json_pack("{ss sI sI so so}", "stream", wish->name, "contract_ns",
@@ -92,6 +107,30 @@ static json_t *report_stream(struct qos_supervisor *supervisor,
 			 (json_int_t)stream->applied.granted_ns, "points",
 			 report_points(series, counted ? &sample : NULL, span), "latency",
 			 counted ? report_buckets(stats.latency) : json_array());
+}
+
+static json_t *report_link(struct qos_supervisor *supervisor, const struct qos_live *live, size_t i,
+			   const struct span *span)
+{
+	const struct qos_net_stream *wish = &live->contract->net[i];
+	struct qos_series_packets packets;
+	struct qos_series_sample sample = {.packets = &packets};
+	const struct qos_series *series;
+
+	series = qos_network_series(supervisor, live, i, &packets, &sample.granted);
+	return json_pack("{ss ss sI so}", "stream", wish->name, "interface", wish->interface,
+			 "contract_bps", (json_int_t)wish->rate_bps, "points",
+			 report_points(series, &sample, span));
+}
+
+static json_t *report_links(struct qos_supervisor *supervisor, const struct qos_live *live,
+			    const struct span *span)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; live && live->contract && i < live->contract->n_net; i++)
+		json_array_append_new(list, report_link(supervisor, live, i, span));
+	return list;
 }
 
 static json_t *report_streams(struct qos_supervisor *supervisor, const struct qos_live *live,
@@ -119,9 +158,10 @@ int qos_supervisor_series_json(struct qos_supervisor *supervisor, const char *co
 	if (!*contract || (!live && !qos_history_knows(&supervisor->history, contract)))
 		return QOS_SUPERVISOR_E_NO_CONTRACT;
 	history = qos_history_json(&supervisor->history, contract, span.from_ns);
-	*ret = json_pack("{si ss ss? so sO?}", "schema", 1, "contract", contract, "state",
+	*ret = json_pack("{si ss ss? so so sO?}", "schema", 1, "contract", contract, "state",
 			 live ? qos_live_state_names[live->state] : NULL, "streams",
-			 report_streams(supervisor, live, &span), "events",
+			 report_streams(supervisor, live, &span), "network",
+			 report_links(supervisor, live, &span), "events",
 			 json_object_get(history, "events"));
 	json_decref(history);
 	return *ret ? 0 : -ENOMEM;

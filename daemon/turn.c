@@ -151,13 +151,13 @@ static void keep_series(struct qos_supervisor *supervisor, const struct qos_live
 	struct qos_stream_stats stats;
 
 	if (series)
-		qos_series_see_grant(series, stream->applied.granted_ns);
+		qos_series_see(series, stream->applied.granted_ns, 0);
 	if (!series || !qos_series_is_due(series, now_s) ||
 	    !qos_stats_read(supervisor, stream, &stats))
 		return;
 	qos_series_add(series, now_s,
 		       &(struct qos_series_sample){.stats = &stats,
-						   .granted_ns = stream->applied.granted_ns,
+						   .granted = stream->applied.granted_ns,
 						   .running = stream->n_managed});
 }
 

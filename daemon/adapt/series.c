@@ -99,6 +99,16 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+static uint16_t most(uint16_t a, uint16_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint16_t kib(uint64_t bytes)
+{
+	return bytes / 1024 > UINT16_MAX ? UINT16_MAX : (uint16_t)(bytes / 1024);
+}
+
 static uint8_t higher(uint8_t a, uint8_t b)
 {
 	if (a == QOS_SERIES_NONE || b == QOS_SERIES_NONE)
@@ -123,10 +133,14 @@ static void merge(struct qos_series_point *to, const struct qos_series_point *mo
 	to->lost = sum(to->lost, more->lost);
 	to->windows = sum(to->windows, more->windows);
 	to->violations = sum(to->violations, more->violations);
-	to->granted_lo_us = smaller(to->granted_lo_us, more->granted_lo_us);
-	to->granted_hi_us = larger(to->granted_hi_us, more->granted_hi_us);
-	merge_quantiles(&to->used, &more->used);
-	merge_quantiles(&to->latency, &more->latency);
+	to->granted_lo = smaller(to->granted_lo, more->granted_lo);
+	to->granted_hi = larger(to->granted_hi, more->granted_hi);
+	if (to->packets) {
+		to->backlog_kib = most(to->backlog_kib, more->backlog_kib);
+	} else {
+		merge_quantiles(&to->used, &more->used);
+		merge_quantiles(&to->latency, &more->latency);
+	}
 	to->level++;
 }
 
@@ -160,6 +174,18 @@ static void make_room(struct qos_series *series, unsigned int level)
 }
 
 /* --- samples --- */
+
+static struct qos_series_before counters_of_packets(const struct qos_series_packets *packets)
+{
+	return (struct qos_series_before){
+		.jobs = packets->sent_bytes / 1024,
+		.late = packets->late,
+		.requests = packets->sent + packets->dropped,
+		.lost = packets->dropped,
+		.windows = packets->windows,
+		.violations = packets->violations,
+	};
+}
 
 static struct qos_series_before counters_of(const struct qos_stream_stats *stats)
 {
@@ -205,13 +231,18 @@ static struct qos_series_quantiles quantiles_of(const uint32_t *now, const uint3
 	};
 }
 
+static struct qos_series_before counters(const struct qos_series_sample *sample)
+{
+	return sample->packets ? counters_of_packets(sample->packets) : counters_of(sample->stats);
+}
+
 bool qos_series_latest(const struct qos_series *series, uint32_t now_s,
 		       const struct qos_series_sample *sample, struct qos_series_point *ret)
 {
 	static const struct qos_series_before nothing;
-	struct qos_series_before now = counters_of(sample->stats);
+	struct qos_series_before now = counters(sample);
 	const struct qos_series_before *before = &series->before;
-	uint32_t granted_us = narrow(sample->granted_ns / 1000);
+	uint32_t granted = narrow(sample->granted / 1000);
 
 	if (!series->sampled || now_s <= series->at_s)
 		return false;
@@ -226,20 +257,24 @@ bool qos_series_latest(const struct qos_series *series, uint32_t now_s,
 		.lost = narrow(now.lost - before->lost),
 		.windows = narrow(now.windows - before->windows),
 		.violations = narrow(now.violations - before->violations),
-		.granted_lo_us = smaller(granted_us, series->granted_lo_us),
-		.granted_hi_us = larger(granted_us, series->granted_hi_us),
-		.used = quantiles_of(now.used, before->used),
-		.latency = quantiles_of(now.latency, before->latency),
+		.granted_lo = smaller(granted, series->granted_lo),
+		.granted_hi = larger(granted, series->granted_hi),
+		.packets = sample->packets,
 	};
+	if (sample->packets) {
+		ret->backlog_kib = most(series->backlog_kib, kib(sample->packets->backlog_bytes));
+		return true;
+	}
+	ret->used = quantiles_of(now.used, before->used);
+	ret->latency = quantiles_of(now.latency, before->latency);
 	return true;
 }
 
-void qos_series_see_grant(struct qos_series *series, uint64_t granted_ns)
+void qos_series_see(struct qos_series *series, uint64_t granted, uint64_t backlog_bytes)
 {
-	uint32_t granted_us = narrow(granted_ns / 1000);
-
-	series->granted_lo_us = smaller(series->granted_lo_us, granted_us);
-	series->granted_hi_us = larger(series->granted_hi_us, granted_us);
+	series->granted_lo = smaller(series->granted_lo, narrow(granted / 1000));
+	series->granted_hi = larger(series->granted_hi, narrow(granted / 1000));
+	series->backlog_kib = most(series->backlog_kib, kib(backlog_bytes));
 }
 
 bool qos_series_is_due(const struct qos_series *series, uint32_t now_s)
@@ -263,7 +298,8 @@ void qos_series_add(struct qos_series *series, uint32_t now_s,
 		series->busy_s = now_s;
 	series->sampled = true;
 	series->at_s = now_s;
-	series->granted_lo_us = narrow(sample->granted_ns / 1000);
-	series->granted_hi_us = series->granted_lo_us;
-	series->before = counters_of(sample->stats);
+	series->granted_lo = narrow(sample->granted / 1000);
+	series->granted_hi = series->granted_lo;
+	series->backlog_kib = 0;
+	series->before = counters(sample);
 }

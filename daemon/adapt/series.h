@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What became of a stream over the last hours, for `qosctl report`. Pure: seconds are of any clock that
+ * What became of a stream, of cpu or of packets, over the last hours, for `qosctl report`. Pure: seconds are of any clock that
  * does not go back, and the caller's.
  *
  * A series is a row of points, oldest first. A new one covers QOS_SERIES_STEP_S or a little more; there
@@ -42,25 +42,45 @@ struct qos_series_quantiles {
  * are the larger of the two, which no quantile of both together exceeds. */
 struct qos_series_point {
 	uint32_t from_s;
-	uint32_t to_s; /* > from_s */
-	uint32_t jobs;
-	uint32_t late;
-	uint32_t requests; /* served and lost */
+	uint32_t to_s;	   /* > from_s */
+	uint32_t jobs;	   /* of packets: KiB sent */
+	uint32_t late;	   /* of them, or packets */
+	uint32_t requests; /* served and lost; of packets: sent and dropped */
 	uint32_t lost;
 	uint32_t windows;
 	uint32_t violations;
-	uint32_t granted_lo_us; /* runtime in force: the least and the most that was seen */
-	uint32_t granted_hi_us;
-	struct qos_series_quantiles used;    /* CPU time of a job */
-	struct qos_series_quantiles latency; /* wake-up to running */
-	uint8_t level;			     /* 2^level new points became this one */
+	uint32_t
+		granted_lo; /* runtime in force, us, or rate, kbit/s: the least and the most that was seen */
+	uint32_t granted_hi;
+	union {
+		struct {
+			struct qos_series_quantiles used;    /* CPU time of a job */
+			struct qos_series_quantiles latency; /* wake-up to running */
+		};
+		uint16_t backlog_kib; /* of packets: the most that was seen */
+	};
+	uint8_t level; /* 2^level new points became this one */
+	bool packets;
 };
 
-/* A stream now: counters that only grow, though they may begin anew, and what is granted. */
+/* What came of packets, as far as whoever queues them counts it. */
+struct qos_series_packets {
+	uint64_t sent_bytes;
+	uint64_t sent;
+	uint64_t dropped;
+	uint64_t late;
+	uint64_t windows;
+	uint64_t violations;
+	uint64_t backlog_bytes; /* now */
+};
+
+/* A stream now: counters that only grow, though they may begin anew, and what is granted. Both borrowed, and one
+ * is NULL; the same one always for one series. */
 struct qos_series_sample {
-	const struct qos_stream_stats *stats; /* borrowed */
-	uint64_t granted_ns;
-	bool running; /* it has threads */
+	const struct qos_stream_stats *stats;
+	const struct qos_series_packets *packets;
+	uint64_t granted; /* ns, or bit/s */
+	bool running;	  /* it has threads; packets: a place on its link */
 };
 
 /* The counters of the sample before. */
@@ -77,11 +97,12 @@ struct qos_series_before {
 
 struct qos_series {
 	uint32_t id;
-	bool sampled;		/* `before` and at_s are of a sample */
-	uint32_t at_s;		/* when */
-	uint32_t busy_s;	/* the last sample with threads or new jobs */
-	uint32_t granted_lo_us; /* since the last sample */
-	uint32_t granted_hi_us;
+	bool sampled;	     /* `before` and at_s are of a sample */
+	uint32_t at_s;	     /* when */
+	uint32_t busy_s;     /* the last sample with threads or new jobs */
+	uint32_t granted_lo; /* since the last sample */
+	uint32_t granted_hi;
+	uint16_t backlog_kib; /* likewise the most */
 	uint32_t n;
 	struct qos_series_before before;
 	struct qos_series_point points[QOS_SERIES_POINTS_MAX]; /* oldest first */
@@ -102,8 +123,8 @@ struct qos_series *qos_series_start(struct qos_series_set *set, uint32_t id, uin
 void qos_series_drop(struct qos_series_set *set, uint32_t id);
 void qos_series_reset(struct qos_series_set *set);
 
-/* A grant that was seen between two samples. */
-void qos_series_see_grant(struct qos_series *series, uint64_t granted_ns);
+/* A grant, and a backlog, seen between two samples. */
+void qos_series_see(struct qos_series *series, uint64_t granted, uint64_t backlog_bytes);
 
 /* Is it time for a sample? */
 bool qos_series_is_due(const struct qos_series *series, uint32_t now_s);

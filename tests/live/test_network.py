@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import unittest
+import xml.dom.minidom
 
 from instance import Instance, main, until
 
@@ -126,6 +127,31 @@ class Network(unittest.TestCase):
         self.assertEqual(status["network"],
                          {"manager": "native", "interfaces": 1, "windows_enforced": False})
         self.assertIn("measured, not enforced", self.qosd.ctl("status").stdout)
+
+    def test_report(self):
+        """What became of packets lately, as text, JSON and page."""
+        self.qosd.write("rtp", contract(more="  limit: 10\n", rate="1mbit"))
+        self.start()
+
+        def points():
+            return self.qosd.json("report", "rtp")["contracts"][0]["network"][0]["points"]
+
+        until("a sample to count from", points)
+        self.ns.send(5004, 200)
+        until("a point that is kept, and one that is not", lambda: len(points()) > 1, 30)
+        self.assertGreaterEqual(sum(point["packets"] for point in points()), 200)
+        self.assertGreater(sum(point["dropped"] for point in points()), 100)
+        self.assertGreater(sum(point["violations"] for point in points()), 0)
+        self.assertEqual(points()[0]["granted_bps"], [1000000, 1000000])
+        self.assertGreater(sum(point["sent_bytes"] for point in points()), 1000)
+        self.assertIn("DROPPED", self.qosd.ctl("report", "rtp").stdout)
+        path = os.path.join(self.qosd.dir, "report.html")
+        self.qosd.ctl("--quiet", "report", "--html", path)
+        with open(path, encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn("Rate: granted, and sent", page)
+        for svg in page.split("<svg")[1:]:
+            xml.dom.minidom.parseString("<svg" + svg.split("</svg>")[0] + "</svg>")
 
     def rest(self, parent):
         lines = self.ns.run("tc", "qdisc", "show", "dev", "va").splitlines()

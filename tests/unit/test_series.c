@@ -17,8 +17,7 @@ static struct qos_series_sample sample;
 static int setup(void **state)
 {
 	memset(&stats, 0, sizeof(stats));
-	sample =
-		(struct qos_series_sample){.stats = &stats, .granted_ns = 4000000, .running = true};
+	sample = (struct qos_series_sample){.stats = &stats, .granted = 4000000, .running = true};
 	return 0;
 }
 
@@ -91,8 +90,8 @@ static void test_differences(void **state)
 	stats.lost += 2;
 	stats.windows += 10;
 	stats.violations += 1;
-	qos_series_see_grant(series, 9000000);
-	sample.granted_ns = 6000000;
+	qos_series_see(series, 9000000, 0);
+	sample.granted = 6000000;
 	qos_series_add(series, 111, &sample);
 	assert_int_equal(series->n, 1);
 	point = &series->points[0];
@@ -104,15 +103,15 @@ static void test_differences(void **state)
 	assert_int_equal(point->lost, 2);
 	assert_int_equal(point->windows, 10);
 	assert_int_equal(point->violations, 1);
-	assert_int_equal(point->granted_lo_us, 4000);
-	assert_int_equal(point->granted_hi_us, 9000);
+	assert_int_equal(point->granted_lo, 4000);
+	assert_int_equal(point->granted_hi, 9000);
 	assert_int_equal(point->used.p50, qos_hist_bucket(2000000));
 	assert_int_equal(point->used.p99, qos_hist_bucket(9000000));
 	assert_int_equal(point->used.max, qos_hist_bucket(9000000));
 	assert_int_equal(point->latency.max, QOS_SERIES_NONE);
 	qos_series_add(series, 121, &sample);
-	assert_int_equal(series->points[1].granted_lo_us, 6000);
-	assert_int_equal(series->points[1].granted_hi_us, 6000);
+	assert_int_equal(series->points[1].granted_lo, 6000);
+	assert_int_equal(series->points[1].granted_hi, 6000);
 }
 
 /* What is asked for between two samples is not kept, nor lost. */
@@ -133,12 +132,52 @@ static void test_latest(void **state)
 	assert_int_equal(series->points[0].jobs, 7);
 }
 
+/* Packets: the same counts, other figures. */
+static void test_packets(void **state)
+{
+	struct qos_series *series = qos_series_start(&set, 1, 100);
+	struct qos_series_packets packets = {.sent_bytes = 10240, .sent = 10};
+	const struct qos_series_sample first = {.packets = &packets, .granted = 12000000};
+	struct qos_series_sample later = first;
+	const struct qos_series_point *point = &series->points[0];
+
+	qos_series_add(series, 100, &first);
+	qos_series_see(series, 10000000, 300000);
+	packets = (struct qos_series_packets){.sent_bytes = 10240 + 102400,
+					      .sent = 110,
+					      .dropped = 5,
+					      .late = 3,
+					      .windows = 2,
+					      .violations = 1,
+					      .backlog_bytes = 2048};
+	qos_series_add(series, 110, &later);
+	assert_int_equal(series->n, 1);
+	assert_true(point->packets);
+	assert_int_equal(point->jobs, 100);
+	assert_int_equal(point->requests, 105);
+	assert_int_equal(point->lost, 5);
+	assert_int_equal(point->late, 3);
+	assert_int_equal(point->violations, 1);
+	assert_int_equal(point->granted_lo, 10000);
+	assert_int_equal(point->granted_hi, 12000);
+	assert_int_equal(point->backlog_kib, 300000 / 1024);
+	packets.backlog_bytes = UINT64_MAX;
+	qos_series_add(series, 120, &later);
+	assert_int_equal(point[1].backlog_kib, UINT16_MAX);
+	packets.backlog_bytes = 0;
+	for (uint32_t s = 130; series->points[0].level == 0; s += 10)
+		qos_series_add(series, s, &later);
+	assert_true(point->packets);
+	assert_int_equal(point->jobs, 100);
+	assert_int_equal(point->backlog_kib, UINT16_MAX);
+}
+
 static void test_neighbours_merge(void **state)
 {
 	struct qos_series *series = begin(0);
 
 	for (uint32_t i = 1; i <= QOS_SERIES_A_LEVEL + 1; i++) {
-		sample.granted_ns = i == 2 ? 8000000 : 4000000;
+		sample.granted = i == 2 ? 8000000 : 4000000;
 		work(i, i == 1 ? 8000000 : 1000000);
 		qos_series_add(series, i * 10, &sample);
 	}
@@ -148,8 +187,8 @@ static void test_neighbours_merge(void **state)
 	assert_int_equal(series->points[0].from_s, 0);
 	assert_int_equal(series->points[0].to_s, 20);
 	assert_int_equal(series->points[0].jobs, 1 + 2);
-	assert_int_equal(series->points[0].granted_lo_us, 4000);
-	assert_int_equal(series->points[0].granted_hi_us, 8000);
+	assert_int_equal(series->points[0].granted_lo, 4000);
+	assert_int_equal(series->points[0].granted_hi, 8000);
 	assert_int_equal(series->points[0].used.max, qos_hist_bucket(8000000));
 	assert_int_equal(series->points[1].level, 0);
 }
@@ -219,12 +258,12 @@ static void test_large_numbers_stay(void **state)
 
 	for (uint32_t i = 1; i <= QOS_SERIES_A_LEVEL + 1; i++) {
 		stats.jobs += UINT64_C(1) << 32;
-		sample.granted_ns = UINT64_MAX;
+		sample.granted = UINT64_MAX;
 		stats.used[QOS_HIST_BUCKETS - 1]++;
 		qos_series_add(series, i * 10, &sample);
 	}
 	assert_int_equal(series->points[0].jobs, UINT32_MAX);
-	assert_int_equal(series->points[0].granted_hi_us, UINT32_MAX);
+	assert_int_equal(series->points[0].granted_hi, UINT32_MAX);
 	assert_int_equal(series->points[0].used.max, QOS_HIST_BUCKETS - 1);
 }
 
@@ -264,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_differences, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_latest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_neighbours_merge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_week, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_time_going_back, setup, teardown),
