@@ -50,14 +50,18 @@ def misses(rows):
         yield f"the kernel brings {kernel['in_time_mbit']} of {carried:.1f} Mbit/s in time"
 
 
-def main():
+def measure():
     lab.build_module()
     build()
     jobs = [{"arm": arm, "rates_mbit": RATES, "each_s": EACH_S} for arm in ARMS]
     answers, error = lab.run("bottleneck_guest.py", jobs, SHIFT, 3000)
     if error:
         sys.exit(error)
-    rows = [row(got) for got in answers]
+    return [row(got) for got in answers]
+
+
+def main():
+    rows = measure()
     if "--json" not in sys.argv:
         print(f"{'':14}{'sent':>7}{'lost':>6}{'late':>6}{'windows':>9}{'violated':>9}{'p50 ms':>8}{'p99 ms':>8}"
               f"{'in time Mbit/s':>15}{'changes':>9}")

@@ -65,10 +65,20 @@ def test_one_percent():
 
 def test_only():
     """By workload, change and load, each in full; a part of a word is none."""
-    cases = ((None, False, 20), (None, True, 2), ("step", False, 10), ("step,10", False, 2), ("step,10,full", False, 1),
-             ("step,100", True, 1), ("ste", False, 0))
+    cases = ((None, False, 21), (None, True, 2), ("bottleneck", False, 1), ("bottleneck", True, 0), ("step", False, 10),
+             ("step,10", False, 2), ("step,10,full", False, 1), ("step,100", True, 1), ("ste", False, 0))
     for only, quick, wanted in cases:
-        assert len(violations.kinds(SimpleNamespace(only=only, quick=quick))) == wanted, only
+        assert len(violations.kinds(SimpleNamespace(only=only, quick=quick, repeat=False, seeds=1))) == wanted, only
+    assert len(violations.kinds(SimpleNamespace(only=None, quick=False, repeat=True, seeds=1))) == 20
+
+
+def test_link():
+    """In the table and on the page, and judged by nobody here."""
+    link = {"arm": "kernel", "sent": 1000, "windows": 20, "violations": 20, "late": 900, "p50_ms": 5.0, "p99_ms": 9.0}
+    both = table(kernel={"violations": 5}) + [rows.row_of_link(link, *violations.LINK)]
+    assert not list(rows.misses(both)) and both[-1]["resource"] == "network"
+    assert "bottleneck" in list(rows.table(both))[-1]
+    assert "<td>network" in page.table(both)
 
 
 def test_nothing_is_missed_where_nothing_changes_fast():

@@ -12,8 +12,11 @@ hears of an overrun gives it the top of the range. User-level controllers run at
 thread. The gain of each arm is the best of GAINS on other seeds (fewest violations, then least reserved). Violations
 are counted by the program itself, whoever schedules it: windows of Y jobs with more than X late.
 
+The network's part is that of bottleneck.py, whose arms are its own, whole or not at all: not with --quick, --seeds or
+--repeat.
+
 Bounds (violations_rows.misses): in the kernel there are at most a tenth of the violations of polling each 10 ms where
-demand changes each 10 to 100 ms; no more than any other adaptive arm has that leaves as much to others; and it takes no
+demand changes each 100 ms or sooner; no more than any other adaptive arm has that leaves as much to others; and it takes no
 more CPU than those that act at each job. With --repeat, two runs with one seed agree to 1 %. Method and limits:
 qos-evaluation(7).
 """
@@ -25,6 +28,7 @@ import random
 import subprocess
 import sys
 
+import bottleneck
 import lab
 import violations_demand
 import violations_page
@@ -43,6 +47,7 @@ FILES = ("tests/vm/genl.py tests/vm/lab_test.py tests/live/contracts.py tests/li
 KINDS = [("step", change) for change in CHANGES_MS] + [("ramp", 100), ("burst", 100), ("video", 40), ("jitter", 100),
                                                        ("overload", 100)]
 QUICK = [("step", 10), ("step", 100)]
+LINK = ("bottleneck", bottleneck.EACH_S * 1000, "full")
 
 
 def build():
@@ -101,15 +106,15 @@ def tune(seed, machines):
 
 def kinds(options):
     """Those that begin as --only does."""
-    whole = [(workload, str(change_ms), load) for workload, change_ms in (QUICK if options.quick else KINDS)
-             for load in (("full",) if options.quick else ("idle", "full"))]
+    once = not options.repeat and options.seeds == 1
+    whole = [(workload, change_ms, load) for workload, change_ms in (QUICK if options.quick else KINDS)
+             for load in (("full",) if options.quick else ("idle", "full"))] + ([LINK] if once and not options.quick else [])
     only = options.only.split(",") if options.only else []
-    return [(workload, int(change_ms), load) for workload, change_ms, load in whole
-            if [workload, change_ms, load][:len(only)] == only]
+    return [kind for kind in whole if list(map(str, kind))[:len(only)] == only]
 
 
 def plan(seed, gains, options):
-    return [job(seed, *kind, arm, gains.get(arm, 100)) for kind in kinds(options) for arm in ARMS]
+    return [job(seed, *kind, arm, gains.get(arm, 100)) for kind in kinds(options) if kind != LINK for arm in ARMS]
 
 
 def runs(options, gains, seeds):
@@ -117,7 +122,7 @@ def runs(options, gains, seeds):
     jobs = [plan(seed, gains, options) for seed in seeds]
     answers = run_all(jobs, options.machines)
     n = len(jobs[0])
-    return [list(map(violations_rows.row, answers[i:i + n])) for i in range(0, len(answers), n)], answers[:n]
+    return [list(map(violations_rows.row, answers[i * n:(i + 1) * n])) for i in range(len(seeds))], answers[:n]
 
 
 # --- what is said ---
@@ -158,11 +163,16 @@ def main():
     options = arguments()
     lab.build_module()
     build()
-    gains = {arm: GAINS[1] for arm in ADAPTIVE} if options.quick else tune(options.seed, options.machines)
+    quick = options.quick or kinds(options) == [LINK]
+    gains = {arm: GAINS[1] for arm in ADAPTIVE} if quick else tune(options.seed, options.machines)
     seeds = [options.seed] * 2 if options.repeat else range(options.seed, options.seed + options.seeds)
     by_seed, answers = runs(options, gains, seeds)
-    rows = by_seed[0] if options.repeat else list(violations_rows.spread(by_seed)) if options.seeds > 1 else by_seed[0]
+    rows = list(violations_rows.spread(by_seed)) if options.seeds > 1 else by_seed[0]
     missed = list(violations_rows.misses(rows))
+    if LINK in kinds(options):
+        link = bottleneck.measure()
+        rows = rows + [violations_rows.row_of_link(one, *LINK) for one in link]
+        missed += bottleneck.misses(link)
     if options.repeat:
         missed += violations_rows.differences(*by_seed)
     if not options.json:

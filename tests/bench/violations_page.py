@@ -12,10 +12,10 @@ COLOURS = dict(zip(violations_rows.ARMS, ("#888", "#a0785a", "#b8860b", "#8a8a2a
                                           "#b366cc", "#e0403a")))
 STYLE = (":root{color-scheme:light dark}body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
          "table{border-collapse:collapse;font-size:12px}td,th{padding:2px 6px;text-align:right;border-bottom:1px solid #8886}"
-         "td:nth-child(-n+4){text-align:left}pre{white-space:pre-wrap}svg{max-width:100%;display:block;margin:1em 0}"
+         "td:nth-child(-n+5){text-align:left}pre{white-space:pre-wrap}svg{max-width:100%;display:block;margin:1em 0}"
          "svg text{fill:currentColor}.best{font-weight:bold}.scroll{overflow-x:auto}")
-COLUMNS = ("workload", "change_ms", "load", "arm", "windows", "violations", "jobs", "late", "p50_us", "p99_us", "max_us",
-           "reactions", "reaction_p50_us", "reaction_p99_us", "reaction_max_us", "cpu_share", "used", "background", "gain")
+COLUMNS = ("workload", "change_ms", "load", "arm", "resource", "windows", "violations", "jobs", "late", "p50_us", "p99_us",
+           "max_us", "reactions", "reaction_p50_us", "reaction_p99_us", "reaction_max_us", "cpu_share", "used", "background", "gain")
 
 
 # --- marks ---
