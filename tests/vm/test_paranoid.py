@@ -7,6 +7,7 @@ root in the lab, whose kernel rt has Debian's patch, after ./dev build:
 Who must have SCHED_FIFO is the one with a period beyond what SCHED_DEADLINE takes; the others accept
 best-effort, because the emulated disk's interrupt thread is too busy for proofs.
 """
+import contextlib
 import glob
 import json
 import os
@@ -64,8 +65,11 @@ class Daemon(Instance):
 
     def clocks(self):
         """Task clocks that the daemon holds."""
-        links = glob.glob(f"/proc/{self.daemon.pid}/fd/*")
-        return sum("perf_event" in os.readlink(link) for link in links if os.path.islink(link))
+        found = 0
+        for link in glob.glob(f"/proc/{self.daemon.pid}/fd/*"):
+            with contextlib.suppress(FileNotFoundError):
+                found += "perf_event" in os.readlink(link)
+        return found
 
     def problems(self):
         return [item["text"] + "; " + (item["hint"] or "") for item in self.json("status")["problems"]]
