@@ -15,7 +15,7 @@ bench() {
     shift
   done
   options+=("$@")
-  [ -n "$name" ] || except=(! -name 'costs.*' ! -name 'kills.*') # it runs the others; a test of 20 minutes
+  [ -n "$name" ] || except=(! -name 'costs.*' ! -name 'kills.*' ! -name 'soak.*') # it runs the others; tests of 20 minutes
   mapfile -t files < <(find tests/bench -maxdepth 1 -type f -perm -u+x -name "${name:-*}.*" "${except[@]}" | sort)
   [ ${#files[@]} -gt 0 ] || die "there is no bench \"${name:-*}\" in tests/bench"
   for file in "${files[@]}"; do
