@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#define QOS_STREAMS_MAX	 65536
 #define QOS_TASKS_MAX	 65536
 #define QOS_RING_BYTES	 (256 * 1024)
 #define QOS_URGENT_BYTES (64 * 1024)

@@ -7,6 +7,7 @@
 #pragma once
 
 #define QOS_ABI_VERSION 1
+#define QOS_STREAMS_MAX 65536
 
 /*
  * Log-linear histogram of nanoseconds: 8 linear steps per power of two from 2^10 ns (1.02 us) to

@@ -17,6 +17,7 @@
 #include "generation.h"
 #include "module.h"
 #include "network.h"
+#include "state/counters.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -90,6 +91,19 @@ static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *h
 	return 0;
 }
 
+/* Those of a daemon that was killed; what it told of them is told. */
+static void find_counters(const struct qos_supervisor *supervisor,
+			  const struct qos_contract *contract, struct qos_live_stream *stream)
+{
+	struct qos_stream_stats stats;
+
+	stream->id = qos_counters_find(supervisor->counters, contract->name,
+				       contract->cpu[stream->index].name);
+	if (stream->id && supervisor->monitor &&
+	    qos_monitor_stream_read(supervisor->monitor, stream->id, &stats) == 0)
+		stream->overruns_told = stats.overruns;
+}
+
 /* Streams of a contract that comes into force; a stream of the same name keeps its id, so that
  * its counters and its threads stay. */
 static int make_streams(struct qos_supervisor *supervisor, struct qos_live *live,
@@ -109,6 +123,8 @@ static int make_streams(struct qos_supervisor *supervisor, struct qos_live *live
 		if (!stream->id)
 			stream->id = qos_module_stream_id(supervisor, contract->name,
 							  contract->cpu[i].name);
+		if (!stream->id)
+			find_counters(supervisor, contract, stream);
 		if (!stream->id)
 			stream->id = ++supervisor->next_stream;
 		live->n_streams++;
@@ -314,6 +330,7 @@ static void retire(struct qos_supervisor *supervisor, struct qos_live *old, stru
 		qos_series_drop(&supervisor->series, stream->id);
 		if (supervisor->monitor)
 			qos_monitor_stream_remove(supervisor->monitor, stream->id);
+		qos_counters_drop(supervisor->counters, stream->id);
 	}
 	if (supervisor->service && supervisor->service->ops->unset && old->n_streams &&
 	    (!new || !new->n_streams || strcmp(new->contract->name, old->contract->name)))
@@ -323,7 +340,11 @@ static void retire(struct qos_supervisor *supervisor, struct qos_live *old, stru
 static void enter_streams(struct qos_supervisor *supervisor, struct qos_live *live)
 {
 	for (size_t i = 0; i < live->n_streams; i++) {
-		if (qos_table_set(&supervisor->streams, live->streams[i].id, &live->streams[i]) < 0)
+		const struct qos_live_stream *stream = &live->streams[i];
+
+		if (qos_table_set(&supervisor->streams, stream->id, &live->streams[i]) < 0 ||
+		    qos_counters_note(supervisor->counters, stream->id, live->contract->name,
+				      qos_live_wish(stream)->name) < 0)
 			qos_log(LOG_ERR, NULL, live->contract->name, NULL, "out of memory");
 	}
 }

@@ -21,6 +21,7 @@
 #include "network.h"
 #include "service/enforcer.h"
 #include "service/route.h"
+#include "state/counters.h"
 #include "state/measured.h"
 #include "tell.h"
 #include "util/clock.h"
@@ -113,14 +114,31 @@ static void check_ptrace(struct qos_diag *diag)
 	qos_diag_hint(diag, "run qosd as root with the capabilities that qosd(8) lists");
 }
 
+/* What a killed daemon left, behind its lock. *ret_originals: without these nothing can be managed. */
+static void open_pins(struct qos_supervisor *supervisor, int *ret_originals)
+{
+	const char *dir = supervisor->options.pin_dir;
+	int r;
+
+	*ret_originals = qos_originals_open(dir, true, &supervisor->diag, &supervisor->originals);
+	r = *ret_originals ? *ret_originals : qos_counters_open(dir, &supervisor->counters);
+	if (r < 0 && !*ret_originals)
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
+			"counters cannot be kept for the next daemon: %s", strerror(-r));
+	supervisor->next_stream = qos_counters_last(supervisor->counters);
+}
+
 /* Opens what the kernel has. Lacks are noted, none is fatal. */
 static void open_kernel(struct qos_supervisor *supervisor)
 {
 	struct qos_diag *diag = &supervisor->diag;
-	int r;
+	int originals, r;
 
 	check_ptrace(diag);
-	r = supervisor->config.monitor ? qos_monitor_new(diag, &supervisor->monitor) : -ENOENT;
+	open_pins(supervisor, &originals);
+	r = supervisor->config.monitor ? qos_monitor_new(qos_counters_fd(supervisor->counters),
+							 diag, &supervisor->monitor)
+				       : -ENOENT;
 	if (r < 0)
 		qos_diag_add(diag, QOS_WARNING, NULL,
 			     "no monitor%s: jobs are not measured, new threads are found only at "
@@ -134,7 +152,7 @@ static void open_kernel(struct qos_supervisor *supervisor)
 			     advice->cause);
 		qos_diag_hint(diag, "%s", advice->remedy);
 	}
-	r = qos_originals_open(supervisor->options.pin_dir, true, diag, &supervisor->originals);
+	r = originals;
 	if (r == 0)
 		r = qos_cpu_native_new(supervisor->originals, &supervisor->service);
 	if (r == 0 && supervisor->monitor)
@@ -223,6 +241,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	if (supervisor->service)
 		supervisor->service->ops->free(supervisor->service);
 	qos_originals_close(supervisor->originals);
+	qos_counters_close(supervisor->counters);
 	qos_monitor_free(supervisor->monitor);
 	qos_taskstats_free(supervisor->taskstats);
 	qos_ledger_free(supervisor->ledger);
@@ -506,6 +525,13 @@ static int restore_orphan(void *data, pid_t tid, const struct qos_original *orig
 	return 0;
 }
 
+static bool is_number(const void *data, uint32_t number)
+{
+	const struct qos_supervisor *supervisor = data;
+
+	return qos_table_get(&supervisor->streams, number);
+}
+
 int qos_supervisor_start(struct qos_supervisor *supervisor, struct qos_reload_summary *ret)
 {
 	int r;
@@ -515,6 +541,7 @@ int qos_supervisor_start(struct qos_supervisor *supervisor, struct qos_reload_su
 		r = qos_supervisor_reload(supervisor, ret);
 	if (r < 0)
 		return r;
+	qos_counters_keep(supervisor->counters, is_number, supervisor);
 	qos_supervisor_scan(supervisor);
 	qos_module_prune(supervisor);
 	if (supervisor->originals)

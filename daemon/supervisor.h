@@ -102,6 +102,7 @@ struct qos_supervisor {
 	struct qos_monitor *monitor;	 /* NULL: none can be had, reasons in `diag` */
 	struct qos_taskstats *taskstats; /* NULL: none */
 	struct qos_originals *originals; /* NULL: nothing may be changed */
+	struct qos_counters *counters;	 /* NULL: they begin anew with each daemon */
 	struct qos_service *service;	 /* NULL: likewise */
 	struct qos_module *module;	 /* module.c; NULL: nobody would tell if it came */
 	struct qos_network *network;	 /* network.c; NULL: before it was opened */

@@ -82,9 +82,9 @@ static void prepare_drift(struct monitor_task_bpf *skeleton)
 	skeleton->bss->own_tgid = (uint32_t)getpid();
 }
 
-static int load(struct qos_monitor *monitor, struct qos_diag *diag)
+static int load(struct qos_monitor *monitor, int stats_fd, struct qos_diag *diag)
 {
-	int r;
+	int r = 0;
 
 	monitor->skeleton = monitor_task_bpf__open();
 	if (!monitor->skeleton)
@@ -93,6 +93,10 @@ static int load(struct qos_monitor *monitor, struct qos_diag *diag)
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_waking, false);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_guard, false);
 	prepare_drift(monitor->skeleton);
+	if (stats_fd >= 0)
+		r = bpf_map__reuse_fd(monitor->skeleton->maps.stats, stats_fd);
+	if (r < 0)
+		return complain(diag, "bpf(OBJ_GET_INFO)", r);
 	r = monitor_task_bpf__load(monitor->skeleton);
 	if (r < 0)
 		return complain(diag, "bpf(PROG_LOAD)", r);
@@ -171,10 +175,10 @@ int qos_monitor_map_tables(const struct qos_monitor *monitor)
 	return at == MAP_FAILED ? -errno : 0;
 }
 
-static int start(struct qos_monitor *monitor, struct qos_diag *diag)
+static int start(struct qos_monitor *monitor, int stats_fd, struct qos_diag *diag)
 {
 	struct monitor_task_bpf *skeleton;
-	int r = load(monitor, diag);
+	int r = load(monitor, stats_fd, diag);
 
 	if (r < 0)
 		return r;
@@ -193,7 +197,7 @@ static int start(struct qos_monitor *monitor, struct qos_diag *diag)
 	return r < 0 ? complain(diag, "mmap(ring buffer)", r) : 0;
 }
 
-int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
+int qos_monitor_new(int stats_fd, struct qos_diag *diag, struct qos_monitor **ret)
 {
 	_cleanup_monitor_ struct qos_monitor *monitor = calloc(1, sizeof(*monitor));
 	libbpf_print_fn_t printer;
@@ -207,7 +211,7 @@ int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret)
 		return -ENOMEM;
 	*libbpf_words = '\0';
 	printer = libbpf_set_print(keep_words);
-	r = start(monitor, diag);
+	r = start(monitor, stats_fd, diag);
 	libbpf_set_print(NULL);
 	/* The kernel's BTF was read, 10 MB and more, and is not needed again. */
 	malloc_trim(0);

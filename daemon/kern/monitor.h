@@ -17,8 +17,9 @@
 
 struct qos_monitor;
 
-/* Loads and attaches. -errno from the kernel (the words in diag, with cause and remedy). */
-int qos_monitor_new(struct qos_diag *diag, struct qos_monitor **ret);
+/* Loads and attaches. stats_fd: a map for its counters (state/counters.h), borrowed; -1: one of its own. -errno from the
+ * kernel (the words in diag, with cause and remedy). */
+int qos_monitor_new(int stats_fd, struct qos_diag *diag, struct qos_monitor **ret);
 void qos_monitor_free(struct qos_monitor *monitor);
 QOS_DEFINE_CLEANUP(struct qos_monitor *, qos_monitor_free)
 #define _cleanup_monitor_ QOS_CLEANUP(qos_monitor_freep)

@@ -166,7 +166,22 @@ static bool is_empty(const char *path)
 
 static bool is_state(const char *name)
 {
-	return !strncmp(name, "state-", 6) || !strncmp(name, "owner-", 6);
+	return !strncmp(name, "state-", 6) || !strncmp(name, "owner-", 6) ||
+	       !strncmp(name, QOS_PINS_COUNTERS, strlen(QOS_PINS_COUNTERS));
+}
+
+void qos_pins_drop_others(const char *dir, const char *begin, const char *end)
+{
+	_cleanup_closedir_ DIR *open_dir = is_on(dir, BPF_FS_MAGIC) ? opendir(dir) : NULL;
+	const struct dirent *entry;
+
+	while (open_dir && (entry = readdir(open_dir))) {
+		size_t len = strlen(entry->d_name), tail = strlen(end);
+
+		if (!strncmp(entry->d_name, begin, strlen(begin)) &&
+		    (len < tail || strcmp(entry->d_name + len - tail, end)))
+			unlinkat(dirfd(open_dir), entry->d_name, 0);
+	}
 }
 
 void qos_pins_drop_states(const char *dir)

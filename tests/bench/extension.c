@@ -293,7 +293,7 @@ int main(void)
 	pthread_t thread;
 	int stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME), r;
 
-	r = qos_monitor_new(&diag, &monitor);
+	r = qos_monitor_new(-1, &diag, &monitor);
 	if (r == 0)
 		r = qos_chain_new(monitor, NULL, NULL, &chain);
 	if (r < 0 || stats_fd < 0)

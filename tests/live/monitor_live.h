@@ -229,7 +229,7 @@ static inline int load_monitor(void **state)
 {
 	struct qos_diag diag = QOS_DIAG_INIT;
 	struct qos_monitor *monitor = NULL;
-	int r = qos_monitor_new(&diag, &monitor);
+	int r = qos_monitor_new(-1, &diag, &monitor);
 
 	qos_diag_print(&diag, stderr);
 	qos_diag_reset(&diag);

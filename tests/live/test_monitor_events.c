@@ -515,7 +515,7 @@ static void test_without_privilege(void **state)
 
 		if (setuid(65534))
 			_exit(100);
-		r = qos_monitor_new(&diag, &monitor);
+		r = qos_monitor_new(-1, &diag, &monitor);
 		dprintf(fds[1], "%s|%s", diag.entries[0].text, diag.entries[0].hint);
 		_exit(monitor ? 101 : -r);
 	}
