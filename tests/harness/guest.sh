@@ -28,7 +28,7 @@ package_guest_suite() {
   }
   version=$(sed -n '1s/^qosd (\(.*\)).*/\1/p' packaging/debian/changelog)
   as_user rm -rf build/package.next && as_user packaging/build-deb.sh build/package.next "$version.1" || return 1
-  ./dev vm rt --systemd --virtual-time --shift 3 --timeout 1200 -- python3 -B tests/vm/test_package.py
+  ./dev vm rt --systemd --virtual-time --shift 3 --timeout 3000 -- python3 -B tests/vm/test_package.py
 }
 
 # What the abuse of the module has at least to be, and how long that may take.

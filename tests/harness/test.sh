@@ -169,7 +169,7 @@ suites_alone() {
   run_timed net-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net.py
   run_timed net-rules-rt module_suite rt --cpus 1 --timeout 600 -- tests/vm/test_net_rules.py
   [ -z "${QOS_LAB:-}" ] || run_timed package-rt package_guest_suite
-  [ -z "${QOS_LAB:-}" ] || run_timed dkms-rt module_suite rt --systemd --timeout 2400 -- tests/vm/test_dkms.py
+  [ -z "${QOS_LAB:-}" ] || run_timed dkms-rt module_suite rt --systemd --timeout 3000 -- tests/vm/test_dkms.py
   run_timed proofs-rt module_suite rt --virtual-time --shift 3 --timeout 500 -- tests/vm/test_claims.py
   for script in tests/live/test_*.py; do
     run_timed "$(basename "$script" .py)" live_suite script_suite env "$script"

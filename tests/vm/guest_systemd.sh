@@ -10,7 +10,7 @@ lab_units=/run/systemd/system
 # packages to start services, that.
 leave_out() {
   local unit
-  for unit in apparmor systemd-{binfmt,firstboot,journal-flush,machine-id-commit,modules-load,pstore} \
+  for unit in apparmor packagekit systemd-{binfmt,firstboot,journal-flush,machine-id-commit,modules-load,pstore} \
     systemd-{random-seed,repart,timesyncd,update-utmp} kmod-static-nodes; do
     ln -s /dev/null "$lab_units/$unit.service"
   done

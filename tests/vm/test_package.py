@@ -3,13 +3,16 @@
 
     ./dev package
     packaging/build-deb.sh build/package.next 0.1.0.1
-    ./dev vm rt --systemd --virtual-time --shift 3 --timeout 1200 -- python3 -B tests/vm/test_package.py [DIR NEXT]
+    ./dev vm rt --systemd --virtual-time --shift 3 --timeout 3000 -- python3 -B tests/vm/test_package.py [DIR NEXT]
 
 One story: each test goes on where the one before ended. The worker in unit pump has a contract; watched
 is the same program under the same load whose contract only observes, so what it loses is what pump would
 lose. The module is not there: tests/vm/test_dkms.py has it, and test_daemon.py what becomes of contracts.
 """
 import os
+import pwd
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +20,7 @@ import time
 os.environ.setdefault("QOS_PATIENCE", "6")
 # pylint: disable=missing-function-docstring,wrong-import-position
 from lab_test import Program, expect, policy, run, until  # noqa: E402
+import five_commands  # noqa: E402
 import package_world as world  # noqa: E402
 from package_world import ctl, dpkg, say, sh, stats  # noqa: E402
 
@@ -46,7 +50,8 @@ def test_nothing_changes_with_an_installation():
     story["written"] = world.written()
     story["before"] = world.Machine()
     files, story["version"] = world.packages(FIRST, *NAMES)
-    dpkg("-i", *files)
+    story["commands"] = five_commands.commands(files)
+    five_commands.carry_out(*story["commands"].pop(0))
     expect(sh("systemctl", "is-active", "qosd.service"), "active\n")
     expect(sh("systemctl", "is-enabled", "qosd.service"), "enabled\n")
     expect(ctl("list")["contracts"], [])
@@ -59,11 +64,30 @@ def in_force(name):
     return ctl("show", name)["state"] == "in-force"
 
 
+def test_five_commands_lead_to_a_kept_contract():
+    """The first was the installation."""
+    world.start_units(world.CONTROL)
+    world.start_units(world.LOAD)
+    for command, shown in story["commands"][:-1]:
+        five_commands.carry_out(command, shown)
+    until(lambda: in_force("control") and stats("control")["windows"] > 10, "windows are counted", LONG)
+    five_commands.carry_out(*story["commands"][-1])
+    expect(stats("control")["violations"], 0, "violated windows")
+    thread = ctl("show", "control")["streams"][0]["threads"][0]["tid"]
+    expect(policy(thread)[0], world.DEADLINE)
+    five_commands.carry_out("rm /etc/qosd/contracts.d/control.yaml && qosctl reload", [])
+    expect(policy(thread), (os.SCHED_OTHER, 0, False))
+    expect(ctl("list")["contracts"], [])
+    world.stop_units(world.CONTROL)
+    shutil.rmtree(five_commands.HERE)
+
+
 def keeps_windows(seconds):
     """Counters of both over that time, after the contract has settled."""
     was = {name: stats(name) for name in ("pump", "watched")}
     time.sleep(seconds)
-    gained = {name: {key: stats(name)[key] - was[name][key] for key in COUNTERS} for name in was}
+    now = {name: stats(name) for name in was}
+    gained = {name: {key: now[name][key] - was[name][key] for key in COUNTERS} for name in was}
     for name, values in gained.items():
         say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     expect(gained["pump"]["windows"] > 5, True, "windows are counted")
@@ -72,15 +96,54 @@ def keeps_windows(seconds):
 
 
 def test_a_unit_keeps_its_windows():
-    story.update(world.start_units())
+    story.update(world.start_units(world.WORKERS))
     story["was"] = policy(story["pump"])
-    world.drop_in("pump")
-    world.drop_in("watched", ", manage: observe")
+    world.drop_in("pump", world.CONTRACT.format(name="pump", more=""))
+    world.drop_in("watched", world.CONTRACT.format(name="watched", more=", manage: observe"))
     sh("systemctl", "reload", "qosd.service")
     until(lambda: in_force("pump") and stats("pump")["windows"] > 2, "it is in force", LONG)
     say(ctl("status")["managers"]["cpu"] + ", " + ctl("show", "pump")["streams"][0]["policy"])
     keeps_windows(10)
     expect(policy(story["watched"]), story["was"])
+
+
+# --- the system bus ---
+
+READ, RELOAD, ADJUST = ("ListContracts",), ("Reload",), ("Adjust", "sstt", "pump", "cpu.runtime", "41000000", "0")
+
+
+def test_a_call_starts_the_gateway():
+    expect(sh("systemctl", "is-active", "qosd-bus.service", check=False), "inactive\n")
+    expect('"pump" "in-force"' in world.call("root", *READ), True, "the bus tells the contract")
+    pid = sh("systemctl", "show", "-P", "MainPID", "qosd-bus.service").strip()
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        status = dict(line.split(":", 1) for line in file)
+    expect((int(status["Uid"].split()[0]), int(status["CapBnd"], 16)), (pwd.getpwnam("qosd-bus").pw_uid, 0), "its rights")
+    shown = sh("busctl", "introspect", "org.qosd1", "/org/qosd1/contract/pump")
+    expect(("org.qosd1.Contract" in shown, '"in-force"' in shown), (True, True), shown)
+
+
+def may():
+    """Which of the three nobody gets; where he does not, polkit is why."""
+    gets = []
+    for words in (READ, RELOAD, ADJUST):
+        told = world.call("nobody", *words)
+        expect("Call failed" in told, bool(re.search("polkit says no|administrator has to", told)), told)
+        gets += [words[0]] * ("Call failed" not in told)
+    return gets
+
+
+def test_polkit_and_the_group_say_who_may():
+    expect(may(), [])
+    world.permit("read")
+    until(lambda: may() == ["ListContracts"], "the site's rule", LONG)
+    os.unlink(world.RULES)
+    until(lambda: may() == [], "it is gone", LONG)
+    sh("gpasswd", "--add", "nobody", "qos")
+    until(lambda: may() == ["ListContracts"], "the group's right", LONG)
+    sh("gpasswd", "--delete", "nobody", "qos")
+    until(lambda: may() == [], "it is gone", LONG)
+    expect(sh("systemctl", "is-active", "polkit.service"), "active\n")
 
 
 # --- replaced ---
@@ -109,7 +172,10 @@ def test_a_replacement_lets_go_of_no_thread():
         until(lambda: subprocess.run(["qosctl", "status"], check=False, capture_output=True).returncode == 0,
               "it answers", LONG)
         until(lambda: in_force("pump"), "in force", LONG)
-    expect(sh("qosd", "--version"), f"qosd {world.packages(NEXT, *NAMES)[1]}\n")
+        keeps_windows(10)
+    version = world.packages(NEXT, *NAMES)[1]
+    expect(sh("qosd", "--version"), f"qosd {version}\n")
+    expect(sh("busctl", "get-property", *world.MANAGER, "Version"), f's "{version}"\n', "the gateway's")
 
 
 # --- gone ---
@@ -125,9 +191,10 @@ def test_a_stop_undoes_it():
 def test_a_purge_leaves_nothing():
     dpkg("--remove", *NAMES)
     expect(policy(story["pump"]), story["was"])
+    expect(sh("pgrep", "-l", "^qosd", check=False), "", "it runs")
     expect(os.path.exists("/etc/qosd/contracts.d/pump.yaml"), True)
     dpkg("--purge", *NAMES)
-    world.stop_units()
+    world.stop_units(world.WORKERS | world.LOAD)
     expect(world.left(story["written"]), [], "left behind")
     nothing_changed()
 
@@ -136,8 +203,8 @@ def main():
     tests = [value for name, value in globals().items() if name.startswith("test_")]
     status = run(tests, twice=False, story=True)
     if status:
-        for words in (["qosctl", "status"], ["qosctl", "show", "pump"], ["journalctl", "-n", "60", "-u", "qosd"]):
-            print(sh(*words, "--no-pager", check=False), file=sys.stderr)
+        for words in ("qosctl status", "qosctl show pump", "journalctl --no-pager -n 60 -u qosd -u qosd-bus"):
+            print(sh("sh", "-c", words, check=False), file=sys.stderr)
     return status
 
 
