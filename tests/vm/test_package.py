@@ -163,8 +163,9 @@ class Lapse:
 
 
 def test_a_replacement_lets_go_of_no_thread():
-    """The counters begin anew with a daemon, where the kernel's classes serve."""
+    """Nor is a counter less than before."""
     main = sh("systemctl", "show", "-P", "MainPID", "qosd.service")
+    before = {name: stats(name) for name in ("pump", "watched")}
     with Lapse():
         dpkg("-i", *world.packages(NEXT, *NAMES)[0])
         until(lambda: sh("systemctl", "show", "-P", "MainPID", "qosd.service") not in (main, "0\n"),
@@ -172,6 +173,9 @@ def test_a_replacement_lets_go_of_no_thread():
         until(lambda: subprocess.run(["qosctl", "status"], check=False, capture_output=True).returncode == 0,
               "it answers", LONG)
         until(lambda: in_force("pump"), "in force", LONG)
+        for name, was in before.items():
+            less = {key: (was[key], stats(name)[key]) for key in COUNTERS if stats(name)[key] < was[key]}
+            expect(less, {}, f"{name}: counters began anew")
         keeps_windows(10)
     version = world.packages(NEXT, *NAMES)[1]
     expect(sh("qosd", "--version"), f"qosd {version}\n")
