@@ -79,6 +79,8 @@ def test_link():
     assert not list(rows.misses(both)) and both[-1]["resource"] == "network"
     assert "bottleneck" in list(rows.table(both))[-1]
     assert "<td>network" in page.table(both)
+    with tempfile.TemporaryDirectory() as folder:
+        page.write(f"{folder}/page.html", both[-1:], [], [], "today", "alone")
 
 
 def test_nothing_is_missed_where_nothing_changes_fast():

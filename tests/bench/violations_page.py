@@ -43,7 +43,7 @@ class Scale:
 
     def __init__(self, values, begin, end, log=False):
         self.log, self.begin, self.end = log, begin, end
-        low, high = (min(values), max(values)) if values else (0, 1)
+        low, high = (min(values), max(values)) if values else (1, 10)
         self.low, self.high = (math.floor(math.log10(low)), math.ceil(math.log10(high))) if log else (low, high)
         if self.low == self.high:
             self.high += 1
