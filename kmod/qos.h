@@ -257,7 +257,7 @@ struct qos_thread {
 	u64 got_ns;
 	bool current_request; /* between grid_ns and the next grid point */
 	bool overrun;	      /* ... and it used C up, and that was told */
-	bool more;	      /* ... but got more, and may use that in the band */
+	u8 more;	      /* so often it got more then, which it may use in the band */
 	bool parked;	      /* live, but its thread does not want the CPU */
 	bool mandatory;	      /* of the live request */
 	u64 outcomes[QOS_OUTCOMES / 64];

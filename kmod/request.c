@@ -29,6 +29,9 @@
 #include "qos.h"
 #include "rules.h"
 
+/* Times that a request gets more: rules that raise by a little would run for each bit of it. */
+#define MORE_MAX 8
+
 #define STEPS_MAX 256 /* deadlines and grid points handled one by one at one event */
 
 static struct qos_thread *thread_of(struct dwcs_stream *dwcs)
@@ -200,7 +203,7 @@ static void release(struct qos_thread *thread, u64 now)
 
 	thread->current_request = true;
 	thread->overrun = false;
-	thread->more = false;
+	thread->more = 0;
 	thread->raised = false;
 	thread->got_ns = 0;
 	runtime_take(thread, now);
@@ -397,10 +400,11 @@ static bool more(struct qos_thread *thread)
 {
 	u64 runtime = min(READ_ONCE(thread->stream->params.runtime_ns), thread->params.deadline_ns);
 
-	if (!thread->current_request || dwcs_is_live(&thread->dwcs) || runtime <= thread->dwcs.cost)
+	if (!thread->current_request || dwcs_is_live(&thread->dwcs) ||
+	    runtime <= thread->dwcs.cost || thread->more == MORE_MAX)
 		return false;
 	thread->dwcs.cost = runtime;
-	thread->more = true;
+	thread->more++;
 	return true;
 }
 
@@ -434,7 +438,7 @@ void qos_request_overrun(struct qos_thread *thread, u64 now)
 	event = qos_event_begin(thread->cpu, thread, QOS_DWCS_EVENT_OVERRUN, now);
 	if (event)
 		qos_event_end(thread->cpu);
-	if (qos_rules_on())
+	if (qos_rules_on() && thread->more < MORE_MAX)
 		qos_rules_overrun(thread, now);
 	qos_levels_place(thread);
 }

@@ -21,7 +21,8 @@
  *   job     a job completed.
  *   late    a job passed its deadline; once a job, before its `job`.
  *   window  a window ended.
- *   overrun a request used up its C and the thread runs on; again each time that more was given and used.
+ *   overrun a request used up its C and the thread runs on; again when more was given and used, up
+ *	   to eight times.
  * and, in a thread of its own and at most once in FLOW_GAP_NS each, for a FLOW whose classes see
  *   late    packets were sent after a request of theirs was lost (LATE send).
  *   drop    packets were dropped: as their request was lost, or as LIMIT waited.

@@ -95,6 +95,23 @@ def test_who_overruns_is_given_more_at_once():
         expect((overruns >= 8, demoted * 4 <= overruns), (True, True), (overruns, demoted, rules_of(qosd)))
 
 
+def test_a_request_is_given_more_eight_times():
+    """A rule that raises by a little would run for each bit."""
+    with module(), daemon() as qosd:
+        text = with_rules(rule("cpu.overrun", None, "min(cpu.runtime + 1ms, 150ms)"), rule("cpu.job", None, "2ms"),
+                          period="400ms")
+        qosd.write("one", text.replace(RANGE, "  range: {runtime: 2ms..150ms}\n"))
+        qosd.start()
+        start_program(qosd, "one", 400, 60)
+        until(lambda: under_module(qosd), "it is the module's", LONG)
+        until(lambda: jobs(qosd) > 2, "jobs", LONG)
+        before, runs = qosd.stream("one")["stats"], rules_of(qosd)["runs"]
+        until(lambda: jobs(qosd) > before["jobs"] + 20, "jobs", LONG)
+        after, runs = qosd.stream("one")["stats"], rules_of(qosd)["runs"] - runs
+        requests = after["served"] + after["lost"] - before["served"] - before["lost"]
+        expect((runs > requests, runs <= 10 * (requests + 1)), (True, True), (runs, requests))
+
+
 def test_late_while_the_job_runs_on():
     with module(), daemon() as qosd:
         qosd.write("one", with_rules(rule("cpu.late", "cpu.slack < 0ms", emit="late")))
