@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What became of a stream, of cpu or of packets, over the last hours, for `qosctl report`. Pure: seconds are of any clock that
- * does not go back, and the caller's.
+ * What became of a stream, of cpu or of packets, over the last hours, for `qosctl report`. Pure: seconds
+ * are of any clock that does not go back, and the caller's.
  *
  * A series is a row of points, oldest first. A new one covers QOS_SERIES_STEP_S or a little more; there
  * are at most QOS_SERIES_A_LEVEL points of a level, and then the two oldest of it become one of the next
@@ -9,8 +9,8 @@
  * minutes are known in steps of 10 s, and at least 16 hours are known at all:
  * (24 - 1) points * (2^8 - 1) * 10 s; at most 17.
  *
- * Memory: less than 11 KiB a stream, and at most 90 streams: less than 1 MiB in all, whatever the number of
- * contracts. A stream whose threads never ran has none.
+ * Memory: less than 11 KiB a stream, and at most 90 streams a set: less than 1 MiB, whatever the number of
+ * contracts. The daemon has two sets, for CPUs and for links. A stream whose threads never ran has none.
  */
 #pragma once
 
