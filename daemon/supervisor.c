@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Start, stop, and bringing the kernel in line with the ledger. What cannot be had (no BPF, no
+ * Start, stop, and bringing the kernel in line with the ledger. What cannot be had (open.c: no BPF, no
  * privilege, no taskstats) is written down in `diag`, which `status` shows, and the rest works on:
  * without the monitor there is no SCHED_FIFO, because nothing would cut an overrun short.
  */
@@ -19,8 +19,7 @@
 #include "metrics_collect.h"
 #include "module.h"
 #include "network.h"
-#include "service/enforcer.h"
-#include "service/route.h"
+#include "open.h"
 #include "state/counters.h"
 #include "state/measured.h"
 #include "tell.h"
@@ -93,81 +92,6 @@ int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **re
 	return 0;
 }
 
-#define CAP_SYS_PTRACE_BIT 19
-
-/* The kernel hides exe and namespaces of other users' processes without it, so they match nothing. */
-static void check_ptrace(struct qos_diag *diag)
-{
-	_cleanup_free_ char *text = NULL;
-	unsigned long long effective = 0;
-	const char *line;
-	size_t len;
-
-	if (qos_file_read(AT_FDCWD, "/proc/self/status", 65536, &text, &len) < 0)
-		return;
-	line = strstr(text, "\nCapEff:");
-	if (!line || sscanf(line, "\nCapEff: %llx", &effective) != 1 ||
-	    effective & 1ULL << CAP_SYS_PTRACE_BIT)
-		return;
-	qos_diag_add(diag, QOS_WARNING, NULL,
-		     "without CAP_SYS_PTRACE the programs of other users match no contract");
-	qos_diag_hint(diag, "run qosd as root with the capabilities that qosd(8) lists");
-}
-
-/* What a killed daemon left, behind its lock. *ret_originals: without these nothing can be managed. */
-static void open_pins(struct qos_supervisor *supervisor, int *ret_originals)
-{
-	const char *dir = supervisor->options.pin_dir;
-	int r;
-
-	*ret_originals = qos_originals_open(dir, true, &supervisor->diag, &supervisor->originals);
-	r = *ret_originals ? *ret_originals : qos_counters_open(dir, &supervisor->counters);
-	if (r < 0 && !*ret_originals)
-		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
-			"counters cannot be kept for the next daemon: %s", strerror(-r));
-	supervisor->next_stream = qos_counters_last(supervisor->counters);
-}
-
-/* Opens what the kernel has. Lacks are noted, none is fatal. */
-static void open_kernel(struct qos_supervisor *supervisor)
-{
-	struct qos_diag *diag = &supervisor->diag;
-	int originals, r;
-
-	check_ptrace(diag);
-	open_pins(supervisor, &originals);
-	r = supervisor->config.monitor ? qos_monitor_new(qos_counters_fd(supervisor->counters),
-							 diag, &supervisor->monitor)
-				       : -ENOENT;
-	if (r < 0)
-		qos_diag_add(diag, QOS_WARNING, NULL,
-			     "no monitor%s: jobs are not measured, new threads are found only at "
-			     "reload, nothing runs under SCHED_FIFO",
-			     supervisor->config.monitor ? "" : " (monitor: none)");
-	r = qos_taskstats_new(&supervisor->taskstats);
-	if (r < 0) {
-		const struct qos_errno_advice *advice = qos_errno_advice("taskstats", -r);
-
-		qos_diag_add(diag, QOS_WARNING, NULL, "no telemetry over netlink: %s",
-			     advice->cause);
-		qos_diag_hint(diag, "%s", advice->remedy);
-	}
-	r = originals;
-	if (r == 0)
-		r = qos_cpu_native_new(supervisor->originals, &supervisor->service);
-	if (r == 0 && supervisor->monitor)
-		r = qos_enforcer_new(TAKE_PTR(supervisor->service), supervisor->monitor,
-				     supervisor->config.band_last + 1, &supervisor->service);
-	if (r == 0)
-		r = qos_route_new(TAKE_PTR(supervisor->service), &supervisor->service);
-	if (r < 0)
-		qos_diag_add(diag, QOS_WARNING, NULL,
-			     "no thread can be managed: what it was before could not be kept");
-	qos_module_open(supervisor);
-	qos_network_open(supervisor);
-	qos_extend_open(supervisor);
-}
-
 static int open_state(struct qos_supervisor *supervisor)
 {
 	_cleanup_free_ char *path = NULL;
@@ -209,7 +133,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		return r;
 	sweep(supervisor);
 	measure_sample(supervisor);
-	open_kernel(supervisor);
+	qos_supervisor_open(supervisor);
 	r = open_state(supervisor);
 	if (r >= 0)
 		r = qos_supervisor_probe(supervisor, &supervisor->host);

@@ -414,8 +414,7 @@ void qos_cpu_raised(struct qos_thread *thread)
 	u64 now;
 
 	flags = enter(cpu, &now);
-	if (thread->managed)
-		qos_request_raised(thread);
+	qos_request_raised(thread);
 	leave(cpu, flags, decide(cpu, now));
 }
 

@@ -63,6 +63,7 @@ static void dispatch(struct qos_cpu *cpu)
 
 	mutex_lock(&cpu->act);
 	cpu->counters.n[QOS_DWCS_CPU_COUNT_A_DISPATCHES]++;
+	/* Who overran may be given more, and then need not be demoted. */
 	if (qos_rules_overran(cpu))
 		qos_rules_drain(cpu);
 	while (next(cpu, &thread, &level, &urgent)) {

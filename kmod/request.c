@@ -410,7 +410,7 @@ static bool more(struct qos_thread *thread)
 
 void qos_request_raised(struct qos_thread *thread)
 {
-	if (!thread->overrun || !more(thread))
+	if (!thread->managed || !thread->overrun || !more(thread))
 		return;
 	thread->overrun = false;
 	qos_levels_place(thread);

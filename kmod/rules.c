@@ -70,14 +70,16 @@ static struct qos_raised *note(struct qos_thread *thread, enum qos_dwcs_hook hoo
 	return raised;
 }
 
-static void note_job(struct qos_thread *thread, enum qos_dwcs_hook hook, u64 response, u64 used)
+/* false: nobody is told. */
+static bool note_job(struct qos_thread *thread, enum qos_dwcs_hook hook, u64 response, u64 used)
 {
 	struct qos_raised *raised = note(thread, hook);
 
 	if (!raised)
-		return;
+		return false;
 	raised->response = response;
 	raised->used = used;
+	return true;
 }
 
 /* Its deadline passed, and that was not told. */
@@ -106,11 +108,8 @@ void qos_rules_late(struct qos_thread *thread, u64 now)
 
 void qos_rules_overrun(struct qos_thread *thread, u64 now)
 {
-	if (!thread->release_ns)
-		return;
-	note_job(thread, QOS_DWCS_HOOK_OVERRUN, now - thread->release_ns,
-		 thread->total_ns - thread->job_from_ns);
-	if (thread->cpu->rules && qos_rules_wait(thread->cpu))
+	if (thread->release_ns && note_job(thread, QOS_DWCS_HOOK_OVERRUN, now - thread->release_ns,
+					   thread->total_ns - thread->job_from_ns))
 		WRITE_ONCE(thread->cpu->rules->overran, true);
 }
 

@@ -99,11 +99,6 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static uint16_t most(uint16_t a, uint16_t b)
-{
-	return a > b ? a : b;
-}
-
 static uint16_t kib(uint64_t bytes)
 {
 	return bytes / 1024 > UINT16_MAX ? UINT16_MAX : (uint16_t)(bytes / 1024);
@@ -136,7 +131,7 @@ static void merge(struct qos_series_point *to, const struct qos_series_point *mo
 	to->granted_lo = smaller(to->granted_lo, more->granted_lo);
 	to->granted_hi = larger(to->granted_hi, more->granted_hi);
 	if (to->packets) {
-		to->backlog_kib = most(to->backlog_kib, more->backlog_kib);
+		to->backlog_kib = (uint16_t)larger(to->backlog_kib, more->backlog_kib);
 	} else {
 		merge_quantiles(&to->used, &more->used);
 		merge_quantiles(&to->latency, &more->latency);
@@ -262,7 +257,8 @@ bool qos_series_latest(const struct qos_series *series, uint32_t now_s,
 		.packets = sample->packets,
 	};
 	if (sample->packets) {
-		ret->backlog_kib = most(series->backlog_kib, kib(sample->packets->backlog_bytes));
+		ret->backlog_kib =
+			(uint16_t)larger(series->backlog_kib, kib(sample->packets->backlog_bytes));
 		return true;
 	}
 	ret->used = quantiles_of(now.used, before->used);
@@ -274,7 +270,7 @@ void qos_series_see(struct qos_series *series, uint64_t granted, uint64_t backlo
 {
 	series->granted_lo = smaller(series->granted_lo, narrow(granted / 1000));
 	series->granted_hi = larger(series->granted_hi, narrow(granted / 1000));
-	series->backlog_kib = most(series->backlog_kib, kib(backlog_bytes));
+	series->backlog_kib = (uint16_t)larger(series->backlog_kib, kib(backlog_bytes));
 }
 
 bool qos_series_is_due(const struct qos_series *series, uint32_t now_s)

@@ -49,8 +49,7 @@ struct qos_series_point {
 	uint32_t lost;
 	uint32_t windows;
 	uint32_t violations;
-	uint32_t
-		granted_lo; /* runtime in force, us, or rate, kbit/s: the least and the most that was seen */
+	uint32_t granted_lo; /* in force, the least and the most that was seen: us, or kbit/s */
 	uint32_t granted_hi;
 	union {
 		struct {

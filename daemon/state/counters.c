@@ -41,8 +41,9 @@ struct known {
 struct qos_counters {
 	int stats_fd;
 	int names_fd;
-	struct known *before; /* what the last daemon had */
+	struct known *before; /* what the last daemon had, by name */
 	size_t n;
+	uint32_t last; /* the largest of its numbers */
 };
 
 /* --- the maps --- */
@@ -87,11 +88,22 @@ static int get_or_create(const char *dir, const char *pin, const char *name, uin
 
 /* --- what the last daemon had --- */
 
-static int by_number(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
-	uint32_t x = ((const struct known *)a)->number, y = ((const struct known *)b)->number;
+	const struct name *x = &((const struct known *)a)->name;
+	const struct name *y = &((const struct known *)b)->name;
+	int order = strcmp(x->contract, y->contract);
 
-	return (x > y) - (x < y);
+	return order ? order : strcmp(x->stream, y->stream);
+}
+
+static struct name name_of(const char *contract, const char *stream)
+{
+	struct name name = {};
+
+	snprintf(name.contract, sizeof(name.contract), "%s", contract);
+	snprintf(name.stream, sizeof(name.stream), "%s", stream);
+	return name;
 }
 
 static int add_known(struct qos_counters *counters, uint32_t number)
@@ -109,6 +121,8 @@ static int add_known(struct qos_counters *counters, uint32_t number)
 	one->name.contract[QOS_CONTRACT_NAME_MAX] = '\0';
 	one->name.stream[QOS_CONTRACT_NAME_MAX] = '\0';
 	counters->n++;
+	if (number > counters->last)
+		counters->last = number;
 	return 0;
 }
 
@@ -122,7 +136,7 @@ static int read_names(struct qos_counters *counters)
 		r = add_known(counters, key);
 	}
 	if (counters->n)
-		qsort(counters->before, counters->n, sizeof(*counters->before), by_number);
+		qsort(counters->before, counters->n, sizeof(*counters->before), by_name);
 	return r;
 }
 
@@ -167,19 +181,17 @@ int qos_counters_fd(const struct qos_counters *counters)
 
 uint32_t qos_counters_last(const struct qos_counters *counters)
 {
-	return counters && counters->n ? counters->before[counters->n - 1].number : 0;
+	return counters ? counters->last : 0;
 }
 
 uint32_t qos_counters_find(const struct qos_counters *counters, const char *contract,
 			   const char *stream)
 {
-	for (size_t i = 0; counters && i < counters->n; i++) {
-		const struct known *one = &counters->before[i];
+	const struct known wanted = {.name = name_of(contract, stream)}, *found = NULL;
 
-		if (!strcmp(one->name.contract, contract) && !strcmp(one->name.stream, stream))
-			return one->number;
-	}
-	return 0;
+	if (counters && counters->n)
+		found = bsearch(&wanted, counters->before, counters->n, sizeof(wanted), by_name);
+	return found ? found->number : 0;
 }
 
 /* --- whose they are --- */
@@ -187,12 +199,10 @@ uint32_t qos_counters_find(const struct qos_counters *counters, const char *cont
 int qos_counters_note(struct qos_counters *counters, uint32_t number, const char *contract,
 		      const char *stream)
 {
-	struct name name = {};
+	const struct name name = name_of(contract, stream);
 
 	if (!counters)
 		return 0;
-	snprintf(name.contract, sizeof(name.contract), "%s", contract);
-	snprintf(name.stream, sizeof(name.stream), "%s", stream);
 	return qos_map_set(counters->names_fd, &number, &name, BPF_ANY);
 }
 

@@ -12,7 +12,7 @@ struct qos_counters;
 /* The maps that are pinned in `dir`, or new ones where there are none, or of another version. Only behind the lock
  * of originals.h. 0 or -errno; then counting begins anew with each daemon. */
 int qos_counters_open(const char *dir, struct qos_counters **ret);
-/* The pins stay: qos_pins_drop_states() takes them away. */
+/* The pins stay: qos_pins_drop_kept() takes them away. */
 void qos_counters_close(struct qos_counters *counters);
 QOS_DEFINE_CLEANUP(struct qos_counters *, qos_counters_close)
 #define _cleanup_counters_ QOS_CLEANUP(qos_counters_closep)

@@ -357,7 +357,7 @@ int qos_originals_unpin(struct qos_originals *originals)
 		return r;
 	if (unlink(originals->path) < 0 && errno != ENOENT)
 		return -errno;
-	qos_pins_drop_states(originals->dir);
+	qos_pins_drop_kept(originals->dir);
 	unlock(originals); /* an open directory keeps its mount busy */
 	return qos_pins_release(originals->dir);
 }

@@ -164,7 +164,7 @@ static bool is_empty(const char *path)
 	return dir;
 }
 
-static bool is_state(const char *name)
+static bool is_kept(const char *name)
 {
 	return !strncmp(name, "state-", 6) || !strncmp(name, "owner-", 6) ||
 	       !strncmp(name, QOS_PINS_COUNTERS, strlen(QOS_PINS_COUNTERS));
@@ -184,13 +184,13 @@ void qos_pins_drop_others(const char *dir, const char *begin, const char *end)
 	}
 }
 
-void qos_pins_drop_states(const char *dir)
+void qos_pins_drop_kept(const char *dir)
 {
 	_cleanup_closedir_ DIR *open_dir = is_on(dir, BPF_FS_MAGIC) ? opendir(dir) : NULL;
 	const struct dirent *entry;
 
 	while (open_dir && (entry = readdir(open_dir))) {
-		if (is_state(entry->d_name))
+		if (is_kept(entry->d_name))
 			unlinkat(dirfd(open_dir), entry->d_name, 0);
 	}
 }

@@ -18,7 +18,7 @@ int qos_pins_prepare(const char *dir, bool create, struct qos_diag *diag);
 #define QOS_PINS_COUNTERS "counters_" /* how the names of state/counters.c begin */
 
 /* Removes the states of rules (kern/chain_state.c) and the counters of streams, whoever left them there. */
-void qos_pins_drop_states(const char *dir);
+void qos_pins_drop_kept(const char *dir);
 
 /* Removes pins whose names begin so and do not end so: another version's. */
 void qos_pins_drop_others(const char *dir, const char *begin, const char *end);

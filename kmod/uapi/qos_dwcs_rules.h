@@ -37,8 +37,9 @@
  * most, not within GAP of the last change, not above RESERVED, and not so that the threads of a CPU
  * cost more than its SHARE together (each: RUNTIME / PERIOD, rounded up to 2^-20; what the caller sets
  * by CONTRACT_SET and STREAM_SET is not refused for it, but counts). In force from each thread's next
- * request on; more than before also for one that used up its C, behind all requests; a table is off, as with STREAM_SET, if C grows beyond what it was set with. Or, to tell:
- * attribute 3 << 16 | signal, below SIGNALS; ten a second a contract.
+ * request on; more than before also for one that used up its C, behind all requests, if it is set on its
+ * `overrun` or before, or by RULES_ASK or STREAM_SET; a table is off, as with STREAM_SET, if C grows beyond
+ * what it was set with. Or, to tell: attribute 3 << 16 | signal, below SIGNALS; ten a second a contract.
  * Or the rate of a flow, by the same limits but for the share of a CPU: in force from the class's next packet
  * on, whose period is longer than the class's own as the rate is lower than BASE, while its window goes on. What
  * a class cannot have is not taken, and counted (rate_refused).

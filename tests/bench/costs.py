@@ -132,25 +132,15 @@ def figure(value, bound=None, good=True):
     return {"value": value, "bound": bound, "good": good}
 
 
-def shares(rows, name_of):
-    """Of windows, in percent, all rows of a name together."""
+def percents(rows, name_of, part_of, whole):
+    """All rows of a name together."""
     sums = {}
     for row in rows:
         one = sums.setdefault(name_of(row), [0, 0])
-        one[0] += row["violations"]
-        one[1] += row["windows"]
-    for name, (violations, windows) in sums.items():
-        yield name, figure(100 * violations / windows)
-
-
-def broken_sets(rows):
-    sums = {}
-    for row in rows:
-        one = sums.setdefault(row["ordering"], [0, 0])
-        one[0] += row["feasible"] - row["kept"]
-        one[1] += row["feasible"]
-    for name, (broken, feasible) in sums.items():
-        yield name, figure(100 * broken / feasible)
+        one[0] += part_of(row)
+        one[1] += row[whole]
+    for name, (some, every) in sums.items():
+        yield name, figure(100 * some / every)
 
 
 NAME_OF = {
@@ -163,9 +153,9 @@ NAME_OF = {
 
 def figures_of(got):
     if got["bench"] in NAME_OF:
-        yield from shares(got["rows"], NAME_OF[got["bench"]])
+        yield from percents(got["rows"], NAME_OF[got["bench"]], lambda row: row["violations"], "windows")
     elif got["bench"] == "orderings":
-        yield from broken_sets(got["rows"])
+        yield from percents(got["rows"], lambda row: row["ordering"], lambda row: row["feasible"] - row["kept"], "feasible")
     elif got["bench"] == "decision":
         for row in got["rows"]:
             name = f"{row['ordering']}, {row['streams']}"

@@ -491,18 +491,19 @@ static void test_violations_are_muted(void **state)
 	try_undisturbed(*state, try_violations_are_muted);
 }
 
-/* A new grant is no new thread: its window goes on, only the clock changes. */
-static void test_attached_again(void **state)
-{
-	const struct qos_stream_config config = {.period_ns = 10 * MS,
+static const struct qos_stream_config clocked = {.period_ns = 10 * MS,
 						 .deadline_ns = 10 * MS,
 						 .runtime_ns = 5 * MS,
 						 .window_y = 3,
 						 .flags = QOS_STREAM_WATCH_BUDGET,
 						 .budget_ns = 5 * MS};
-	const struct worker worker_plan = {.body = hog_a_while, .work_ns = MS};
-	uint32_t stream = make_stream(*state, &config);
-	struct worker *worker = worker_start(&worker_plan);
+static const struct worker one_ms_a_round = {.body = hog_a_while, .work_ns = MS};
+
+/* A new grant is no new thread: its window goes on, only the clock changes. */
+static void test_attached_again(void **state)
+{
+	uint32_t stream = make_stream(*state, &clocked);
+	struct worker *worker = worker_start(&one_ms_a_round);
 
 	for (int i = 0; i < 12; i++) {
 		attach(*state, worker, stream);
@@ -521,15 +522,8 @@ static void test_attached_again(void **state)
  * when it can. */
 static void test_without_a_clock(void **state)
 {
-	const struct qos_stream_config config = {.period_ns = 10 * MS,
-						 .deadline_ns = 10 * MS,
-						 .runtime_ns = 5 * MS,
-						 .window_y = 3,
-						 .flags = QOS_STREAM_WATCH_BUDGET,
-						 .budget_ns = 5 * MS};
-	const struct worker worker_plan = {.body = hog_a_while, .work_ns = MS};
-	uint32_t stream = make_stream(*state, &config);
-	struct worker *worker = worker_start(&worker_plan);
+	uint32_t stream = make_stream(*state, &clocked);
+	struct worker *worker = worker_start(&one_ms_a_round);
 	struct rlimit limit, none;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -176,6 +176,15 @@ def attempt(test):
         return f"{type(error).__name__}: {error} ({lines})"
 
 
+def chosen(names):
+    """Of a module's globals(): the tests that the command line names by a part, all if it names none."""
+    tests = [test for name, test in names.items() if name.startswith("test_")
+             and (not sys.argv[1:] or any(word in name for word in sys.argv[1:]))]
+    if not tests:
+        sys.exit(f"no test has one of these in its name: {' '.join(sys.argv[1:])}")
+    return tests
+
+
 def run(tests, twice=True, story=False):
     """In an emulated machine the host may stop the clock's owner for longer than any period: what fails
     and judges time (`twice`) is tried once more, and said. A `story` ends where one fails."""

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=missing-function-docstring,wrong-import-position
 from contracts import PYTHON, contract as contract_text  # noqa: E402
 from instance import Instance  # noqa: E402
-from lab_test import MS, N, counters, expect, module, run, until  # noqa: E402
+from lab_test import MS, N, chosen, counters, expect, module, run, until  # noqa: E402
 
 LONG = 120
 CONFIG = "version: 1\nslow-loop: 500ms\nmonitor: none\ncpu: {blocking: 6ms}\n"
@@ -180,10 +180,7 @@ def proven(qosd, names, test):
 
 def main():
     calm_machine()
-    tests = [value for name, value in globals().items() if name.startswith("test_")]
-    if sys.argv[1:]:
-        tests = [test for test in tests if any(word in test.__name__ for word in sys.argv[1:])]
-    return run(tests, twice=False)
+    return run(chosen(globals()), twice=False)
 
 
 sys.exit(main())

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=missing-function-docstring,wrong-import-position
 from contracts import PERIODIC, PYTHON, contract as contract_text  # noqa: E402
 from instance import SCHED_DEADLINE, Instance  # noqa: E402
-from lab_test import MS, Netlink, expect, load, module, policy, run, unload, until  # noqa: E402
+from lab_test import MS, Netlink, chosen, expect, load, module, policy, run, unload, until  # noqa: E402
 
 LONG = 60
 KILLS = int(os.environ.get("QOS_KILLS", "5"))
@@ -432,10 +432,7 @@ def test_a_native_daemon_clears_what_is_left():
 
 
 def main():
-    tests = [value for name, value in globals().items() if name.startswith("test_")]
-    if sys.argv[1:]:
-        tests = [test for test in tests if any(word in test.__name__ for word in sys.argv[1:])]
-    return run(tests, twice=False)
+    return run(chosen(globals()), twice=False)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 import time
 
 # pylint: disable=missing-function-docstring,wrong-import-position
-from lab_test import expect, run, until  # noqa: E402
+from lab_test import chosen, expect, run, until  # noqa: E402
 import package_world as world  # noqa: E402
 from package_world import ctl, dpkg, say, sh  # noqa: E402
 
@@ -57,8 +57,7 @@ def test_a_purge_leaves_nothing():
 
 
 def main():
-    return run([value for name, value in globals().items() if name.startswith("test_")], twice=False,
-               story=True)
+    return run(chosen(globals()), twice=False, story=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import sys
 import time
 
 # pylint: disable=missing-function-docstring
-from lab_test import (MS, Program, TOP, build_worker, contract, events, expect, listener, module, refused, run, stats, stream,
-                      until, worker)
+from lab_test import (MS, Program, TOP, build_worker, chosen, contract, events, expect, listener, module, refused, run, stats,
+                      stream, until, worker)
 
 RULES, OBJECT = "/tmp/qos-rules", "/tmp/rules.bpf.o"
 WHOLE = 1 << 20
@@ -316,6 +316,4 @@ def test_refusals():
 
 if __name__ == "__main__":
     build()
-    only = sys.argv[1:]
-    sys.exit(run([f for name, f in list(globals().items())
-                  if name.startswith("test_") and (not only or any(o in name for o in only))]))
+    sys.exit(run(chosen(globals())))

@@ -11,7 +11,7 @@ import sys
 import time
 
 # pylint: disable=missing-function-docstring
-from lab_test import (HISTOGRAMS, MS, N, Netlink, Program, Refused, attach, build_worker, contract,
+from lab_test import (HISTOGRAMS, MS, N, Netlink, Program, Refused, attach, build_worker, chosen, contract,
                       counters, expect, module, policy, puppet, run, stats, stream, until, worker, FIFO,
                       OTHER, RR, BATCH, ALL, in_band, refused, events, listener)
 import module_changes
@@ -417,6 +417,4 @@ def test_telemetry():
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_RTPRIO, (99, 99))
     build_worker()
-    only = sys.argv[1:]
-    sys.exit(run([f for name, f in {**globals(), **vars(module_changes), **vars(module_claims)}.items()
-                  if name.startswith("test_") and (not only or any(o in name for o in only))]))
+    sys.exit(run(chosen({**globals(), **vars(module_changes), **vars(module_claims)})))

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=missing-function-docstring,wrong-import-position
 from contracts import contract as contract_text, start_program  # noqa: E402
 from instance import QOSCTL, Instance  # noqa: E402
-from lab_test import expect, policy, run, until  # noqa: E402
+from lab_test import chosen, expect, policy, run, until  # noqa: E402
 
 LONG = 60
 DEADLINE = 6
@@ -177,10 +177,7 @@ def test_doctor_speaks_of_the_daemon():
 def main():
     with open(LEVEL, encoding="ascii") as file:
         expect(int(file.read()), 3, "a kernel with Debian's patch and default")
-    tests = [value for name, value in globals().items() if name.startswith("test_")]
-    if sys.argv[1:]:
-        tests = [test for test in tests if any(word in test.__name__ for word in sys.argv[1:])]
-    return run(tests, twice=False)
+    return run(chosen(globals()), twice=False)
 
 
 if __name__ == "__main__":

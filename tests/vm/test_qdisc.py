@@ -14,7 +14,7 @@ import time
 
 # pylint: disable=missing-function-docstring
 from genl import attr
-from lab_test import MS, Refused, expect, load, refused, run, unload, until
+from lab_test import MS, Refused, chosen, expect, load, refused, run, unload, until
 from qdisc_world import (DEV, SLOW, Sender, Tap, check_books, device, fill, in_netns, ip, link, sent_of, settled,
                          tc, waiting)
 from rtnl import CREATE, N, NEWTCLASS, REPLACE, REST, Rtnl, message, options_of
@@ -503,10 +503,7 @@ def test_removal_is_refused():
 
 def main():
     os.chdir("/")
-    names = sys.argv[1:]
-    tests = [test for name, test in globals().items() if name.startswith("test_") and
-             (not names or any(n in name for n in names))]
-    return run(tests)
+    return run(chosen(globals()))
 
 
 if __name__ == "__main__":

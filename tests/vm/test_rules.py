@@ -12,7 +12,7 @@ import sys
 # pylint: disable=missing-function-docstring,wrong-import-position
 from test_daemon import LONG, daemon, jobs, problem, start_program, under_module  # noqa: E402
 from contracts import RANGE, contract as contract_text, rule, with_rules as text_with_rules  # noqa: E402
-from lab_test import MS, counters, expect, load, module, run, unload, until  # noqa: E402
+from lab_test import MS, chosen, counters, expect, load, module, run, unload, until  # noqa: E402
 
 UP = rule("cpu.job", "cpu.used > 1us", "min(cpu.runtime + 1ms, 8ms)")
 
@@ -240,6 +240,4 @@ def test_events_without_room_are_counted():
 
 
 if __name__ == "__main__":
-    only = sys.argv[1:]
-    sys.exit(run([f for name, f in list(globals().items())
-                  if name.startswith("test_") and (not only or any(o in name for o in only))]))
+    sys.exit(run(chosen(globals())))
