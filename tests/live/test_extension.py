@@ -94,9 +94,10 @@ class Rules(unittest.TestCase):
             self.assertEqual(qosd.stream("cam")["stats"]["jobs"], 0)  # the first one runs on
 
     def test_overrun(self):
-        """It is held back with 2 ms of the 5 that it needs, and gets them from the next job on."""
+        """It is held back with 2 ms of the 7 that it needs, and gets them from the next job on. The kernel may look at its
+        tick only: each 4 ms, so that one falls between the second and the seventh."""
         with Instance() as qosd:
-            begin(qosd, with_rules(rule("cpu.overrun", "cpu.used > 1ms and cpu.slack > -1s", "8ms")), work=5)
+            begin(qosd, with_rules(rule("cpu.overrun", "cpu.used > 1ms and cpu.slack > -1s", "8ms"), runtime="2ms"), work=7)
             until("it has more", lambda: granted(qosd) == 8000000)
             runs = rules_of(qosd)["runs"]
             jobs = qosd.stream("cam")["stats"]["jobs"]
