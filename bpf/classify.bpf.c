@@ -17,6 +17,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "inline.bpf.h"
 #include "qos_classify_abi.h"
 
 #define ETH_P_IP      0x0800
@@ -145,16 +146,23 @@ static __always_inline void mask(__u32 *to, const __u32 *from, __u32 bits)
 	}
 }
 
-static __always_inline bool make_key(struct __sk_buff *skb, const struct packet *packet,
-				     const struct qos_flow_shape *shape, struct qos_flow_key *key)
+/* What the packet has of the fields of key->shape. 0: it has not all of them. */
+int qos_make_key(struct __sk_buff *skb, const struct packet *packet, struct qos_flow_key *key);
+QOS_GLOBAL int qos_make_key(struct __sk_buff *skb, const struct packet *packet,
+			    struct qos_flow_key *key)
 {
-	__u32 fields = shape->fields;
+	const struct qos_flow_shape *shape;
+	__u32 fields;
 
+	if (!packet || !key)
+		return 0;
+	shape = &shapes[key->shape % QOS_SHAPES_MAX];
+	fields = shape->fields;
 	key->ifindex = skb->ifindex;
 	if (fields & QOS_FLOW_CGROUP) {
 		key->cgroup = bpf_skb_ancestor_cgroup_id(skb, (int)shape->cgroup_level);
 		if (!key->cgroup)
-			return false;
+			return 0;
 	}
 	if (fields & QOS_FLOW_DST)
 		mask(key->dst, packet->dst, shape->prefix);
@@ -175,11 +183,10 @@ static __always_inline struct qos_flow_class *find(struct __sk_buff *skb,
 						   const struct packet *packet)
 {
 	for (__u32 i = 0; i < QOS_SHAPES_MAX && i < n_shapes; i++) {
-		__u32 index = order[i] % QOS_SHAPES_MAX;
-		struct qos_flow_key key = {.shape = (__u8)index};
+		struct qos_flow_key key = {.shape = order[i]};
 		struct qos_flow_class *class;
 
-		if (!make_key(skb, packet, &shapes[index], &key))
+		if (!qos_make_key(skb, packet, &key))
 			continue;
 		class = bpf_map_lookup_elem(&flows, &key);
 		if (class)

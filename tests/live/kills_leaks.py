@@ -21,15 +21,25 @@ def descriptors(pid):
     return found
 
 
-def objects_of(pid):
-    """{(kind, id): type} of the BPF objects behind its descriptors."""
-    found = {}
+def infos(pid):
+    """What the kernel tells of each descriptor."""
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
         try:
             with open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as info:
-                text = info.read()
+                yield info.read()
         except (FileNotFoundError, ProcessLookupError):
-            continue
+            pass
+
+
+def verified(pid):
+    """How many instructions the verifier looked at, for each BPF program behind its descriptors."""
+    return [int(count) for text in infos(pid) for count in re.findall(r"^verified_insns:\s*(\d+)$", text, re.M)]
+
+
+def objects_of(pid):
+    """{(kind, id): type} of the BPF objects behind its descriptors."""
+    found = {}
+    for text in infos(pid):
         for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", text, re.M):
             of = re.search(rf"^{kind}_type:\s*(\S+)$", text, re.M)
             found[kind, int(number)] = f"{kind} of type {of.group(1)}" if of else kind

@@ -12,6 +12,7 @@ import subprocess
 import unittest
 import xml.dom.minidom
 
+import kills_leaks as leaks
 from instance import Instance, main, until
 
 CAPACITY = ("version: 1\nslow-loop: 500ms\nmanagers: {network: native}\n"
@@ -127,6 +128,15 @@ class Network(unittest.TestCase):
         self.assertEqual(status["network"],
                          {"manager": "native", "interfaces": 1, "windows_enforced": False})
         self.assertIn("measured, not enforced", self.qosd.ctl("status").stdout)
+
+    def test_verified_soon(self):
+        """The daemon stands still while the verifier looks: 200,000 instructions took a slow machine ten seconds."""
+        self.qosd.write("rtp", contract())
+        self.start()
+        self.assertTrue(self.is_ours())
+        verified = leaks.verified(self.qosd.daemon.pid)
+        self.assertGreater(len(verified), 5)
+        self.assertLess(sum(verified), 60000, verified)
 
     def test_report(self):
         """What became of packets lately, as text, JSON and page."""
