@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""One daemon for an hour of virtual time (2 ns an instruction) on a stock RT kernel with the module, and one for a quarter of
-that without. Each second minute contracts, their programs, rules, queues, adjustments and confirmations come, change and go
+"""One daemon for an hour of virtual time (2 ns an instruction) on a stock RT kernel with the module, and one for another hour
+without. Each second minute contracts, their programs, rules, queues, adjustments and confirmations come, change and go
 (tests/vm/soak_guest.py has the round). After a quarter of the time the rest is taken in two halves: the most that the daemon
 and the kernel hold after a round of the second one is compared with the most of the first. The most, because an
 allocator gives back when it likes. Last line: one JSON object.
@@ -47,7 +47,7 @@ def rows_of(name, rounds):
 def main():
     options = arguments()
     lab.build_module()
-    jobs = [{"module": True, "minutes": options.minutes}, {"module": False, "minutes": options.minutes // 4}]
+    jobs = [{"module": module, "minutes": options.minutes} for module in (True, False)]
     answers, error = lab.run("soak_guest.py", jobs, SHIFT, 6000)
     if error:
         sys.exit(error)

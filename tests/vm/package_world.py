@@ -202,10 +202,41 @@ def stop_units(programs):
     sh("systemctl", "daemon-reload")
 
 
+LINK = """version: 1
+contract: link
+accept: best-effort
+match: {exe: /usr/bin/true, user: root}
+network:
+  interface: lab1
+  match: {proto: udp, dport: 5004, cgroup: /}
+  rate: 12mbit
+  packet: 1400B
+  deadline: 50ms
+  window: 2/100
+"""
+
+
 def drop_in(name, text):
     """Into the directory, as a person or a package would."""
     with open(f"/etc/qosd/contracts.d/{name}.yaml", "w", encoding="utf-8") as out:
         out.write(text)
+
+
+def add_links():
+    """lab0 has a queue that somebody gave it, lab1 is for qosd; a dummy has no speed that could be asked for."""
+    for module in ("dummy", "sch_htb", "sch_ingress", "cls_bpf"):
+        sh("modprobe", module)
+    for name in ("lab0", "lab1"):
+        sh("ip", "link", "add", name, "type", "dummy")
+        sh("ip", "link", "set", name, "up")
+    sh("tc", "qdisc", "add", "dev", "lab0", "root", "handle", "7:", "prio")
+    os.makedirs("/etc/qosd", exist_ok=True)
+    with open("/etc/qosd/qosd.yaml", "w", encoding="utf-8") as out:
+        out.write("version: 1\nnetwork:\n  interfaces:\n    lab1: {capacity: 100mbit}\n")
+
+
+def link_is_ours():
+    return "qdisc htb 5105: root" in sh("tc", "qdisc", "show", "dev", "lab1")
 
 
 def build_programs():

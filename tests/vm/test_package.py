@@ -40,14 +40,11 @@ def nothing_changed():
 def test_nothing_changes_with_an_installation():
     world.build_programs()
     world.few_modules("dummy")
-    sh("modprobe", "dummy")
-    sh("ip", "link", "add", "lab0", "type", "dummy")
-    sh("ip", "link", "set", "lab0", "up")
-    sh("tc", "qdisc", "add", "dev", "lab0", "root", "handle", "7:", "prio")
     # As Debian has it: no task clocks for whoever lacks SYS_ADMIN, as qosd.service does.
     expect(sh("sysctl", "-n", "kernel.perf_event_paranoid"), "3\n")
     dpkg("--purge", *NAMES)
     story["written"] = world.written()
+    world.add_links()
     story["before"] = world.Machine()
     files, story["version"] = world.packages(FIRST, *NAMES)
     story["commands"] = five_commands.commands(files)
@@ -100,8 +97,10 @@ def test_a_unit_keeps_its_windows():
     story["was"] = policy(story["pump"])
     world.drop_in("pump", world.CONTRACT.format(name="pump", more=""))
     world.drop_in("watched", world.CONTRACT.format(name="watched", more=", manage: observe"))
+    world.drop_in("link", world.LINK)
     sh("systemctl", "reload", "qosd.service")
     until(lambda: in_force("pump") and stats("pump")["windows"] > 2, "it is in force", LONG)
+    expect((in_force("link"), world.link_is_ours()), (True, True), "the link is managed")
     say(ctl("status")["managers"]["cpu"] + ", " + ctl("show", "pump")["streams"][0]["policy"])
     keeps_windows(10)
     expect(policy(story["watched"]), story["was"])
@@ -177,6 +176,7 @@ def test_a_replacement_lets_go_of_no_thread():
             less = {key: (was[key], stats(name)[key]) for key in COUNTERS if stats(name)[key] < was[key]}
             expect(less, {}, f"{name}: counters began anew")
         keeps_windows(10)
+    expect(world.link_is_ours(), True, "the link is managed")
     version = world.packages(NEXT, *NAMES)[1]
     expect(sh("qosd", "--version"), f"qosd {version}\n")
     expect(sh("busctl", "get-property", *world.MANAGER, "Version"), f's "{version}"\n', "the gateway's")
