@@ -128,7 +128,15 @@ void qos_extension_arm(struct qos_supervisor *supervisor);
 /* Jobs that are late and whose threads are not switched. */
 void qos_extension_find_late(struct qos_supervisor *supervisor);
 
-/* extend.c: of a contract's managed threads; pos from 0 on. NULL: no more. */
+/* extend_load.c. load: its rules into the kernel, in the place of an older version's; 0 or -errno with words in diag,
+ * and then nothing has changed. */
+int qos_extension_load(struct qos_supervisor *supervisor, struct qos_live *live,
+		       struct qos_diag *diag);
+/* Where the monitor raises events of its streams; NULL: nowhere. */
+void qos_extension_hooks(struct qos_supervisor *supervisor, const struct qos_live *live,
+			 const struct qos_extension *extension);
+bool qos_extension_in_process(const struct qos_live *live); /* placement: user */
+/* Its managed threads; pos from 0 on. NULL: no more. */
 const struct qos_thread *qos_extension_next_thread(const struct qos_supervisor *supervisor,
 						   const struct qos_live *live, size_t *pos);
 

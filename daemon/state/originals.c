@@ -222,7 +222,7 @@ int qos_originals_record(struct qos_originals *originals, pid_t tid,
 
 	r = qos_originals_key(tid, &key);
 	if (r == 0)
-		r = qos_originals_look(tid, &original.own);
+		r = qos_record_look(tid, &original.own);
 	if (r == 0)
 		r = qos_originals_check_alive(&key);
 	if (r < 0)
@@ -257,7 +257,7 @@ int qos_originals_lend(struct qos_originals *originals, const struct qos_origina
 	if (r == 0)
 		r = qos_originals_check_alive(key);
 	if (r == 0)
-		r = qos_originals_look((pid_t)key->tid, &now);
+		r = qos_record_look((pid_t)key->tid, &now);
 	if (r < 0)
 		return r;
 	follow_affinity(&original, &now);

@@ -36,86 +36,6 @@
 #define RUNTIME_MIN_NS 1024
 #define PERIOD_MAX_NS  4194304000
 
-static struct qos_cpus cpus_of(const struct qos_sched_record *record)
-{
-	struct qos_cpus cpus;
-
-	memcpy(cpus.word, record->cpus, sizeof(cpus.word));
-	return cpus;
-}
-
-static void set_cpus(struct qos_sched_record *record, const struct qos_cpus *cpus)
-{
-	memcpy(record->cpus, cpus->word, sizeof(record->cpus));
-}
-
-static bool same_cpus(const struct qos_sched_record *a, const struct qos_sched_record *b)
-{
-	return memcmp(a->cpus, b->cpus, sizeof(a->cpus)) == 0;
-}
-
-static struct qos_sched_attr attr_of(const struct qos_sched_record *record)
-{
-	return (struct qos_sched_attr){
-		.policy = record->policy,
-		.flags = record->flags,
-		.nice = record->nice,
-		.priority = record->priority,
-		.runtime_ns = record->runtime_ns,
-		.deadline_ns = record->deadline_ns,
-		.period_ns = record->period_ns,
-	};
-}
-
-/* Everything but the affinity. */
-static void set_attr(struct qos_sched_record *record, const struct qos_sched_attr *attr)
-{
-	record->policy = attr->policy;
-	record->nice = attr->nice;
-	record->priority = attr->priority;
-	record->flags = (__u32)attr->flags;
-	record->runtime_ns = attr->runtime_ns;
-	record->deadline_ns = attr->deadline_ns;
-	record->period_ns = attr->period_ns;
-}
-
-static void copy_attr(struct qos_sched_record *to, const struct qos_sched_record *from)
-{
-	struct qos_sched_attr attr = attr_of(from);
-
-	set_attr(to, &attr);
-}
-
-static bool same_policy(const struct qos_sched_record *a, const struct qos_sched_record *b)
-{
-	struct qos_sched_attr x = attr_of(a), y = attr_of(b);
-
-	return qos_sched_same(&x, &y);
-}
-
-static bool is_fair(uint32_t policy)
-{
-	return policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE;
-}
-
-int qos_originals_look(pid_t tid, struct qos_sched_record *ret)
-{
-	struct qos_sched_record now = {};
-	struct qos_sched_attr attr;
-	struct qos_cpus cpus;
-	int r;
-
-	r = qos_sched_get(tid, &attr);
-	if (r == 0)
-		r = qos_sched_get_affinity(tid, &cpus);
-	if (r < 0)
-		return r;
-	set_attr(&now, &attr);
-	set_cpus(&now, &cpus);
-	*ret = now;
-	return 0;
-}
-
 /* One living, recorded thread: its record and what it is now. */
 static int load(struct qos_originals *originals, const struct qos_original_key *key,
 		struct qos_original *ret, struct qos_sched_record *ret_now)
@@ -126,14 +46,14 @@ static int load(struct qos_originals *originals, const struct qos_original_key *
 	if (r == 0)
 		r = qos_originals_check_alive(key);
 	if (r == 0)
-		r = qos_originals_look((pid_t)key->tid, ret_now);
+		r = qos_record_look((pid_t)key->tid, ret_now);
 	return r;
 }
 
-static bool owns_affinity(const struct qos_original *original)
+bool qos_original_owns_affinity(const struct qos_original *original)
 {
-	return !same_cpus(&original->own, &original->before) ||
-	       !same_cpus(&original->own, &original->set);
+	return !qos_record_same_cpus(&original->own, &original->before) ||
+	       !qos_record_same_cpus(&original->own, &original->set);
 }
 
 /* See leave_deadline(). */
@@ -144,21 +64,21 @@ static bool is_shrunk(const struct qos_sched_record *now)
 
 static bool policy_is_ours(const struct qos_original *original, const struct qos_sched_record *now)
 {
-	return same_policy(now, &original->before) || same_policy(now, &original->set) ||
-	       is_shrunk(now);
+	return qos_record_same_attr(now, &original->before) ||
+	       qos_record_same_attr(now, &original->set) || is_shrunk(now);
 }
 
 /* The kernel itself takes CPUs out that go offline, and gives a thread all others when none of its
  * own is left. */
 static bool hotplug_did_it(const struct qos_original *original, const struct qos_sched_record *now)
 {
-	struct qos_cpus online = {}, before, set, found = cpus_of(now);
+	struct qos_cpus online = {}, before, set, found = qos_record_cpus(now);
 
 	if (qos_sched_online(&online) < 0)
 		return false;
-	before = cpus_of(&original->before);
+	before = qos_record_cpus(&original->before);
 	before = qos_cpus_and(&before, &online);
-	set = cpus_of(&original->set);
+	set = qos_record_cpus(&original->set);
 	set = qos_cpus_and(&set, &online);
 	return qos_cpus_equal(&found, &before) || qos_cpus_equal(&found, &set) ||
 	       qos_cpus_count(&set) == 0;
@@ -167,13 +87,14 @@ static bool hotplug_did_it(const struct qos_original *original, const struct qos
 static bool affinity_is_ours(const struct qos_original *original,
 			     const struct qos_sched_record *now)
 {
-	return !owns_affinity(original) || same_cpus(now, &original->before) ||
-	       same_cpus(now, &original->set) || hotplug_did_it(original, now);
+	return !qos_original_owns_affinity(original) ||
+	       qos_record_same_cpus(now, &original->before) ||
+	       qos_record_same_cpus(now, &original->set) || hotplug_did_it(original, now);
 }
 
 /* A thread that could run everywhere gets every CPU back, also those that come later. One whose
  * CPUs were all taken out of its cpuset gets what the cpuset has. */
-static int give_affinity(pid_t tid, const struct qos_cpus *cpus)
+int qos_original_give_affinity(pid_t tid, const struct qos_cpus *cpus)
 {
 	struct qos_cpus online, all;
 	int r;
@@ -188,13 +109,14 @@ static int give_affinity(pid_t tid, const struct qos_cpus *cpus)
 static int do_affinity(pid_t tid, const struct qos_original *original,
 		       const struct qos_sched_record *now, const char **ret_call)
 {
-	struct qos_cpus cpus = cpus_of(&original->set);
+	struct qos_cpus cpus = qos_record_cpus(&original->set);
 
-	if (same_cpus(now, &original->set))
+	if (qos_record_same_cpus(now, &original->set))
 		return 0;
 	*ret_call = "sched_setaffinity";
-	return same_cpus(&original->set, &original->own) ? give_affinity(tid, &cpus)
-							 : qos_sched_set_affinity(tid, &cpus);
+	return qos_record_same_cpus(&original->set, &original->own)
+		       ? qos_original_give_affinity(tid, &cpus)
+		       : qos_sched_set_affinity(tid, &cpus);
 }
 
 /* The one state in which leave_deadline() has to help, and may. */
@@ -243,9 +165,9 @@ static void leave_deadline(pid_t tid, const struct qos_sched_record *now)
 static int do_policy(pid_t tid, const struct qos_original *original,
 		     const struct qos_sched_record *now, const char **ret_call)
 {
-	struct qos_sched_attr attr = attr_of(&original->set);
+	struct qos_sched_attr attr = qos_record_attr(&original->set);
 
-	if (same_policy(now, &original->set))
+	if (qos_record_same_attr(now, &original->set))
 		return 0;
 	if (now->policy == SCHED_DEADLINE && attr.policy != SCHED_DEADLINE)
 		leave_deadline(tid, now);
@@ -278,9 +200,9 @@ static int settle(struct qos_originals *originals, const struct qos_original_key
 	r = qos_sched_get_affinity((pid_t)key->tid, &cpus);
 	if (r < 0)
 		return r;
-	if (same_cpus(&original->set, &original->own))
-		set_cpus(&original->own, &cpus);
-	set_cpus(&original->set, &cpus);
+	if (qos_record_same_cpus(&original->set, &original->own))
+		qos_record_set_cpus(&original->own, &cpus);
+	qos_record_set_cpus(&original->set, &cpus);
 	original->before = original->set;
 	return qos_originals_put(originals, key, original, BPF_EXIST);
 }
@@ -303,21 +225,22 @@ static int transit(struct qos_originals *originals, const struct qos_original_ke
 /* What the fair classes need beside the policy: things of the thread's own that must survive. */
 static void keep_fair(struct qos_original *original, const struct qos_sched_record *now)
 {
-	if (!is_fair(original->set.policy))
+	if (!qos_policy_is_fair(original->set.policy))
 		return;
 	original->set.nice = now->nice;
-	original->set.runtime_ns = is_fair(original->own.policy) ? original->own.runtime_ns : 0;
+	original->set.runtime_ns =
+		qos_policy_is_fair(original->own.policy) ? original->own.runtime_ns : 0;
 }
 
 static void aim(struct qos_original *original, const struct qos_sched_record *now,
 		const struct qos_sched_attr *attr, const struct qos_cpus *cpus)
 {
-	if (!owns_affinity(original))
+	if (!qos_original_owns_affinity(original))
 		memcpy(original->own.cpus, now->cpus, sizeof(now->cpus));
 	original->set = original->own;
-	set_attr(&original->set, attr);
+	qos_record_set_attr(&original->set, attr);
 	if (cpus)
-		set_cpus(&original->set, cpus);
+		qos_record_set_cpus(&original->set, cpus);
 	keep_fair(original, now);
 	original->drifted = 0;
 }
@@ -332,12 +255,12 @@ static void back_out(struct qos_originals *originals, const struct qos_original_
 	const char *call;
 
 	undo.set = failed->before;
-	if (qos_originals_look((pid_t)key->tid, &now) < 0)
+	if (qos_record_look((pid_t)key->tid, &now) < 0)
 		return;
 	if (transit(originals, key, &undo, &now, &call) == 0)
 		return;
 	undo.set = undo.own;
-	if (qos_originals_look((pid_t)key->tid, &now) == 0)
+	if (qos_record_look((pid_t)key->tid, &now) == 0)
 		transit(originals, key, &undo, &now, &call);
 }
 
@@ -373,7 +296,8 @@ int qos_originals_own_affinity(struct qos_originals *originals, const struct qos
 
 	r = load(originals, key, &original, &now);
 	if (r == 0)
-		*ret = cpus_of(owns_affinity(&original) ? &original.own : &now);
+		*ret = qos_record_cpus(qos_original_owns_affinity(&original) ? &original.own
+									     : &now);
 	return r;
 }
 
@@ -396,7 +320,7 @@ static uint32_t rank_of(const struct qos_sched_record *record)
 {
 	if (record->policy == SCHED_DEADLINE)
 		return UINT32_MAX;
-	return is_fair(record->policy) ? 0 : record->priority;
+	return qos_policy_is_fair(record->policy) ? 0 : record->priority;
 }
 
 /*
@@ -405,7 +329,8 @@ static uint32_t rank_of(const struct qos_sched_record *record)
  * decision that the thread may run so; only what lies above both surely is. SCHED_DEADLINE never
  * stays: nothing bounds it from above.
  */
-static bool comes_from_ours(const struct qos_original *original, const struct qos_sched_record *now)
+bool qos_original_comes_from_ours(const struct qos_original *original,
+				  const struct qos_sched_record *now)
 {
 	uint32_t before = rank_of(&original->before), given = rank_of(&original->set);
 
@@ -421,18 +346,18 @@ static bool adopt_drift(struct qos_original *original, const struct qos_sched_re
 {
 	bool policy = !policy_is_ours(original, now), affinity = !affinity_is_ours(original, now);
 
-	if (policy && !comes_from_ours(original, now))
-		copy_attr(&original->own, now);
-	if (affinity || !owns_affinity(original))
+	if (policy && !qos_original_comes_from_ours(original, now))
+		qos_record_copy_attr(&original->own, now);
+	if (affinity || !qos_original_owns_affinity(original))
 		memcpy(original->own.cpus, now->cpus, sizeof(now->cpus));
 	return policy || affinity;
 }
 
 /* That the note needs memory, and may fail, must not keep a thread from what it was: after a kill in
  * the midst it is taken for drift back to `own`, which comes to the same. */
-static int give_back(struct qos_originals *originals, const struct qos_original_key *key,
-		     struct qos_original *original, const struct qos_sched_record *now,
-		     bool *ret_drifted)
+int qos_originals_give_back(struct qos_originals *originals, const struct qos_original_key *key,
+			    struct qos_original *original, const struct qos_sched_record *now,
+			    bool *ret_drifted)
 {
 	const char *call;
 	bool drifted;
@@ -459,7 +384,7 @@ int qos_originals_yield(struct qos_originals *originals, const struct qos_origin
 	if (r < 0)
 		return r;
 	original.drifted = 1;
-	r = give_back(originals, key, &original, &now, NULL);
+	r = qos_originals_give_back(originals, key, &original, &now, NULL);
 	return r < 0 ? r : settle(originals, key, &original);
 }
 
@@ -474,7 +399,7 @@ int qos_originals_restore_key(struct qos_originals *originals, const struct qos_
 		*drifted = false;
 	r = load(originals, key, &original, &now);
 	if (r == 0)
-		r = give_back(originals, key, &original, &now, drifted);
+		r = qos_originals_give_back(originals, key, &original, &now, drifted);
 	if (r == 0)
 		qos_originals_drop(originals, key);
 	else if (r == -ESRCH || r == -ENOENT)
@@ -493,105 +418,4 @@ int qos_originals_restore(struct qos_originals *originals, pid_t tid, bool *drif
 	return qos_originals_key(tid, &key) < 0
 		       ? 0
 		       : qos_originals_restore_key(originals, &key, drifted);
-}
-
-/* --- exec() by another than the first thread --- */
-
-/* The record goes along, so that a kill half way leaves one to restore from. */
-static int follow(struct qos_originals *originals, struct qos_original *original, pid_t tid,
-		  const struct qos_sched_record *now)
-{
-	struct qos_original_key key;
-	int r;
-
-	r = qos_originals_key(tid, &key);
-	if (r < 0)
-		return r;
-	qos_originals_put(originals, &key, original, BPF_ANY);
-	r = give_back(originals, &key, original, now, NULL);
-	if (r == 0)
-		qos_originals_drop(originals, &key);
-	return r;
-}
-
-int qos_originals_exec(struct qos_originals *originals, const struct qos_original_key *old,
-		       pid_t tid)
-{
-	struct qos_original original = {};
-	struct qos_sched_record now = {};
-	int r;
-
-	if (qos_originals_get_key(originals, old, &original) < 0)
-		return 0;
-	r = qos_originals_look(tid, &now);
-	if (r == 0)
-		r = follow(originals, &original, tid, &now);
-	qos_originals_drop(originals, old);
-	return r == -ESRCH ? 0 : r;
-}
-
-static bool is_recorded(struct qos_originals *originals, pid_t tid)
-{
-	struct qos_original original;
-
-	return qos_originals_get(originals, tid, &original) == 0;
-}
-
-__u32 qos_originals_process(struct qos_originals *originals, pid_t tid)
-{
-	struct qos_sched_attr attr;
-	pid_t tgid;
-
-	if (qos_proc_tgid(tid, &tgid) < 0 || tgid == tid || qos_sched_get(tgid, &attr) < 0)
-		return 0;
-	return is_fair(attr.policy) || is_recorded(originals, tgid) ? (__u32)tgid : 0;
-}
-
-/* Nobody tells in time, or at all while no daemon runs: then it shows by what the first thread is. */
-void qos_originals_follow(struct qos_originals *originals, const struct qos_original_key *key)
-{
-	struct qos_original original = {};
-	struct qos_sched_record now = {};
-
-	if (qos_originals_get_key(originals, key, &original) < 0 || !original.tgid ||
-	    qos_originals_look((pid_t)original.tgid, &now) < 0)
-		return;
-	if ((now.flags & QOS_SCHED_RESET_ON_FORK) && comes_from_ours(&original, &now) &&
-	    !is_recorded(originals, (pid_t)original.tgid))
-		follow(originals, &original, (pid_t)original.tgid, &now);
-}
-
-/* --- children --- */
-
-/* RESET_ON_FORK left the child at SCHED_OTHER, nice 0; anything else is the child's own doing. */
-static int inherit_policy(pid_t child, const struct qos_sched_record *own,
-			  const struct qos_sched_record *now)
-{
-	struct qos_sched_attr attr = attr_of(own);
-
-	if (now->policy != SCHED_NORMAL || now->nice != 0 || own->policy == SCHED_DEADLINE ||
-	    (own->flags & QOS_SCHED_RESET_ON_FORK))
-		return 0;
-	if (own->policy == SCHED_NORMAL && own->nice == 0)
-		return 0;
-	return qos_sched_set(child, &attr);
-}
-
-int qos_originals_inherit(struct qos_originals *originals, const struct qos_original_key *parent,
-			  pid_t child)
-{
-	struct qos_original original = {};
-	struct qos_sched_record now = {};
-	struct qos_cpus cpus;
-	int r;
-
-	if (qos_originals_get_key(originals, parent, &original) < 0)
-		return 0;
-	r = qos_originals_look(child, &now);
-	if (r < 0)
-		return r;
-	cpus = cpus_of(&original.own);
-	if (owns_affinity(&original) && same_cpus(&now, &original.set))
-		r = give_affinity(child, &cpus);
-	return r < 0 ? r : inherit_policy(child, &original.own, &now);
 }
