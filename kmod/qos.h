@@ -423,6 +423,12 @@ int qos_cpu_up(struct qos_cpu *cpu);
 void qos_cpu_down(struct qos_cpu *cpu);
 void qos_cpu_quiesce(struct qos_cpu *cpu);
 
+/* --- outcome.c. Under the CPU's lock. --- */
+/* The live request has its outcome. */
+void qos_outcome_settle(struct qos_thread *thread, bool served, u64 now);
+/* n requests in a row, from the grid point on, are lost that were never released. */
+void qos_outcome_lose(struct qos_thread *thread, u64 n, u64 now);
+
 /* --- request.c: the service model. All under the CPU's lock. --- */
 void qos_request_advance(struct qos_cpu *cpu, u64 now);
 void qos_request_wake(struct qos_thread *thread, u64 now);

@@ -19,6 +19,7 @@
 #include "dwcs_link.h"
 
 struct netlink_ext_ack;
+struct nlattr;
 
 #define QOS_SCH_CREDIT_SHIFT 20
 
@@ -144,6 +145,18 @@ void qos_sch_flow_arrived(struct qos_sch_class *class, const struct sk_buff *skb
 void qos_sch_flow_sent(struct qos_sch_class *class, bool late, u64 delay, u64 now);
 void qos_sch_flow_dropped(struct qos_sch_class *class, u64 delay, u64 now);
 void qos_sch_flow_window(struct qos_sch_class *class, u64 now);
+
+/* --- sch_dwcs_params.c --- */
+/* Of a class as it is. */
+void qos_sch_params_of(const struct qos_sch_class *class, struct qos_sch_params *params);
+/* Only what is said is written. 0 or -errno. */
+int qos_sch_params_parse(struct nlattr *options, struct qos_sch_params *params,
+			 struct netlink_ext_ack *extack);
+/* NULL: they can be, and the stream is filled; else why not. */
+const char *qos_sch_params_refusal(struct qos_sch_params *params, const struct qos_sch *q);
+/* class: as it is, or NULL. */
+bool qos_sch_params_are_machines(const struct qos_sch_params *params,
+				 const struct qos_sch_class *class);
 
 /* --- sch_dwcs_class.c --- */
 extern const struct Qdisc_class_ops qos_sch_class_ops;
