@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One page with the results of costs.py, in the manner of violations_page.py."""
+"""One page with the results of costs.py."""
 
-import html
-import math
-
-from violations_page import STYLE
+import page
+from page import WIDTH, Scale, bar, drawing, rule, text
 
 COLUMNS = ("cost", "unit", "by", "holds", "ours", "control", "ratio", "bound")
-WIDTH, LINE, LEFT, RIGHT, TOP = 760, 20, 400, 70, 30
+LINE, LEFT, RIGHT, TOP = 20, 400, 70, 50
 GOOD, BAD, PLAIN = "#2fa866", "#e0403a", "#3b78e7"
 
 
@@ -30,38 +28,20 @@ def colour(row):
 def bars(rows):
     """Ratios, logarithmic: a bar to the left of 1 is cheaper than its control."""
     rows = [row for row in rows if row["ratio"]]
-    logs = [math.log10(row["ratio"]) for row in rows] + [0]
-    low, high = math.floor(min(logs)), max(math.ceil(max(logs)), 1)
-
-    def across(log):
-        return LEFT + (WIDTH - RIGHT - LEFT) * (log - low) / (high - low)
-
+    across = Scale([row["ratio"] for row in rows] + [1, 10], LEFT, WIDTH - RIGHT, log=True)
     height = TOP + LINE * len(rows)
-    parts = [f'<svg viewBox="0 0 {WIDTH} {height + 8}" role="img" aria-label="ratios">']
-    for power in range(low, high + 1):
-        parts.append(f'<line x1="{across(power):.1f}" x2="{across(power):.1f}" y1="{TOP - 8}" y2="{height}" stroke="#8886"/>'
-                     f'<text x="{across(power):.1f}" y="{TOP - 12}" font-size="11" text-anchor="middle">{10.0 ** power:g}</text>')
-    for i, (row, log) in enumerate(zip(rows, logs)):
-        begin, end = sorted((across(0), across(log)))
+    parts = []
+    for tick in across.ticks():
+        parts += [rule(across(tick), TOP - 8, across(tick), height), text(across(tick), TOP - 12, f"{tick:g}", anchor="middle")]
+    for i, row in enumerate(rows):
+        begin, end = sorted((across(1), across(row["ratio"])))
         y = TOP + LINE * i
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 12}" font-size="11" text-anchor="end">'
-                     f'{html.escape(row["cost"])} / {html.escape(row["by"])}</text>'
-                     f'<rect x="{begin:.1f}" y="{y + 2}" width="{max(1, end - begin):.1f}" height="12" fill="{colour(row)}"/>'
-                     f'<text x="{max(end, across(0)) + 4:.1f}" y="{y + 12}" font-size="11">{words(row)["ratio"]}</text>')
-    return "".join(parts) + "</svg>"
-
-
-def table(rows):
-    def cells(kind, values):
-        return "".join(f"<{kind}>{html.escape(value)}</{kind}>" for value in values)
-
-    body = "".join(f"<tr>{cells('td', [words(row)[name] for name in COLUMNS])}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', COLUMNS)}</tr>{body}</table>"
+        parts += [text(LEFT - 8, y + 12, f"{row['cost']} / {row['by']}", anchor="end"),
+                  bar(begin, y + 2, end - begin, 12, colour(row)), text(end + 4, y + 12, words(row)["ratio"])]
+    return drawing("ours by the control", height + 8, parts)
 
 
 def write(file, rows, method):
-    parts = [f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>costs</title><style>{STYLE}</style>",
-             f"<h1>Costs</h1><pre>{html.escape(method)}</pre><h2>Ours by the control</h2>",
-             "<p>Logarithmic. Green: within its bound; red: not; blue: the ratio has none.</p>", bars(rows),
-             "<h2>All figures</h2>", table(rows)]
-    file.write("".join(parts))
+    page.write(file, "Costs", method, [
+        "<p>Logarithmic. Green: within its bound; red: not; blue: the ratio has none.</p>", bars(rows),
+        "<h2>All figures</h2>", page.table(COLUMNS, [words(row) for row in rows])])

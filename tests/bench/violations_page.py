@@ -1,61 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One page with the results of violations.py, plots included, that needs no network and no script, light or dark as
-its reader has it."""
+"""One page with the results of violations.py, plots included."""
 
 import html
-import math
 
+import page
 import violations_rows
+from page import LEFT, WIDTH, Scale, drawing, path, rule, text
 
-WIDTH, HEIGHT, STRIP, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 90, 60, 140, 30, 40
+HEIGHT, STRIP, RIGHT, TOP, BOTTOM = 360, 90, 140, 30, 40
 COLOURS = dict(zip(violations_rows.ARMS, ("#888", "#a0785a", "#b8860b", "#8a8a2a", "#7f9fe0", "#3b78e7", "#1aa0c8", "#2fa866",
                                           "#b366cc", "#e0403a")))
-STYLE = (":root{color-scheme:light dark}body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
-         "table{border-collapse:collapse;font-size:12px}td,th{padding:2px 6px;text-align:right;border-bottom:1px solid #8886}"
-         "td:nth-child(-n+5){text-align:left}pre{white-space:pre-wrap}svg{max-width:100%;display:block;margin:1em 0}"
-         "svg text{fill:currentColor}.best{font-weight:bold}.scroll{overflow-x:auto}")
 COLUMNS = ("workload", "change_ms", "load", "arm", "resource", "windows", "violations", "jobs", "late", "p50_us", "p99_us",
            "max_us", "reactions", "reaction_p50_us", "reaction_p99_us", "reaction_max_us", "cpu_share", "used", "background", "gain")
-
-
-# --- marks ---
-
-def text(x, y, words, size=11, anchor="start", more=""):
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"{more}>{html.escape(str(words))}</text>'
-
-
-def rule(x1, y1, x2, y2, colour="#8886"):
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
-
-
-def path(points, colour, width=2, fill="none"):
-    at = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{at}" fill="{fill}" stroke="{colour}" stroke-width="{width}"/>'
-
-
-def drawing(title, height, parts):
-    return (f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">{text(LEFT, 16, title, 15)}'
-            f'{"".join(parts)}</svg>')
-
-
-class Scale:
-    """Values to places; with log, ticks are powers of ten."""
-
-    def __init__(self, values, begin, end, log=False):
-        self.log, self.begin, self.end = log, begin, end
-        low, high = (min(values), max(values)) if values else (1, 10)
-        self.low, self.high = (math.floor(math.log10(low)), math.ceil(math.log10(high))) if log else (low, high)
-        if self.low == self.high:
-            self.high += 1
-
-    def __call__(self, value):
-        value = math.log10(value) if self.log else value
-        return self.begin + (self.end - self.begin) * (value - self.low) / (self.high - self.low)
-
-    def ticks(self):
-        if self.log:
-            return [10.0 ** i for i in range(self.low, self.high + 1)]
-        return [self.low + (self.high - self.low) * i / 4 for i in range(5)]
 
 
 # --- plots ---
@@ -138,11 +94,7 @@ def reaction_shares(answers):
 
 
 def table(rows):
-    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
-    body = "".join("<tr" + (' class="best"' if row["arm"] == "kernel" else "") + ">" +
-                   "".join(f"<td>{html.escape('-' if row[name] is None else str(row[name]))}</td>" for name in COLUMNS) + "</tr>"
-                   for row in rows)
-    return f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
+    return page.table(COLUMNS, rows, lambda row: row["arm"] == "kernel")
 
 
 def listing(title, lines):
@@ -167,12 +119,9 @@ def by_rate(rows):
 
 def write(name, rows, answers, missed, what, method):
     shown = [got for got in answers if (got["workload"], got["change_ms"], got["load"]) == ("step", 100, "full")]
-    parts = [f'<!DOCTYPE html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">'
-             f"<title>violations</title><style>{STYLE}</style><h1>Service violations</h1>"
-             f"<pre>{html.escape(method)}</pre><p>{html.escape(what)}</p>",
-             *over_time(shown), "<h2>Reactions</h2>",
+    parts = [f"<p>{html.escape(what)}</p>", *over_time(shown), "<h2>Reactions</h2>",
              plot("From a rise of demand to a runtime that covers it", "ms", "% of rises", reaction_shares(answers), log_x=True),
              *by_rate(rows), listing("Where the kernel does not help", violations_rows.no_help(rows)),
              listing("What contradicts the claim", missed), "<h2>All runs</h2>", table(rows)]
     with open(name, "w", encoding="utf-8") as file:
-        file.write("".join(parts))
+        page.write(file, "Service violations", method, parts)
