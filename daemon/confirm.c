@@ -13,6 +13,7 @@
 
 #include "tell.h"
 #include "util/clock.h"
+#include "util/file.h"
 #include "util/text.h"
 
 static const char keep_or_undo[] =
@@ -119,6 +120,7 @@ static int undo(struct qos_supervisor *supervisor, const char *why)
 	}
 	qos_tell(supervisor, QOS_HISTORY_ROLLED_BACK, pending->file, NULL, NULL,
 		 "%s/%s: %s: what was there before stands again", pending->dir, pending->file, why);
+	qos_file_sweep(pending->dir); /* the client may have died while it wrote */
 	qos_pending_free(TAKE_PTR(supervisor->pending));
 	supervisor->pending_failed = false;
 	return 0;

@@ -4,7 +4,7 @@
  * /sys report 0 or a page. Writing goes through a temporary file in the same directory, so that a
  * reader or a crash sees the old file or the new one and never half of one.
  * A kill between creation and rename leaves the temporary file behind: nobody reads it, since its name
- * starts with a dot, and the daemon's next start sweeps it away.
+ * starts with a dot, and the daemon sweeps it away.
  */
 #include "util/file.h"
 

@@ -281,6 +281,7 @@ class Confirm(unittest.TestCase):
             self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
 
     def test_killed_client(self):
+        """At any moment: what it was about to write goes too."""
         with Instance() as qosd:
             qosd.write("one", small("one"))
             qosd.start()
@@ -290,6 +291,7 @@ class Confirm(unittest.TestCase):
             until("the daemon knows", lambda: qosd.json("status")["unconfirmed"])
             client.kill()
             client.wait()
+            put(qosd, "contracts.d/.one.yaml.AbCdEf.qosd~", "half of")
             until("it is put back", lambda: not qosd.json("status")["unconfirmed"])
             self.assertEqual(runtime(qosd, "one"), 2e6)
             self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
