@@ -96,6 +96,12 @@ void qos_state_map_reset(struct qos_state_map *map)
 	map->n = 0;
 }
 
+/* The same key means as many words, but maps come from the parser, which may lie. */
+static bool is_same(const struct qos_state_slot *a, const struct qos_state_slot *b)
+{
+	return a->n == b->n && !strcmp(a->key, b->key);
+}
+
 size_t qos_state_carry(const struct qos_state_map *old, const uint64_t *old_words,
 		       const struct qos_state_map *new, uint64_t *new_words)
 {
@@ -107,7 +113,7 @@ size_t qos_state_carry(const struct qos_state_map *old, const uint64_t *old_word
 		size_t k = 0;
 
 		memset(&new_words[to->first], 0, to->n * sizeof(*new_words));
-		while (k < old->n && (taken[k] || strcmp(old->slots[k].key, to->key) != 0))
+		while (k < old->n && (taken[k] || !is_same(&old->slots[k], to)))
 			k++;
 		if (k == old->n)
 			continue;

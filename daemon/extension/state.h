@@ -27,6 +27,7 @@ void qos_state_map_reset(struct qos_state_map *map);
 #define _cleanup_state_map_ QOS_CLEANUP(qos_state_map_reset)
 
 /* Sets the words of a key under the new program (zero where nothing fits) from those under the old.
- * Equal operations are matched in order. Returns how many words were taken over. */
+ * Equal operations are matched in order. Returns how many words were taken over. The maps may be those of
+ * anybody's image (image.h): within their bounds, with any keys. */
 size_t qos_state_carry(const struct qos_state_map *old, const uint64_t *old_words,
 		       const struct qos_state_map *new, uint64_t *new_words);

@@ -79,6 +79,27 @@ static void test_carry(void **state)
 	close_version(&new);
 }
 
+/* Who answers for the parser may give one key as many words as he likes; the old map's end is close. */
+static void test_a_lying_key(void **state)
+{
+	char key[] = "x";
+	const struct qos_state_map old = {
+		.slots = {{QOS_RULES_STATE_MAX - 2, 1, key}, {QOS_RULES_STATE_MAX - 1, 1, key}},
+		.n = 2};
+	const struct qos_state_map new = {
+		.slots = {{0, QOS_RULES_STATE_MAX - 1, key}, {QOS_RULES_STATE_MAX - 1, 1, key}},
+		.n = 2};
+	/* behind the words there are more, which are nobody's */
+	uint64_t old_words[2 * QOS_RULES_STATE_MAX], words[QOS_RULES_STATE_MAX];
+
+	for (size_t i = 0; i < 2 * QOS_RULES_STATE_MAX; i++)
+		old_words[i] = i + 1;
+	assert_int_equal(qos_state_carry(&old, old_words, &new, words), 1);
+	for (size_t i = 0; i < QOS_RULES_STATE_MAX - 1; i++)
+		assert_int_equal(words[i], 0);
+	assert_int_equal(words[QOS_RULES_STATE_MAX - 1], QOS_RULES_STATE_MAX - 1);
+}
+
 /* The interpreter goes on where the old version was. */
 static void test_nothing_is_lost(void **state)
 {
@@ -107,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_carry),
+		cmocka_unit_test(test_a_lying_key),
 		cmocka_unit_test(test_nothing_is_lost),
 	};
 
