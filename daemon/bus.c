@@ -216,6 +216,8 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 		r = sd_bus_set_trusted(client->peer, 1);
 	if (r >= 0)
 		r = sd_bus_set_anonymous(client->peer, 1);
+	if (r >= 0) /* no method takes one, and a client could send all that we may have */
+		r = sd_bus_negotiate_fds(client->peer, 0);
 	if (r >= 0)
 		r = sd_bus_add_filter(client->peer, NULL, on_any, client);
 	if (r >= 0)

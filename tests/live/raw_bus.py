@@ -31,9 +31,10 @@ def body_of(signature, args):
 
 
 # pylint: disable=too-many-arguments,too-many-positional-arguments
-def message(serial, interface, member, signature="", body=b"", path="/org/qosd1", destination=None, kind=1):
+def message(serial, interface, member, signature="", body=b"", path="/org/qosd1", destination=None, kind=1,
+            fds=0):
     """One message as bytes."""
-    fields = b""
+    fields = bytes([9, 1]) + b"u\0" + struct.pack("<I", fds) if fds else b""
     for code, mark, value in ((1, "o", path), (2, "s", interface), (3, "s", member), (6, "s", destination)):
         if value is not None:
             fields = pad(pad(fields, 8) + bytes([code, 1]) + mark.encode() + b"\0", 4) + text(value)
@@ -47,8 +48,9 @@ def message(serial, interface, member, signature="", body=b"", path="/org/qosd1"
 class Peer:
     """A connection as some user; made as root, with that user's ids for as long as it takes to connect."""
 
-    def __init__(self, path, uid=0, gid=0, bus=False):
+    def __init__(self, path, uid=0, gid=0, bus=False, fds=False):
         self.serial = 0
+        self.agreed = False  # to take descriptors
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(10)
         self.groups = os.getgroups()
@@ -61,6 +63,9 @@ class Peer:
             said = self.socket.recv(200)
             if not said.startswith(b"OK"):
                 raise OSError(f"refused: {said}")
+            if fds:
+                self.socket.sendall(b"NEGOTIATE_UNIX_FD\r\n")
+                self.agreed = self.socket.recv(200).startswith(b"AGREE")
             self.socket.sendall(b"BEGIN\r\n")
         finally:
             os.seteuid(0)

@@ -143,9 +143,9 @@ class SystemBus:
         until("polkitd", lambda: "PolicyKit1" in self.busctl("root", "list").stdout)
 
     def start_gateway(self):
-        self.gateway = self.qosd.run("setpriv", "--reuid=qosd-bus", "--regid=qosd-bus", "--init-groups",
-                                   "--bounding-set=-all", "--no-new-privs", FRONT, "--socket",
-                                   self.qosd.socket, env=self.address)
+        self.gateway = self.qosd.run("prlimit", "--nofile=64", "setpriv", "--reuid=qosd-bus", "--regid=qosd-bus",
+                                     "--init-groups", "--bounding-set=-all", "--no-new-privs", FRONT, "--socket",
+                                     self.qosd.socket, env=self.address)  # the unit's limit
         until("the gateway", lambda: self.state() not in (None, "gone"))
 
     def stop_gateway(self):

@@ -41,6 +41,10 @@ def report_call(serial):
     return pad(b"l\1\0\1" + struct.pack("<III", len(body), serial, len(fields)) + fields, 8) + body
 
 
+def open_files(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 class Socket(unittest.TestCase):
     """Nobody can make the daemon hold ever more, or spin."""
 
@@ -73,6 +77,23 @@ class Socket(unittest.TestCase):
             qosd.stop()
             follower.wait(10)
             self.assertEqual(follower.returncode, 3)
+
+    def test_no_descriptor_is_taken(self):
+        """A byte can bring hundreds of them, and sd-bus would keep them until the message is complete."""
+        with Instance() as qosd, open(os.devnull, "rb") as null:
+            qosd.start()
+            before = open_files(qosd.daemon.pid)
+            with connect(qosd) as client:
+                client.sendall(b"\0AUTH ANONYMOUS\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
+                said = b""
+                while said.count(b"\r\n") < 2:
+                    said += client.recv(100)
+                self.assertIn(b"\r\nERROR", said)
+                with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+                    for byte in report_call(1)[:-1]:
+                        socket.send_fds(client, [bytes([byte])], [null.fileno()] * 250)
+                        qosd.json("status")
+                        self.assertLess(open_files(qosd.daemon.pid), before + 10)
 
     def test_no_descriptor_left(self):
         with Instance() as qosd:

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import socket
 import time
 import unittest
 
@@ -253,6 +254,31 @@ class Limits(Base):
         self.assertIn("in-force", done.stdout, done.stderr)
         self.assertIn("in-force", self.bus.call("root", "ListContracts"))
         self.assertIn("in-force", self.bus.call("watcher", "GetContract", "s", "cam"))
+
+
+class Descriptors(Base):
+    """What a call brings beside its bytes reaches neither program: they have few, and need them."""
+
+    def test_gateway(self):
+        """Eight calls that wait for polkit, with as many descriptors as the bus lets a message have, are more
+        than the unit's LimitNOFILE."""
+        with open(os.devnull, "rb") as null, raw_bus.Peer(
+                self.bus.socket, *USERS["stranger"][:1] * 2, bus=True, fds=True) as peer:
+            self.assertTrue(peer.agreed)
+            for serial in range(2, 10):
+                socket.send_fds(peer.socket, [raw_bus.message(serial, MANAGER, "ListContracts", fds=16,
+                                                              destination="org.qosd1")], [null.fileno()] * 16)
+            answers = {}
+            while len(answers) < 8:
+                kind, answered, error, _ = peer.read()
+                if kind in (2, 3):
+                    answers[answered] = error
+        self.assertEqual(set(answers.values()), {"org.freedesktop.DBus.Error.NotSupported"})
+        self.assertIsNone(self.bus.gateway.poll())
+
+    def test_daemon(self):
+        with raw_bus.Peer(self.bus.qosd.socket, USERS["reader"][0], QOS_GID, fds=True) as peer:
+            self.assertFalse(peer.agreed)
 
 
 class WithoutPolkit(Base):
