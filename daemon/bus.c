@@ -8,8 +8,8 @@
  * All of it waits until nothing of the scheduling is pending (SD_EVENT_PRIORITY_IDLE).
  * Signals go to every client: Event with all there is to say as JSON, and in short ContractChanged,
  * Adapted, Violation (contract, stream, text).
- * Weakness: the parser of messages (sd-bus) runs in the privileged process, and takes a message of
- * up to 128 MiB before anybody here is asked. The memory is given back when its sender goes.
+ * Weakness: the parser of messages (sd-bus) runs in the privileged process. What a client other than root can make
+ * it hold is bounded by bus_inlet.h; root's messages may have 128 MiB, as sd-bus has it.
  */
 #include "bus_parts.h"
 
@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "bus_inlet.h"
 #include "listen.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -35,6 +36,7 @@ static void drop(struct client *client)
 	if (!client->peer)
 		return;
 	client->peer = sd_bus_close_unref(client->peer);
+	qos_bus_inlet_free(TAKE_PTR(client->inlet));
 	malloc_trim(0); /* what it had made us hold */
 }
 
@@ -65,6 +67,7 @@ static int on_any(sd_bus_message *message, void *data, sd_bus_error *error)
 
 	if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", NULL))
 		return 0;
+	qos_bus_inlet_handled(client->inlet);
 	if (reads_its_answers(client) && !asks_too_often(client))
 		return 0;
 	drop(client);
@@ -197,6 +200,23 @@ static struct client *make_room(struct qos_bus *bus)
 	return oldest;
 }
 
+/* The peer owns what it was given, also on failure later. */
+static int give_fds(struct qos_bus *bus, struct client *client, int fd)
+{
+	_cleanup_close_ int input = -1;
+	int r = 0;
+
+	if (client->rights != QOS_BUS_ALL)
+		r = qos_bus_inlet_new(bus->event, fd, &client->inlet, &input);
+	if (r >= 0)
+		r = sd_bus_set_fd(client->peer, input >= 0 ? input : fd, fd);
+	if (r >= 0)
+		(void)TAKE_FD(input);
+	else
+		qos_bus_inlet_free(TAKE_PTR(client->inlet));
+	return r;
+}
+
 static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 {
 	sd_id128_t id;
@@ -207,10 +227,9 @@ static int start_peer(struct qos_bus *bus, struct client *client, int fd)
 		r = sd_bus_new(&client->peer);
 	if (r < 0)
 		return r;
-	r = sd_bus_set_fd(client->peer, fd, fd);
+	r = give_fds(bus, client, fd);
 	if (r < 0)
 		return r;
-	/* from here the peer owns the fd, also on failure */
 	r = sd_bus_set_server(client->peer, 1, id);
 	if (r >= 0)
 		r = sd_bus_set_trusted(client->peer, 1);

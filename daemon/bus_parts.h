@@ -19,7 +19,8 @@ enum qos_bus_rights {
 
 struct client {
 	struct qos_bus *bus;
-	sd_bus *peer; /* NULL: free slot */
+	sd_bus *peer;		     /* NULL: free slot */
+	struct qos_bus_inlet *inlet; /* NULL: root's */
 	enum qos_bus_rights rights;
 	const struct qos_asker *asker; /* while the gateway's call is carried out, else NULL */
 	uint32_t uid;

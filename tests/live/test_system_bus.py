@@ -281,6 +281,33 @@ class Descriptors(Base):
             self.assertFalse(peer.agreed)
 
 
+class Sizes(Base):
+    """A client can announce 128 MiB; it is cut off long before."""
+
+    def locked_kib(self):
+        with open(f"/proc/{self.bus.qosd.daemon.pid}/status", encoding="utf-8") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    def test_one_message(self):
+        before = self.locked_kib()
+        for user in ("reader", "qosd-bus"):
+            with raw_bus.Peer(self.bus.qosd.socket, USERS[user][0], QOS_GID) as peer:
+                call = bytearray(raw_bus.message(1, MANAGER, "Report", "ss"))
+                call[4:8] = (100 << 20).to_bytes(4, "little")
+                peer.send(bytes(call))
+                with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+                    for _ in range(256):
+                        peer.send(bytes(1 << 16))
+        self.assertLess(self.locked_kib() - before, 4096)
+
+    def test_many_messages(self):
+        """What was handled does not count."""
+        with raw_bus.Peer(self.bus.qosd.socket, USERS["reader"][0], QOS_GID) as peer:
+            for _ in range(18):
+                self.assertEqual(peer.call(MANAGER, "Report", "ss", "x" * 30000, "")[0], "org.qosd1.Error.Invalid")
+            self.assertIsNone(peer.call(MANAGER, "Report", "ss", "list", "")[0])
+
+
 class WithoutPolkit(Base):
     """Root changes, the group reads, nobody else anything."""
 
