@@ -8,6 +8,10 @@
  * load, no store, no arithmetic, no comparison, no spilling. Under the module its first word may be
  * loaded, which is the event: numbers only, and what the kfunc takes. All other pointers come from the
  * three maps, where the verifier keeps them in bounds.
+ *
+ * What the verifier has to walk is bounded too, since whoever loads waits for it: a program of 500 instructions can
+ * have it walk a million, for seconds. Rules are compiled to one path, with ways to the end and, under the module,
+ * around each request. Weakness: the latter are not counted as two paths, which they are if somebody means ill.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +21,10 @@
 #include "qos_rules_abi.h"
 #include "util/cleanup.h"
 
-#define REGS	  11
-#define SCRATCHED 0x3f /* r0 to r5, after a call */
+#define REGS	   11
+#define SCRATCHED  0x3f /* r0 to r5, after a call */
+#define AROUND_MAX 8	/* instructions that a request under a condition has */
+#define WALK_MAX   (4 * QOS_RULES_INSNS_MAX)
 
 struct scan {
 	const struct bpf_insn *insns;
@@ -155,6 +161,51 @@ static bool (*const checks[8])(struct scan *scan, size_t at, uint16_t context) =
 	[BPF_JMP] = check_jump,	 [BPF_JMP32] = check_jump,
 };
 
+/* Around a request, as the compiler has it: whoever waits for it comes to the same place in the same state. */
+static bool is_around_kfunc(const struct scan *scan, size_t at)
+{
+	size_t to = at + 1 + (size_t)scan->insns[at].off;
+
+	return scan->insns[at].code == (BPF_JMP | BPF_JEQ | BPF_K) && to > at + 1 &&
+	       to - at <= AROUND_MAX && is_kfunc(&scan->insns[to - 1], scan->maps);
+}
+
+/* Instructions on all paths together; beyond WALK_MAX it may be any such number. All jumps lead forward and to an
+ * instruction. */
+static size_t walk_length(const struct scan *scan, size_t *paths)
+{
+	size_t sum = 0;
+
+	paths[0] = 1;
+	for (size_t i = 0; i < scan->n && sum <= WALK_MAX; i++) {
+		const struct bpf_insn *insn = &scan->insns[i];
+		bool jumps = BPF_CLASS(insn->code) == BPF_JMP || BPF_CLASS(insn->code) == BPF_JMP32;
+		unsigned int op = jumps ? BPF_OP(insn->code) : BPF_CALL;
+
+		sum += paths[i];
+		if (op == BPF_EXIT)
+			continue;
+		if (op != BPF_JA)
+			paths[i + 1] += paths[i];
+		if (op != BPF_CALL && !is_around_kfunc(scan, i))
+			paths[i + 1 + (size_t)insn->off] += paths[i];
+	}
+	return sum;
+}
+
+static int check_walk(const struct scan *scan, struct qos_diag *diag)
+{
+	_cleanup_free_ size_t *paths = calloc(scan->n + 1, sizeof(*paths));
+
+	if (!paths)
+		return -ENOMEM;
+	if (walk_length(scan, paths) <= WALK_MAX)
+		return 0;
+	qos_diag_error(diag, NULL, "a program whose paths have more than %d instructions together",
+		       WALK_MAX);
+	return -EACCES;
+}
+
 /* The instruction that is not on the list, or n. */
 static size_t scan_all(struct scan *scan)
 {
@@ -194,7 +245,7 @@ int qos_prog_check(const struct bpf_insn *insns, size_t n_insns, const struct qo
 	}
 	at = scan_all(&scan);
 	if (at == n_insns)
-		return 0;
+		return check_walk(&scan, diag);
 	qos_diag_error(diag, NULL, "instruction %zu is not one that an extension may have: %s", at,
 		       scan.why);
 	return -EACCES;

@@ -6,6 +6,7 @@
 #include "../harness/rules.h"
 
 #include "../harness/bpf_run.h"
+#include "kern/prog.h"
 
 #define PROGRAMS 6000
 
@@ -28,6 +29,25 @@ static void keep_wanted(struct qos_rules_frame *frame)
 	frame->n_requests = n;
 }
 
+/* Also what the module would get, which no kernel without it can judge. */
+static void assert_listed(const struct qos_emit *code)
+{
+	const struct qos_prog_maps maps = {10, 11, 12, 77};
+	struct bpf_insn insns[QOS_RULES_INSNS_MAX];
+	struct qos_diag diag = QOS_DIAG_INIT;
+
+	memcpy(insns, code->insns, code->n_insns * sizeof(*insns));
+	for (size_t i = 0; i < code->n_relocs; i++) {
+		const struct qos_reloc *reloc = &code->relocs[i];
+
+		insns[reloc->at].imm = reloc->kind == QOS_RELOC_KFUNC ? 77 : 10 + reloc->kind;
+		if (reloc->kind == QOS_RELOC_KFUNC)
+			insns[reloc->at].off = QOS_PROG_MODULE_BTF;
+	}
+	if (qos_prog_check(insns, code->n_insns, &maps, &diag) != 0)
+		fail_msg("%s", diag.entries[0].text);
+}
+
 static void run(const struct qos_compiled *compiled, enum qos_rules_target target,
 		struct totals *totals)
 {
@@ -37,6 +57,7 @@ static void run(const struct qos_compiled *compiled, enum qos_rules_target targe
 	uint64_t now_ns = 1000000000;
 	struct bpf_machine machine;
 
+	assert_listed(&program->code);
 	for (size_t i = 0; i < RULES_INPUTS; i++) {
 		const char *error;
 

@@ -162,6 +162,35 @@ static void test_length(void **state)
 	free(insns);
 }
 
+/* n conditions, one behind the other, each around `around`. */
+static int check_conditions(size_t n, struct bpf_insn around, const struct qos_prog_maps *with)
+{
+	struct bpf_insn insns[QOS_RULES_INSNS_MAX];
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		insns[k++] = INSN(BPF_JMP | BPF_JEQ | BPF_K, 6, 0, 1, 0);
+		insns[k++] = around;
+	}
+	insns[k++] = MOV_IMM(0, 0);
+	insns[k++] = EXIT;
+	return qos_prog_check(insns, k, with, NULL);
+}
+
+/* What takes the verifier seconds is not shown to it: conditions whose paths it cannot tell to be alike. What the
+ * compiler makes of all requests that a program can have passes. */
+static void test_walk(void **state)
+{
+	const struct qos_prog_maps with_module = {
+		.frame_fd = -1, .state_fd = STATE, .guard_fd = -1, .kfunc = 77};
+
+	assert_int_equal(check_conditions(8, MOV_IMM(7, 1), &maps), 0);
+	assert_int_equal(check_conditions(20, MOV_IMM(7, 1), &maps), -EACCES);
+	assert_int_equal(check_conditions(20, MOV_IMM(7, 1), &with_module), -EACCES);
+	assert_int_equal(check_conditions(400, MOV_IMM(7, 1), &maps), -EACCES);
+	assert_int_equal(check_conditions(QOS_RULES_REQUESTS_MAX, KFUNC(77, 1), &with_module), 0);
+}
+
 /* Whatever bytes it gets, it reads nothing that is not there (sanitizers), and passes no call but two. */
 static void test_noise(void **state)
 {
@@ -195,9 +224,8 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list),
-		cmocka_unit_test(test_load),
-		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_list),   cmocka_unit_test(test_load),
+		cmocka_unit_test(test_length), cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_noise),
 	};
 
