@@ -3,8 +3,9 @@
  * Who may do what is decided here, from the kernel's word on the peer (SO_PEERCRED and
  * SO_PEERGROUPS), per method. A client gets one connection's worth of memory and there are at most
  * QOS_BUS_CLIENTS_MAX of them; the oldest gives way, so that sleepers cannot lock a person out. Who
- * does not take its answers, or is not root and asks more than CALLS_MAX times a second (the gateway
- * of the system bus: GATEWAY_CALLS_MAX), is cut off.
+ * does not take its answers is cut off, and so are those who only read once they ask or connect too often
+ * (util/callers.h: by user, since each could come back at once), and the gateway of the system bus beyond
+ * GATEWAY_CALLS_MAX.
  * All of it waits until nothing of the scheduling is pending (SD_EVENT_PRIORITY_IDLE).
  * Signals go to every client: Event with all there is to say as JSON, and in short ContractChanged,
  * Adapted, Violation (contract, stream, text).
@@ -27,7 +28,6 @@
 #include "util/log.h"
 
 #define QUEUE_MAX	  8   /* messages that wait for a client */
-#define CALLS_MAX	  20  /* a second, of a client that only reads */
 #define GATEWAY_CALLS_MAX 200 /* it bounds its own callers far below */
 #define GATEWAY_USER	  "qosd-bus"
 
@@ -47,17 +47,28 @@ static bool reads_its_answers(const struct client *client)
 	return sd_bus_get_n_queued_write(client->peer, &n) >= 0 && n <= QUEUE_MAX;
 }
 
-static bool asks_too_often(struct client *client)
+static bool gateway_asks_too_often(struct client *client)
 {
 	uint64_t second = qos_clock_ns(CLOCK_BOOTTIME) / 1000000000;
 
 	if (second != client->second)
 		client->calls = 0;
 	client->second = second;
-	client->calls++;
-	return client->rights == QOS_BUS_READ
-		       ? client->calls > CALLS_MAX
-		       : client->rights == QOS_BUS_BEHALF && client->calls > GATEWAY_CALLS_MAX;
+	return ++client->calls > GATEWAY_CALLS_MAX;
+}
+
+static bool asks_too_often(struct client *client)
+{
+	switch (client->rights) {
+	case QOS_BUS_READ:
+		return !qos_callers_count(&client->bus->calls, client->uid,
+					  qos_clock_ns(CLOCK_BOOTTIME));
+	case QOS_BUS_BEHALF:
+		return gateway_asks_too_often(client);
+	case QOS_BUS_ALL:
+		break;
+	}
+	return false;
 }
 
 /* Before every method. sd-bus holds a reference while a message is handled, so the peer may go. */
@@ -277,6 +288,9 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 		return 0;
 	rights = rights_of(peer_fd, &uid);
 	if (rights < 0)
+		return 0;
+	if (rights == QOS_BUS_READ &&
+	    !qos_callers_count(&bus->connections, uid, qos_clock_ns(CLOCK_BOOTTIME)))
 		return 0;
 	client = make_room(bus);
 	*client = (struct client){.bus = bus,

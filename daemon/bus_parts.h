@@ -5,6 +5,7 @@
 #include <systemd/sd-bus.h>
 
 #include "bus.h"
+#include "util/callers.h"
 
 #define QOS_BUS_PATH		  "/org/qosd1"
 #define QOS_BUS_INTERFACE	  "org.qosd1.Manager"
@@ -25,7 +26,7 @@ struct client {
 	const struct qos_asker *asker; /* while the gateway's call is carried out, else NULL */
 	uint32_t uid;
 	uint64_t order;
-	uint64_t second; /* CLOCK_BOOTTIME, of the last call */
+	uint64_t second; /* CLOCK_BOOTTIME, of the gateway's last call */
 	uint32_t calls;	 /* in that second */
 };
 
@@ -38,6 +39,7 @@ struct qos_bus {
 	char *path;
 	struct client clients[QOS_BUS_CLIENTS_MAX];
 	uint64_t order;
+	struct qos_callers calls, connections; /* of those who only read */
 };
 
 /* Methods and signals; the user data is a struct client. */

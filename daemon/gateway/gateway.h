@@ -10,7 +10,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "gateway/callers.h"
+#include "util/callers.h"
 #include "util/cleanup.h"
 
 #define QOS_GATEWAY_NAME      "org.qosd1"

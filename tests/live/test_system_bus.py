@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """org.qosd1(5) with a real bus and a real polkit: who gets what, what is told, and who goes away."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -254,6 +255,38 @@ class Limits(Base):
         self.assertIn("in-force", done.stdout, done.stderr)
         self.assertIn("in-force", self.bus.call("root", "ListContracts"))
         self.assertIn("in-force", self.bus.call("watcher", "GetContract", "s", "cam"))
+
+
+class PrivateLimits(Base):
+    """The same on the private socket, however many connections a user makes."""
+
+    def answers(self, uid, n):
+        """How many of n calls, on connections with 15 each, are answered."""
+        call = raw_bus.message(1, MANAGER, "Report", "ss", raw_bus.body_of("ss", ("list", "")))
+        answered = 0
+        for _ in range(n // 15):
+            with contextlib.suppress(OSError), raw_bus.Peer(self.bus.qosd.socket, uid, QOS_GID) as peer:
+                peer.send(call * 15)
+                for _ in range(15):
+                    peer.read()
+                    answered += 1
+        return answered
+
+    def test_calls(self):
+        self.assertEqual(self.answers(0, 60), 60)
+        self.assertLess(self.answers(USERS["reader"][0], 90), 75)
+        self.assertEqual(self.answers(USERS["watcher"][0], 15), 15)
+
+    def test_connections(self):
+        refused = 0
+        for _ in range(200):
+            try:
+                raw_bus.Peer(self.bus.qosd.socket, USERS["reader"][0], QOS_GID).socket.close()
+            except OSError:
+                refused += 1
+        self.assertGreater(refused, 50)
+        self.assertEqual(self.answers(0, 15), 15)
+        self.assertEqual(self.answers(USERS["watcher"][0], 15), 15)
 
 
 class Descriptors(Base):

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "gateway/callers.h"
+#include "util/callers.h"
 
 #define SECOND 1000000000ULL
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "callers.h"
+#include "util/callers.h"
 
 static struct qos_caller *find(struct qos_callers *callers, uint32_t uid)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much each user may ask of the gateway: QOS_CALLS_MAX calls a second and QOS_PENDING_MAX that wait
- * (for polkit, for the daemon), and all users together. By user, since anybody can make many connections.
+ * How much each user may ask, of the gateway and of the private socket: QOS_CALLS_MAX calls a second and
+ * QOS_PENDING_MAX that wait (for polkit, for the daemon), and all users together. By user, since anybody can make many
+ * connections.
  * Times are the caller's; root is counted and never refused.
  */
 #pragma once
