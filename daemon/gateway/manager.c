@@ -174,6 +174,9 @@ static int invalid(sd_bus_message *call, const char *text)
 	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Invalid", "%s", text);
 }
 
+#define SHORT "cpu.runtime"
+#define LONG  "cpu.main.runtime"
+
 /* "cpu.runtime" or "cpu.STREAM.runtime". */
 static bool is_attribute(const char *text)
 {
@@ -201,6 +204,8 @@ static int begin(struct qos_gateway *gateway, sd_bus_message *call,
 		return invalid(call, "attributes have the form cpu.STREAM.runtime");
 	args.verb = verb;
 	snprintf(args.contract, sizeof(args.contract), "%s", name ? name : "");
+	if (attribute && !strcmp(attribute, SHORT)) /* one thing has one name in rules of polkit */
+		attribute = LONG;
 	snprintf(args.attribute, sizeof(args.attribute), "%s", attribute ? attribute : "");
 	args.uid = gateway->uid;
 	return qos_gateway_begin(gateway, call, &args);

@@ -53,6 +53,9 @@ RULE = """polkit.addRule(function(action, subject) {
   if (action.id == "org.qosd1.adjust" && subject.user == "granted" &&
       action.lookup("contract") == "cam" && action.lookup("attribute") != "cpu.other.runtime")
     return polkit.Result.YES;
+  if (action.id == "org.qosd1.adjust" && subject.user == "watcher" &&
+      action.lookup("attribute") == "cpu.main.runtime")
+    return polkit.Result.YES;
   if (action.id == "org.qosd1.read" && subject.user == "watcher")
     return polkit.Result.YES;
 });

@@ -93,6 +93,12 @@ class Rights(Base):
         self.refused("granted", "Reload")
         self.refused("granted", "GetContract", "s", "cam")
 
+    def test_an_attribute_has_one_name(self):
+        for name in ("cpu.runtime", "cpu.main.runtime"):
+            self.assertEqual(self.bus.call("watcher", "Adjust", "sstt", "cam", name, "5000000", "0"), "tt 4000000 5000000")
+            self.assertEqual(self.bus.call("watcher", "Revert", "ss", "cam", name), "u 1")
+        self.refused("watcher", "Revert", "ss", "cam", "")
+
     def test_polkit_lets_read(self):
         self.assertIn("in-force", self.bus.call("watcher", "GetContract", "s", "cam"))
         self.refused("watcher", "Reload")
