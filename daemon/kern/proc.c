@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <systemd/sd-login.h>
 
 #include "util/file.h"
@@ -312,15 +313,17 @@ static int read_units(pid_t tid, struct qos_task_facts *facts)
 
 /* --- the image --- */
 
+/* Both never change, so no server is asked: one of a file system that anybody runs a program from might not answer, and
+ * then this would wait for ever. */
 static void read_exe(int dirfd, struct qos_task *task)
 {
-	struct stat st;
+	struct statx st;
 
 	task->exe_dev = task->exe_ino = 0;
-	if (fstatat(dirfd, "exe", &st, 0) < 0)
+	if (statx(dirfd, "exe", AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
 		return;
-	task->exe_dev = st.st_dev;
-	task->exe_ino = st.st_ino;
+	task->exe_dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	task->exe_ino = st.stx_ino;
 }
 
 /* Arguments joined by one blank, cut at 4 KiB. An argument that contains a blank looks like two:
