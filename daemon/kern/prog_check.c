@@ -24,7 +24,7 @@
 #define REGS	   11
 #define SCRATCHED  0x3f /* r0 to r5, after a call */
 #define AROUND_MAX 8	/* instructions that a request under a condition has */
-#define WALK_MAX   (4 * QOS_RULES_INSNS_MAX)
+#define WALK_MAX   ((size_t)4 * QOS_RULES_INSNS_MAX)
 
 struct scan {
 	const struct bpf_insn *insns;
@@ -201,7 +201,7 @@ static int check_walk(const struct scan *scan, struct qos_diag *diag)
 		return -ENOMEM;
 	if (walk_length(scan, paths) <= WALK_MAX)
 		return 0;
-	qos_diag_error(diag, NULL, "a program whose paths have more than %d instructions together",
+	qos_diag_error(diag, NULL, "a program whose paths have more than %zu instructions together",
 		       WALK_MAX);
 	return -EACCES;
 }
