@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A client costs a bounded request, a copy of one text, and a deadline for all of it; there are at most
- * QOS_METRICS_CLIENTS_MAX at a time. The others wait in the kernel's queue, which is not listened to
+ * QOS_METRICS_CLIENTS_MAX at a time, and QOS_METRICS_RATE_MAX a second, since the daemon's time is more than that of
+ * those who ask. The others wait in the kernel's queue, which is not listened to
  * meanwhile; nor is it when no descriptor is left. Everything waits until nothing of the scheduling is
  * pending (SD_EVENT_PRIORITY_IDLE), and nothing here blocks.
  * Weakness: who may connect at all can keep others waiting, a deadline at a time.
@@ -12,9 +13,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "listen.h"
 #include "metrics_collect.h"
+#include "util/clock.h"
 
 struct client {
 	struct qos_metrics_socket *server;
@@ -31,6 +34,9 @@ struct qos_metrics_socket {
 	struct qos_supervisor *supervisor;
 	sd_event *event;
 	sd_event_source *listener;
+	sd_event_source *pause; /* enabled: there were too many in the last second */
+	uint64_t second;
+	unsigned int accepted; /* in that second */
 	int fd;
 	int spare_fd;
 	char *path;
@@ -101,6 +107,12 @@ static void answer(struct client *client)
 
 /* --- clients --- */
 
+static void listen_again(struct qos_metrics_socket *server)
+{
+	if (sd_event_source_get_enabled(server->pause, NULL) == 0)
+		sd_event_source_set_enabled(server->listener, SD_EVENT_ON);
+}
+
 static void drop(struct client *client)
 {
 	if (client->fd < 0)
@@ -110,7 +122,7 @@ static void drop(struct client *client)
 	close(client->fd);
 	client->fd = -1;
 	qos_buf_reset(&client->answer);
-	sd_event_source_set_enabled(client->server->listener, SD_EVENT_ON);
+	listen_again(client->server);
 }
 
 /* True: it is complete, or as long as it may be. */
@@ -210,6 +222,32 @@ static struct client *free_slot(struct qos_metrics_socket *server)
 	return NULL;
 }
 
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
+{
+	listen_again(data);
+	return 0;
+}
+
+static bool are_too_many(struct qos_metrics_socket *server)
+{
+	uint64_t second = qos_clock_ns(CLOCK_MONOTONIC) / 1000000000;
+
+	if (second != server->second)
+		server->accepted = 0;
+	server->second = second;
+	return server->accepted++ == QOS_METRICS_RATE_MAX;
+}
+
+static int pause_listening(struct qos_metrics_socket *server)
+{
+	int r = sd_event_source_set_time_relative(server->pause, 1000000);
+
+	server->accepted = 0;
+	if (r >= 0)
+		r = sd_event_source_set_enabled(server->pause, SD_EVENT_ONESHOT);
+	return r < 0 ? r : sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct qos_metrics_socket *server = data;
@@ -218,6 +256,8 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 
 	if (!client)
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (are_too_many(server))
+		return pause_listening(server);
 	peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer_fd < 0 && (errno == EMFILE || errno == ENFILE))
 		qos_listen_turn_away(fd, &server->spare_fd);
@@ -255,6 +295,11 @@ int qos_metrics_socket_new(sd_event *event, const char *path, struct qos_supervi
 	r = sd_event_add_io(event, &server->listener, server->fd, EPOLLIN, on_connection, server);
 	if (r >= 0)
 		r = sd_event_source_set_priority(server->listener, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_add_time(event, &server->pause, CLOCK_MONOTONIC, 0, 0, on_pause_over,
+				      server);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(server->pause, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(server);
@@ -268,6 +313,7 @@ void qos_metrics_socket_free(struct qos_metrics_socket *server)
 	for (size_t i = 0; i < QOS_METRICS_CLIENTS_MAX; i++)
 		drop(&server->clients[i]);
 	sd_event_source_disable_unref(server->listener);
+	sd_event_source_disable_unref(server->pause);
 	if (server->fd >= 0)
 		close(server->fd);
 	if (server->spare_fd >= 0)

@@ -13,6 +13,7 @@ struct qos_metrics_socket;
 
 #define QOS_METRICS_CLIENTS_MAX 8
 #define QOS_METRICS_REQUEST_MAX 4096
+#define QOS_METRICS_RATE_MAX	100	/* clients a second */
 #define QOS_METRICS_DEADLINE_US 3000000 /* of a client, from connection to the last byte */
 
 /* Listens on `path` (a stale socket there is replaced) and serves from `event`. Borrows both others. 0

@@ -210,6 +210,15 @@ class Clients(unittest.TestCase):
             for client in silent:
                 client.close()
 
+    def test_so_many_a_second(self):
+        with Instance() as qosd:
+            qosd.start()
+            end, n = time.monotonic() + 3, 0
+            while time.monotonic() < end:
+                self.assertTrue(scrape(qosd))
+                n += 1
+            self.assertLess(n, 500)
+
     def test_who_does_not_read_is_cut_off(self):
         with Instance() as qosd:
             for i in range(ROWS_MAX):
