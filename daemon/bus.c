@@ -10,7 +10,8 @@
  * Signals go to every client: Event with all there is to say as JSON, and in short ContractChanged,
  * Adapted, Violation (contract, stream, text).
  * Weakness: the parser of messages (sd-bus) runs in the privileged process. What a client other than root can make
- * it hold is bounded by bus_inlet.h; root's messages may have 128 MiB, as sd-bus has it.
+ * it hold is bounded by bus_inlet.h; root's messages may have 128 MiB, as sd-bus has it. A user or a group
+ * that is made later is known after a restart.
  */
 #include "bus_parts.h"
 
@@ -30,6 +31,7 @@
 #define QUEUE_MAX	  8   /* messages that wait for a client */
 #define GATEWAY_CALLS_MAX 200 /* it bounds its own callers far below */
 #define GATEWAY_USER	  "qosd-bus"
+#define NOBODY		  UINT32_MAX
 
 static void drop(struct client *client)
 {
@@ -156,39 +158,45 @@ static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *er
 	return 0;
 }
 
-static bool group_may_read(int fd)
+/* Once, at start, as the group of the socket (listen.c): who may be asked for names might not answer, and each
+ * connection would wait for that. */
+static void find_names(struct qos_bus *bus)
 {
+	const struct passwd *gateway = getpwnam(GATEWAY_USER);
 	const struct group *qos = getgrnam("qos");
+
+	bus->gateway_uid = gateway ? gateway->pw_uid : NOBODY;
+	bus->qos_gid = qos ? qos->gr_gid : NOBODY;
+}
+
+static bool group_may_read(const struct qos_bus *bus, int fd)
+{
 	gid_t groups[NGROUPS_MAX > 1024 ? 1024 : NGROUPS_MAX];
 	socklen_t size = sizeof(groups);
 
-	if (!qos || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
 		return false;
 	for (size_t i = 0; i < size / sizeof(*groups); i++) {
-		if (groups[i] == qos->gr_gid)
+		if (groups[i] == bus->qos_gid)
 			return true;
 	}
 	return false;
 }
 
-/* enum qos_bus_rights, or -EACCES. */
-static int rights_of(int fd, uint32_t *ret_uid)
+/* enum qos_bus_rights, or -EACCES. No user and no group has the number NOBODY. */
+static int rights_of(const struct qos_bus *bus, int fd, uint32_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	const struct passwd *gateway;
-	const struct group *qos;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
 	*ret_uid = peer.uid;
 	if (peer.uid == 0)
 		return QOS_BUS_ALL;
-	gateway = getpwnam(GATEWAY_USER);
-	if (gateway && gateway->pw_uid == peer.uid)
+	if (peer.uid == bus->gateway_uid)
 		return QOS_BUS_BEHALF;
-	qos = getgrnam("qos");
-	if ((qos && peer.gid == qos->gr_gid) || group_may_read(fd))
+	if (peer.gid == bus->qos_gid || group_may_read(bus, fd))
 		return QOS_BUS_READ;
 	return -EACCES;
 }
@@ -286,7 +294,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 		qos_listen_turn_away(fd, &bus->spare_fd);
 	if (peer_fd < 0)
 		return 0;
-	rights = rights_of(peer_fd, &uid);
+	rights = rights_of(bus, peer_fd, &uid);
 	if (rights < 0)
 		return 0;
 	if (rights == QOS_BUS_READ &&
@@ -313,6 +321,7 @@ int qos_bus_new(sd_event *event, const char *path, struct qos_supervisor *superv
 	if (!bus)
 		return -ENOMEM;
 	*bus = (struct qos_bus){.supervisor = supervisor, .event = event, .fd = -1, .spare_fd = -1};
+	find_names(bus);
 	r = bus->spare_fd = qos_listen_spare();
 	if (r < 0)
 		return r;

@@ -40,6 +40,7 @@ struct qos_bus {
 	struct client clients[QOS_BUS_CLIENTS_MAX];
 	uint64_t order;
 	struct qos_callers calls, connections; /* of those who only read */
+	uint32_t gateway_uid, qos_gid;	       /* NOBODY: there is none */
 };
 
 /* Methods and signals; the user data is a struct client. */
