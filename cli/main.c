@@ -238,6 +238,17 @@ static int check_arguments(const struct qos_cli *cli, const struct qos_verb *ver
 			    n < verb->min_args ? "an argument is missing" : "too many arguments");
 }
 
+/* A write that failed long ago left its mark on the stream only; its errno is gone. */
+static int finish_out(const struct qos_cli *cli, int status)
+{
+	if (fflush(stdout) != 0)
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "stdout: %s", strerror(errno));
+	if (ferror(stdout))
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, "is the disk full?",
+				    "stdout: not all could be written");
+	return status;
+}
+
 static int run_verb(struct qos_cli *cli)
 {
 	const char *name = cli->n_args ? cli->args[0] : "status";
@@ -257,9 +268,7 @@ static int run_verb(struct qos_cli *cli)
 		pager = qos_pager_start();
 	r = verb->run(cli);
 	qos_pager_finish(pager);
-	if (!pager && fflush(stdout) != 0)
-		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "stdout: %s", strerror(errno));
-	return r;
+	return pager ? r : finish_out(cli, r);
 }
 
 int main(int argc, char **argv)

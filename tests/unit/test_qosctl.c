@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The program as it is called: every exit status, and what goes to which stream. A child process
- * stands in for the daemon on a private bus of its own and answers from a table; the files that are
+ * The program as it is called: every exit status, and what goes to which stream. The files that are
  * installed lie in a directory of the test.
  */
 #include <setjmp.h>
@@ -11,23 +10,15 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
+#include "../harness/stand_in.h"
 
-#define ARGS_MAX  12
-#define TEXT_SIZE 65536
 #define BRIEF(state, violations)                                                                   \
 	"{\"contract\":\"camera\",\"state\":\"" state                                              \
 	"\",\"file\":\"camera.yaml\",\"violations\":" violations "}"
@@ -35,16 +26,6 @@
 #define SHOW(drift)                                                                                \
 	"{\"schema\":1,\"contract\":\"camera\",\"streams\":[{\"threads\":[{\"tid\":7,"             \
 	"\"comm\":\"cam\",\"drift\":" drift "}]}]}"
-
-/* What the stand-in says to one method; `error` as in org.qosd1.Error.ERROR. */
-struct reply {
-	const char *method;
-	const char *what; /* Report's first argument; NULL: any */
-	const char *json;
-	const char *error;
-	const char *text;
-	const char *events[3]; /* said before the answer and behind it; then the daemon goes */
-};
 
 #define EVENT(seq, contract)                                                                       \
 	"{\"seq\":" seq ",\"at\":1,\"kind\":\"drift\",\"contract\":\"" contract                    \
@@ -126,149 +107,6 @@ static const struct reply unknowing[] = {{"Report", "list", STATUS("ok", BRIEF("
 					 {"Plan", NULL, NULL, "AccessDenied", "no"},
 					 {"Explain", NULL, NULL, "NoSuchContract", "no"},
 					 {}};
-
-struct fixture {
-	char dir[64];
-	char socket[96];
-	pid_t server;
-};
-
-struct result {
-	int status;
-	char out[TEXT_SIZE];
-	char err[TEXT_SIZE];
-};
-
-static void emit(sd_bus *bus, const char *event)
-{
-	if (event)
-		sd_bus_emit_signal(bus, "/org/qosd1", "org.qosd1.Manager", "Event", "s", event);
-}
-
-static int answer(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	const char *what = NULL;
-
-	if (sd_bus_message_has_signature(call, "ss"))
-		sd_bus_message_read(call, "s", &what);
-	for (const struct reply *reply = data; reply->method; reply++) {
-		char name[64];
-
-		if (strcmp(sd_bus_message_get_member(call), reply->method) ||
-		    (reply->what && (!what || strcmp(what, reply->what))))
-			continue;
-		snprintf(name, sizeof(name), "org.qosd1.Error.%s",
-			 reply->error ? reply->error : "");
-		if (reply->error)
-			return sd_bus_reply_method_errorf(call, name, "%s", reply->text);
-		emit(sd_bus_message_get_bus(call), reply->events[0]);
-		sd_bus_reply_method_return(call, "s", reply->json);
-		emit(sd_bus_message_get_bus(call), reply->events[1]);
-		emit(sd_bus_message_get_bus(call), reply->events[2]);
-		if (reply->events[0])
-			sd_bus_close(sd_bus_message_get_bus(call));
-		return 1;
-	}
-	return sd_bus_reply_method_errorf(call, "org.qosd1.Error.Untold", "not in the table");
-}
-
-static void serve_one(int fd, const struct reply *replies)
-{
-	sd_bus *bus = NULL;
-	sd_id128_t id = {};
-	int r = 0;
-
-	assert_true(sd_bus_new(&bus) >= 0 && sd_bus_set_fd(bus, fd, fd) >= 0 &&
-		    sd_bus_set_server(bus, 1, id) >= 0 &&
-		    sd_bus_add_object(bus, NULL, "/org/qosd1", answer, (void *)replies) >= 0 &&
-		    sd_bus_start(bus) >= 0);
-	while (r >= 0) {
-		r = sd_bus_process(bus, NULL);
-		if (r == 0)
-			r = sd_bus_wait(bus, UINT64_MAX);
-	}
-	sd_bus_flush_close_unref(bus);
-}
-
-static void start_server(struct fixture *fixture, const struct reply *replies)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memcpy(address.sun_path, fixture->socket, strlen(fixture->socket) + 1);
-	unlink(fixture->socket);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	fixture->server = fork();
-	assert_true(fixture->server >= 0);
-	if (fixture->server == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			serve_one(accept4(fd, NULL, NULL, SOCK_CLOEXEC), replies);
-	}
-	close(fd);
-}
-
-static void stop_server(struct fixture *fixture)
-{
-	if (fixture->server <= 0)
-		return;
-	kill(fixture->server, SIGKILL);
-	waitpid(fixture->server, NULL, 0);
-	fixture->server = 0;
-	unlink(fixture->socket);
-}
-
-static void read_back(int fd, char *text)
-{
-	ssize_t n = pread(fd, text, TEXT_SIZE - 1, 0);
-
-	assert_true(n >= 0);
-	text[n] = '\0';
-	close(fd);
-}
-
-/* Words of `line` are split at blanks; the socket and the directory go first. */
-static void run(const struct fixture *fixture, const char *line, struct result *result)
-{
-	const char *argv[ARGS_MAX + 8] = {QOSCTL, "--socket", fixture->socket, "--contracts",
-					  fixture->dir};
-	_cleanup_free_ char *words = strdup(line);
-	int out = open(fixture->dir, O_TMPFILE | O_RDWR, 0600);
-	int err = open(fixture->dir, O_TMPFILE | O_RDWR, 0600);
-	size_t n = 5;
-	int status;
-	pid_t pid;
-
-	assert_true(out >= 0 && err >= 0);
-	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-		argv[n++] = word;
-	pid = fork();
-	if (pid == 0) {
-		if (chdir(fixture->dir) < 0)
-			_exit(99);
-		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		execv(QOSCTL, (char **)argv);
-		_exit(99);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	result->status = WEXITSTATUS(status);
-	read_back(out, result->out);
-	read_back(err, result->err);
-}
-
-static void write_file(const struct fixture *fixture, const char *name, const char *text)
-{
-	_cleanup_fclose_ FILE *file = NULL;
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", fixture->dir, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-}
 
 static const char good_text[] = "version: 1\ncontract: camera\nmatch:\n  unit: camera.service\n"
 				"cpu:\n  period: 100ms\n  runtime: 1ms\n  window: 0/1\n";
@@ -575,6 +413,24 @@ static void test_files(void **state)
 	assert_int_equal(result.status, 0);
 }
 
+/* What does not fit is not lost in silence, however large it is beside the stream's buffer. */
+static void test_full_disk(void **state)
+{
+	struct fixture *fixture = *state;
+	static char large[3 * 8192];
+	const struct reply replies[] = {{"Report", "metrics", large}, {}};
+	static struct result result;
+
+	snprintf(large, sizeof(large), "{\"schema\":1,\"text\":\"%0*d\"}", 2 * 8192, 0);
+	start_server(fixture, replies);
+	run_into(fixture, "metrics", open("/dev/full", O_RDWR), &result);
+	assert_int_equal(result.status, 1);
+	assert_non_null(strstr(result.err, "stdout: "));
+	run_into(fixture, "help", open("/dev/full", O_RDWR), &result);
+	assert_int_equal(result.status, 1);
+	assert_non_null(strstr(result.err, "stdout: No space left"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,6 +438,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_follow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	};
 
 	setenv("NO_COLOR", "1", 1);
