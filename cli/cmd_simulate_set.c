@@ -61,8 +61,8 @@ static json_t *document_of(const struct qos_sim_task *tasks, size_t n)
 	const struct qos_prove_params params = {.jobs_max = QOS_PROVE_JOBS_MAX};
 	bool fits = qos_prove_fits(tasks, n);
 
-	return json_pack("{s:f, s:b, s:b, s:b, s:b, s:{}}", "u", u_of(tasks, n), "t1",
-			 qos_prove_sporadic(tasks, n, &params, NULL), "t2",
+	return json_pack("{s:i, s:f, s:b, s:b, s:b, s:b, s:{}}", "schema", 1, "u", u_of(tasks, n),
+			 "t1", qos_prove_sporadic(tasks, n, &params, NULL), "t2",
 			 qos_prove_bundle(tasks, n, &params, NULL, NULL), "t3",
 			 fits && proves_table(tasks, n, &params), "search",
 			 fits && qos_prove_search(tasks, n, &params, NULL), "orderings");

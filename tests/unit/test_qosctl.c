@@ -226,6 +226,7 @@ static const struct call calls[] = {
 	{NULL, "simulate --set=(2,2,1/3,0)(3,1,0/3,0) --ordering edf", 10, "breaks", NULL},
 	{NULL, "simulate --set=(2,2,1/3)(3,1,0/3) --all-orderings --json", 0,
 	 "\"fin\":true,\"fin-guard\":true}}", NULL},
+	{NULL, "simulate --set=(2,2,1/3)(3,1,0/3) --json", 0, "{\"schema\":1,\"u\":", NULL},
 	{NULL, "simulate --set=(2,3,1/3)", 64, NULL, "--set:9: expected 0 < C <= T"},
 	{NULL, "simulate --set=(2,1,4/3)", 64, NULL, "x <= y"},
 	{NULL, "simulate --set=(2,1,1/3", 64, NULL, "or `)`"},
