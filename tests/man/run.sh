@@ -75,6 +75,9 @@ for page in man/*.[1-8]; do
   lint=no
   if mandoc -Tlint -Wwarning "$page" >"$dir/log" 2>&1; then lint=yes; fi
   result "$page" "$lint" "$dir/log"
+  # A macro that takes the rest of its line into its quotes: nothing that lint tells.
+  mandoc -T utf8 "$page" | col -bx | tr -s ' \n' ' ' | grep -o '“[^”]*“.\{,20\}' >"$dir/log" || true
+  result "$page: quotes within quotes" "$(truth [ ! -s "$dir/log" ])" "$dir/log"
 done
 
 echo "$passed passed, $failed failed"
