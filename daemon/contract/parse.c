@@ -213,7 +213,7 @@ static bool read_adapt(struct qos_reader *reader, const struct qos_parse_field *
 
 #define AT(member) offsetof(struct qos_contract, member)
 
-static const struct qos_parse_field fields[] = {
+const struct qos_parse_field qos_parse_contract_fields[] = {
 	{"version", read_version, .needed = true, .example = "1"},
 	{"contract", read_contract_name, .needed = true, .example = "camera"},
 	{"description", qos_read_prose, AT(description), .example = "front camera",
@@ -256,7 +256,7 @@ static void read_root(struct qos_reader *reader, const struct qos_node *root,
 	contract->loc = root->loc;
 	if (is_newer(reader, root))
 		return;
-	qos_parse_fields(reader, root, fields, "contract", contract);
+	qos_parse_fields(reader, root, qos_parse_contract_fields, "contract", contract);
 	if (qos_node_get(root, "cpu") || qos_node_get(root, "network"))
 		return;
 	qos_reader_error(reader, &root->loc, "contract has neither `cpu` nor `network`");

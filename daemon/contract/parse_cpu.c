@@ -174,7 +174,7 @@ static bool read_range(struct qos_reader *reader, const struct qos_parse_field *
 	       qos_parse_fields(reader, node, range_fields, "range", out) & 1;
 }
 
-static const struct qos_parse_field fields[] = {
+const struct qos_parse_field qos_parse_cpu_fields[] = {
 	[CPU_NAME] = {"name", qos_read_stream_name, AT(name), .example = "capture"},
 	[CPU_THREADS] = {"threads", read_threads, .example = "[\"worker*\"]"},
 	[CPU_MAX_THREADS] = {"max-threads", qos_read_count, AT(max_threads), .example = "2",
@@ -266,7 +266,7 @@ void qos_parse_cpu_stream(struct qos_reader *reader, const struct qos_node *node
 	uint32_t valid;
 
 	stream->max_threads = 1;
-	valid = qos_parse_fields(reader, node, fields, "cpu stream", stream);
+	valid = qos_parse_fields(reader, node, qos_parse_cpu_fields, "cpu stream", stream);
 	has_deadline = qos_node_get(node, "deadline");
 	if (!has_deadline && VALID(CPU_PERIOD))
 		stream->deadline_ns = stream->period.ns;

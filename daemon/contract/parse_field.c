@@ -144,6 +144,30 @@ bool qos_reader_cut_off(struct qos_reader *reader, const struct qos_node *node)
 	return true;
 }
 
+/* "`cpu`", "`cpu` or `network`": whose key it is; empty where it is nobody's. */
+static const char *whose_key(const char *key, char *buf, size_t size)
+{
+	bool cpu = find_field(qos_parse_cpu_fields, key);
+	bool net = find_field(qos_parse_net_fields, key);
+
+	snprintf(buf, size, "%s%s%s", cpu ? "`cpu`" : "", cpu && net ? " or " : "",
+		 net ? "`network`" : "");
+	if (find_field(qos_parse_contract_fields, key))
+		snprintf(buf, size, "the contract itself");
+	return buf;
+}
+
+bool qos_reader_misplaced(struct qos_reader *reader, const struct qos_node *node, const char *what)
+{
+	char whose[64];
+
+	if (!*whose_key(node->key, whose, sizeof(whose)))
+		return false;
+	qos_reader_error(reader, &node->key_loc, "%s has no key '%s'", what, node->key);
+	qos_diag_hint(reader->diag, "it is a key of %s: look at the indentation", whose);
+	return true;
+}
+
 /* Returns the key that was meant, if one is near. */
 static const struct qos_parse_field *unknown_key(struct qos_reader *reader,
 						 const struct qos_node *node,
@@ -153,7 +177,7 @@ static const struct qos_parse_field *unknown_key(struct qos_reader *reader,
 	const char *names[QOS_PARSE_FIELDS_MAX + 1] = {};
 	const char *nearest;
 
-	if (qos_reader_cut_off(reader, node))
+	if (qos_reader_cut_off(reader, node) || qos_reader_misplaced(reader, node, what))
 		return NULL;
 	for (size_t i = 0; i < QOS_PARSE_FIELDS_MAX && fields[i].key; i++)
 		names[i] = fields[i].key;

@@ -61,6 +61,9 @@ uint32_t qos_parse_fields(struct qos_reader *reader, const struct qos_node *map,
 /* Is the entry what a comma cut off a value in a { } map, `1ms)` without a value? Says so then. */
 bool qos_reader_cut_off(struct qos_reader *reader, const struct qos_node *node);
 
+/* Is it the key of another section? Says so then: to have it spelt otherwise would lead astray. */
+bool qos_reader_misplaced(struct qos_reader *reader, const struct qos_node *node, const char *what);
+
 /* Adds a hint: "did you mean" the nearest of `names`, and all of them after `intro`. */
 void qos_reader_suggest(struct qos_reader *reader, const char *word, const char *const *names,
 			const char *intro);
@@ -99,6 +102,11 @@ qos_read_fn qos_parse_rules;				      /* struct qos_contract */
 /* Can a pattern fit a thread's name, which the kernel cuts after QOS_COMM_MAX bytes? */
 #define QOS_COMM_MAX 15
 bool qos_parse_comm_fits(const char *pattern);
+
+/* The keys of the contract itself and of a stream of each section. */
+extern const struct qos_parse_field qos_parse_contract_fields[];
+extern const struct qos_parse_field qos_parse_cpu_fields[];
+extern const struct qos_parse_field qos_parse_net_fields[];
 
 /* The sections. `node` is a map; `out` is a zeroed struct that its owner frees. */
 void qos_parse_cpu_stream(struct qos_reader *reader, const struct qos_node *node, void *out);

@@ -173,7 +173,7 @@ enum {
 	NET_RANGE,
 };
 
-static const struct qos_parse_field fields[] = {
+const struct qos_parse_field qos_parse_net_fields[] = {
 	[NET_NAME] = {"name", qos_read_stream_name, AT(name), .example = "rtp"},
 	[NET_INTERFACE] = {"interface", read_interface, AT(interface), true, "eth0"},
 	[NET_MATCH] = {"match", read_flow, .example = "{proto: udp, dport: 5004}"},
@@ -255,7 +255,7 @@ void qos_parse_net_stream(struct qos_reader *reader, const struct qos_node *node
 
 	stream->match.dscp = -1;
 	stream->limit = QOS_CONTRACT_LIMIT;
-	valid = qos_parse_fields(reader, node, fields, "network stream", stream);
+	valid = qos_parse_fields(reader, node, qos_parse_net_fields, "network stream", stream);
 	if (VALID(NET_RATE) && VALID(NET_PACKET)) {
 		if (!has_period) {
 			stream->period.ns = qos_net_packet_ns(stream);
