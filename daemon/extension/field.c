@@ -224,12 +224,20 @@ static int parse_tick(const struct qos_rule_source *source, struct qos_diag *dia
 static int bad_event(const struct qos_rule_source *source, size_t at, struct qos_diag *diag)
 {
 	struct qos_loc loc = qos_rule_loc(source, at);
+	const char *names[QOS_ARRAY_SIZE(events) + 1] = {}, *nearest;
+	enum qos_rule_event_kind kinds = strncmp(source->text, "network.", 8) ? ALL : NET_ALL;
+	size_t n = 0;
 
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(events); i++)
+		if (events[i].kind & kinds)
+			names[n++] = events[i].name;
+	nearest = qos_text_nearest(source->text + at, names);
 	qos_diag_error(diag, &loc, "event: there is no event '%.64s'", source->text + at);
-	qos_diag_hint(
-		diag,
-		"the events are cpu.NAME.job, overrun, late or window, network.NAME.late, drop "
-		"or window, and for example `tick 1s`");
+	qos_diag_hint(diag,
+		      "%s%s%sthe events are cpu.NAME.job, overrun, late or window, "
+		      "network.NAME.late, drop or window, and for example `tick 1s`",
+		      nearest ? "did you mean `" : "", nearest ? nearest : "",
+		      nearest ? "`? " : "");
 	return -EINVAL;
 }
 
@@ -267,6 +275,8 @@ int qos_rule_event_parse(const struct qos_contract *contract, const struct qos_r
 		return bad_event(source, (size_t)(rest - text), diag);
 	if (find_stream(contract, cpu, rest, strlen(rest)) >= 0)
 		return bad_event(source, 0, diag);
+	if (stream >= 0 && !strchr(rest, '.'))
+		return bad_event(source, (size_t)(rest - text), diag);
 	loc = qos_rule_loc(source, (size_t)(behind - text));
 	qos_diag_error(diag, &loc, "event: there is no %s stream '%.*s'", section_name(cpu),
 		       (int)strcspn(behind, "."), behind);
