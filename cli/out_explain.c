@@ -141,6 +141,7 @@ static void print_process(const struct qos_out *out, const json_t *process, bool
 static void print_contract(const struct qos_out *out, const json_t *contract)
 {
 	const char *reason = qos_json_text(contract, "reason", NULL);
+	const json_t *matching = json_object_get(contract, "matching"); /* null: nobody looked */
 	const json_t *item;
 	size_t i;
 
@@ -160,6 +161,8 @@ static void print_contract(const struct qos_out *out, const json_t *contract)
 	}
 	json_array_foreach(json_object_get(contract, "processes"), i, item)
 		print_process(out, item, !i);
+	if (json_is_integer(matching) && !json_integer_value(matching))
+		qos_out_fact(out, QOS_WARN, "processes", "none that runs matches");
 }
 
 static void print_class(const struct qos_out *out, const json_t *class)

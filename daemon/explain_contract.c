@@ -66,22 +66,24 @@ int qos_explain_contract(struct qos_supervisor *supervisor, const char *name, bo
 {
 	struct qos_live *live = qos_supervisor_find(supervisor, name);
 	struct walk walk = {.supervisor = supervisor, .live = live};
+	bool looked = all && live && live->contract && live->contract->n_cpu;
 	json_t *streams;
 
 	if (!live)
 		return QOS_SUPERVISOR_E_NO_CONTRACT;
 	walk.processes = json_array();
 	streams = json_array();
-	if (all && live->contract && live->contract->n_cpu)
+	if (looked)
 		qos_proc_each_process(visit, &walk);
 	for (size_t i = 0; i < live->n_streams; i++)
 		json_array_append_new(streams, stream_json(&live->streams[i]));
-	*ret = json_pack(
-		"{si ss ss ss ss? ss so? so so sI}", "schema", 1, "kind", "contract", "contract",
-		live->contract ? live->contract->name : live->file, "state",
-		qos_live_state_names[live->state], "reason", live->reason, "file", live->path,
-		"match",
-		live->contract ? qos_explain_place(&live->contract->match->loc, "match") : NULL,
-		"streams", streams, "processes", walk.processes, "matching", (json_int_t)walk.n);
+	*ret = json_pack("{si ss ss ss ss? ss so? so so so?}", "schema", 1, "kind", "contract",
+			 "contract", live->contract ? live->contract->name : live->file, "state",
+			 qos_live_state_names[live->state], "reason", live->reason, "file",
+			 live->path, "match",
+			 live->contract ? qos_explain_place(&live->contract->match->loc, "match")
+					: NULL,
+			 "streams", streams, "processes", walk.processes, "matching",
+			 looked ? json_integer((json_int_t)walk.n) : NULL);
 	return 0;
 }

@@ -142,6 +142,10 @@ class Explain(unittest.TestCase):
             self.assertEqual(why["nearest"][0]["missing"], 1)
             self.assertIn("cmdline", why["nearest"][0]["condition"]["text"])
             self.assertEqual(why["not_in_force"][0]["contract"], "huge")
+            self.assertEqual(qosd.json("explain", "one")["matching"], 2)
+            qosd.write("idle", small("idle", tag="nobody"))
+            qosd.ctl("reload", check=False)  # huge is refused again
+            self.assertIn("none that runs matches", qosd.ctl("explain", "idle").stdout)
             self.assertIn("kernel thread", qosd.json("explain", "2")["why"])
             self.assertIn("PID 1", qosd.json("explain", "1")["why"])
             self.assertIn("qosd's own", qosd.json("explain", str(qosd.daemon.pid))["why"])

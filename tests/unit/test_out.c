@@ -55,6 +55,7 @@ static const struct golden goldens[] = {
 	{"explain-drift", "explain-drift", qos_out_explain, 80},
 	{"explain-none", "explain-none", qos_out_explain, 80},
 	{"explain-contract", "explain-contract", qos_out_explain, 80},
+	{"explain-contract-idle", "explain-contract-idle", qos_out_explain, 80},
 	{"explain-flow", "explain-flow", qos_out_explain, 80},
 	{"explain-flow-none", "explain-flow-none", qos_out_explain, 80},
 	{"explain-class", "explain-class", qos_out_explain, 80},
