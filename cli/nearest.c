@@ -4,13 +4,29 @@
 
 #include "util/text.h"
 
+#define SHOWN 16
+
+/* "did you mean camera?", else what there is. NULL: out of memory. */
+static char *hint_of(const char *name, const char *const *names)
+{
+	const char *nearest = qos_text_nearest(name, names);
+	QOS_CLEANUP(qos_buf_reset) struct qos_buf hint = {};
+
+	if (nearest)
+		qos_buf_add(&hint, "did you mean %s?", nearest);
+	else
+		qos_buf_add(&hint, names[0] ? "there are:" : "there are none");
+	for (size_t i = 0; !nearest && names[i] && i <= SHOWN; i++)
+		qos_buf_add(&hint, " %s", i < SHOWN ? names[i] : "...");
+	return hint.error < 0 ? NULL : TAKE_PTR(hint.text);
+}
+
 int qos_nearest_fail(const struct qos_cli *cli, const char *name, const char *where,
 		     const char *const *names)
 {
-	const char *nearest = qos_text_nearest(name, names);
-	_cleanup_free_ char *hint = NULL;
+	_cleanup_free_ char *hint = hint_of(name, names);
 
-	if (nearest && asprintf(&hint, "did you mean %s?", nearest) < 0)
+	if (!hint)
 		return qos_cli_no_memory(cli);
 	return qos_cli_fail(cli, QOS_EXIT_NO_CONTRACT, hint, "there is no contract %s%s", name,
 			    where);

@@ -283,7 +283,9 @@ static const struct call calls[] = {
 	{reporting, "report --html no/such/page.html", 1, NULL, "no/such/page.html: No such file"},
 	{unknowing, "explain camra", 4, NULL, "did you mean camera?"},
 	{unknowing, "show camra", 4, NULL, "did you mean camera?"},
+	{unknowing, "show lens", 4, NULL, "hint: there are: camera\n"},
 	{NULL, "enable nothing --policies .", 4, NULL, "no contract nothing"},
+	{NULL, "enable nothing --policies .", 4, NULL, "hint: there are none\n"},
 	{NULL, "disable nothing", 4, NULL, "no contract nothing"},
 	/* 10, 11, 12 */
 	{violated, "status --check", 10, "camera", "3 windows violated"},
