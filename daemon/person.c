@@ -52,9 +52,9 @@ void qos_supervisor_journal(struct qos_supervisor *supervisor,
 
 	if (request->asker)
 		snprintf(who, sizeof(who), " (uid %u)", request->asker->uid);
-	qos_print_duration(old_text, sizeof(old_text), old_ns);
-	qos_print_duration(new_text, sizeof(new_text), new_ns);
-	qos_print_duration(signal, sizeof(signal), request->signal_ns);
+	qos_print_about(old_text, sizeof(old_text), old_ns);
+	qos_print_about(new_text, sizeof(new_text), new_ns);
+	qos_print_about(signal, sizeof(signal), request->signal_ns);
 	snprintf(adaptation.stream, sizeof(adaptation.stream), "%s", name);
 	qos_live_remember(stream->live, &adaptation);
 	if (request->by == QOS_BY_RULES && is_muted(stream, &evidence))

@@ -176,6 +176,18 @@ const char *qos_print_duration(char *buf, size_t size, uint64_t ns)
 	return print(buf, size, durations, QOS_ARRAY_SIZE(durations), ns);
 }
 
+const char *qos_print_about(char *buf, size_t size, uint64_t ns)
+{
+	static const char *const names[] = {"ns", "us", "ms", "s"};
+	double value = (double)ns;
+	size_t i = 0;
+
+	for (; value >= 1000 && i < QOS_ARRAY_SIZE(names) - 1; i++)
+		value /= 1000;
+	snprintf(buf, size, "%.4g%s", value, names[i]);
+	return buf;
+}
+
 int qos_parse_period(const char *text, struct qos_period *ret)
 {
 	uint64_t ns, mhz;

@@ -28,6 +28,8 @@ struct qos_period {
 /* "10ms": ns us ms s m h d; a bare number is refused except "0". */
 int qos_parse_duration(const char *text, uint64_t *ret_ns);
 const char *qos_print_duration(char *buf, size_t size, uint64_t ns);
+/* "4.841ms": four digits, for sentences; not to be read back. At most 1 h. */
+const char *qos_print_about(char *buf, size_t size, uint64_t ns);
 
 /* "33ms" or "30Hz", "29.97Hz", "1kHz", "1mHz"; at most three decimals of a hertz; 1 mHz..4 MHz. */
 int qos_parse_period(const char *text, struct qos_period *ret);

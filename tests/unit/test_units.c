@@ -127,6 +127,24 @@ static void test_duration(void **state)
 	round_trip(qos_parse_duration, qos_print_duration);
 }
 
+static void test_about(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} cases[] = {{0, "0ns"},
+		     {999, "999ns"},
+		     {4194304, "4.194ms"},
+		     {4840560, "4.841ms"},
+		     {5430000, "5.43ms"},
+		     {29360128, "29.36ms"},
+		     {3600000000000, "3600s"}};
+	char buf[QOS_UNIT_MAX];
+
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(cases); i++)
+		assert_string_equal(qos_print_about(buf, sizeof(buf), cases[i].ns), cases[i].text);
+}
+
 static void test_rate(void **state)
 {
 	static const struct case_u64 cases[] = {
@@ -355,15 +373,11 @@ static void test_span(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_period),
-		cmocka_unit_test(test_period_round_trip),
-		cmocka_unit_test(test_ratio),
-		cmocka_unit_test(test_percent),
-		cmocka_unit_test(test_ppm),
-		cmocka_unit_test(test_count),
+		cmocka_unit_test(test_duration), cmocka_unit_test(test_about),
+		cmocka_unit_test(test_rate),	 cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_period),	 cmocka_unit_test(test_period_round_trip),
+		cmocka_unit_test(test_ratio),	 cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_ppm),	 cmocka_unit_test(test_count),
 		cmocka_unit_test(test_span),
 	};
 
