@@ -416,6 +416,17 @@ static void test_files(void **state)
 	assert_int_equal(result.status, 0);
 }
 
+static void test_help_fits(void **state)
+{
+	static struct result result;
+
+	run(*state, "help", &result);
+	assert_int_equal(result.status, 0);
+	for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n"))
+		if (strlen(line) > 80)
+			fail_msg("wider than a terminal: %s", line);
+}
+
 /* What does not fit is not lost in silence, however large it is beside the stream's buffer. */
 static void test_full_disk(void **state)
 {
@@ -441,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_follow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_help_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	};
 
