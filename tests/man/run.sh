@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh QOSCTL: the manual pages. Each complete contract in the EXAMPLES of qos-contract(5) and
-# qos-rules(7) must pass `qosctl check`; one that a comment `.\" wrong` precedes must be refused. Every
-# page must be clean under mandoc. What a page shows can so never drift from what the parser takes.
+# qos-rules(7) must pass `qosctl check`; one that a comment `.\" wrong` precedes must be refused. The
+# settings in qosd.yaml(5) must be read. Every page must be clean under mandoc. What a page shows can
+# so never drift from what the parser takes.
 set -euo pipefail
 
 qosctl=$(readlink -f "${1:?usage: run.sh QOSCTL}")
@@ -43,10 +44,10 @@ extract() {
   ' "$1"
 }
 
-# check PAGE FILE EXPECTED_STATUS
+# check PAGE FILE EXPECTED_STATUS [OPTION...]
 check() {
   local status=0 log=$dir/log
-  "$qosctl" check "$2" >"$log" 2>&1 || status=$?
+  "$qosctl" check "${@:4}" "$2" >"$log" 2>&1 || status=$?
   echo "exit status $status, expected $3" >>"$log"
   result "$1: example $(basename "$(dirname "$2")")/$(basename "$2")" "$(truth [ "$status" -eq "$3" ])" \
     "$log"
@@ -67,9 +68,31 @@ examples() {
   done
 }
 
+# The first command of qosctl(1), anywhere.
+policies() {
+  local status=0
+  grep -q '^\.Dl \$ qosctl check policies/$' man/qosctl.1 || status=99
+  "$qosctl" check policies/ >"$dir/log" 2>&1 || status=$?
+  result "qosctl.1: qosctl check policies/" "$(truth [ "$status" -eq 0 ])" "$dir/log"
+}
+
+# Settings are read before any contract is. What is none (a unit's drop-in) begins otherwise.
+settings() {
+  local file n=0
+  extract man/qosd.yaml.5 "$dir/qosd.yaml.5"
+  for file in "$dir/qosd.yaml.5/right"/*.yaml; do
+    grep -q '^version:' "$file" || continue
+    n=$((n + 1))
+    check "qosd.yaml.5, settings $(basename "$file")" "$dir/qos-contract.5/right/01.yaml" 0 --config "$file"
+  done
+  result "qosd.yaml.5 has examples" "$(truth [ "$n" -ge 4 ])"
+}
+
 shopt -s nullglob
 examples man/qos-contract.5 3 1
 examples man/qos-rules.7 2 1
+settings
+policies
 
 for page in man/*.[1-8]; do
   lint=no
