@@ -15,12 +15,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <net/if.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "kern/link_speed.h"
 #include "kern/sched.h"
 #include "util/file.h"
 
@@ -136,18 +139,7 @@ bool qos_probe_supply_changed(const struct qos_host *host)
 
 /* --- interfaces --- */
 
-/* Mbit/s; a link that is down or has no speed answers -1 or EINVAL. */
-static uint64_t interface_speed(const char *name)
-{
-	uint64_t bps = 0;
-	char path[300];
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
-	read_unsigned(path, 1000000, &bps);
-	return bps;
-}
-
-static int add_interface(struct qos_host *host, const char *name)
+static int add_interface(struct qos_host *host, int fd, const char *name)
 {
 	struct qos_interface *wider;
 
@@ -156,23 +148,21 @@ static int add_interface(struct qos_host *host, const char *name)
 		return -ENOMEM;
 	host->interfaces = wider;
 	wider += host->n_interfaces++;
-	*wider = (struct qos_interface){.speed_bps = interface_speed(name)};
+	*wider = (struct qos_interface){.speed_bps = qos_link_speed(fd, name)};
 	memcpy(wider->name, name, strnlen(name, sizeof(wider->name) - 1));
 	return 0;
 }
 
 static int read_interfaces(struct qos_host *host)
 {
-	_cleanup_closedir_ DIR *dir = opendir("/sys/class/net");
-	const struct dirent *entry;
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct if_nameindex *all = if_nameindex();
 	int r = 0;
 
-	while (dir && r == 0 && host->n_interfaces < INTERFACES_MAX && (entry = readdir(dir))) {
-		/* each interface is a link; the files beside them belong to drivers */
-		if (entry->d_type == DT_LNK &&
-		    strlen(entry->d_name) < sizeof(host->interfaces->name))
-			r = add_interface(host, entry->d_name);
-	}
+	for (size_t i = 0; all && all[i].if_name && i < INTERFACES_MAX && r == 0; i++)
+		r = add_interface(host, fd, all[i].if_name);
+	if (all)
+		if_freenameindex(all);
 	return r;
 }
 

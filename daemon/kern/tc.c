@@ -4,29 +4,25 @@
  * kind `dwcs`, cannot keep the options of a kind that they do not know, and fold away the kernel's
  * sentences.
  *
- * Speed is asked by the ethtool ioctl, which any socket takes: rtnetlink does not have it.
- *
  * Weakness: what is heard is only that something changed; whoever hears looks again.
  */
 #include "kern/tc.h"
 
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/gen_stats.h>
 #include <linux/if_link.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/netlink.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "kern/link_speed.h"
+
 #define TRIES	    4 /* of a dump */
-#define MBIT	    1000000ULL
 #define LARGEST_MAX (1U << 20)
 
 struct qos_tc {
@@ -98,30 +94,6 @@ static int run(struct dump *dump, int type, const void *head, size_t head_len,
 
 /* --- links --- */
 
-/* How much a message of ours has to hold for all link modes, which are of no interest. */
-struct settings {
-	struct ethtool_link_settings base;
-	uint32_t modes[3 * 127];
-};
-
-static uint64_t speed_of(const struct qos_tc *tc, const char *name)
-{
-	struct settings settings = {.base = {.cmd = ETHTOOL_GLINKSETTINGS}};
-	struct ifreq request = {.ifr_data = (void *)&settings};
-
-	memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	if (ioctl(tc->ioctl_fd, SIOCETHTOOL, &request) < 0 ||
-	    settings.base.link_mode_masks_nwords >= 0)
-		return 0;
-	/* the kernel has said how many words it wants */
-	settings.base.link_mode_masks_nwords = (int8_t)-settings.base.link_mode_masks_nwords;
-	settings.base.cmd = ETHTOOL_GLINKSETTINGS;
-	if (ioctl(tc->ioctl_fd, SIOCETHTOOL, &request) < 0 ||
-	    settings.base.speed == (uint32_t)SPEED_UNKNOWN)
-		return 0;
-	return settings.base.speed * MBIT;
-}
-
 static int take_link(void *data, const struct nlmsghdr *message)
 {
 	struct dump *dump = data;
@@ -143,7 +115,7 @@ static int take_link(void *data, const struct nlmsghdr *message)
 		link.largest_bytes = mtu;
 	if (link.largest_bytes > LARGEST_MAX)
 		link.largest_bytes = LARGEST_MAX;
-	link.speed_bps = speed_of(dump->tc, link.name);
+	link.speed_bps = qos_link_speed(dump->tc->ioctl_fd, link.name);
 	dump->answer = dump->visit_link(dump->data, &link);
 	return 0;
 }
