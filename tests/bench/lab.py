@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs a program of tests/vm in a kernel of the lab, in virtual time, over lines of JSON."""
 
+import glob
 import json
 import os
 import subprocess
@@ -32,6 +33,16 @@ def run(program, jobs, shift, timeout, kernel="rt"):
             with open(f"{folder}/results", encoding="utf-8") as file:
                 answers = [json.loads(line) for line in file if line.endswith("\n")]
     return answers, done.stderr if done.returncode else None
+
+
+def module_files(kernel, names):
+    """Of that kernel's own modules; build_module() comes first."""
+    asked = subprocess.run(["modinfo", "-F", "vermagic", f"build/kmod/{kernel}/qos_dwcs.ko"], cwd=TOP, stdout=subprocess.PIPE,
+                           text=True, check=True)
+    release = asked.stdout.split()[0]
+    cache = subprocess.run(["bash", "-c", ". tests/harness/lib.sh && . tests/vm/cache.sh && lab_cache"], cwd=TOP,
+                           stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return [glob.glob(f"{cache}/{release}_*/lib/modules/{release}/kernel/**/{name}.ko*", recursive=True)[0] for name in names]
 
 
 def python_files():

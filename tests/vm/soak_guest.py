@@ -1,14 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""In the guest: for each line {"module": bool, "minutes": N} of the file JOBS one daemon that lives so long (virtual time),
-while everything that can come and go does so once a round. What it and the kernel hold after each round goes to
-RESULTS, a line of JSON each.
+"""In the guest of `./dev bench soak`: for each line of stdin but the first, {"module": bool, "minutes": N}, one daemon that
+lives so long (virtual time), while everything that can come and go does so once a round. What it and the kernel hold
+after each round is printed, a line of JSON each. The first line, {"modules": [PATH, ...]}, has what there is of the kernel's own.
 """
 import contextlib
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +18,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 import kills_leaks as leaks  # noqa: E402
 from contracts import PERIODIC, PYTHON, RANGE, contract, rule, with_rules  # noqa: E402
-from instance import PARSER, QOSCTL, QOSD, SANDBOX, SCHED_DEADLINE, Instance, policy, until  # noqa: E402
+from instance import SCHED_DEADLINE, Instance, policy, until  # noqa: E402
 from lab_test import Netlink, Refused, module  # noqa: E402
 from test_net_rules import Guest  # noqa: E402
 from test_network import CAPACITY, contract as flow  # noqa: E402
 
-LINKS = ("sch_htb", "cls_bpf", "sch_ingress", "veth", "sch_fq")
 ROUND_S = 120
 NAMES = 8  # what comes has another name each time, so that whatever is kept by name shows; memory of old ones is bounded
 TOP = "accept: best-effort\n"
@@ -176,15 +173,6 @@ class Soak:
             yield {"round": number, "at_s": round(time.monotonic() - begin), "late": late, "held": self.held()}
 
 
-def read_ahead():
-    """While a program is read for the first time the guest's clock leaps, and qosctl waits for 5 s."""
-    for path in (QOSD, QOSCTL, PARSER, SANDBOX, PYTHON, *map(shutil.which, ("ip", "tc"))):
-        listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
-        for name in (path, *re.findall(r"(/\S+) \(", listed)):
-            with open(name, "rb") as file:
-                file.read()
-
-
 def kernel_threads():
     found = 0
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -194,17 +182,16 @@ def kernel_threads():
 
 
 def main():
-    for name in LINKS:
-        subprocess.run(["modprobe", name], check=False, stderr=subprocess.DEVNULL)
-    read_ahead()
+    told, *jobs = map(json.loads, sys.stdin)
+    for path in told["modules"]:
+        subprocess.run(["insmod", path], check=True)
     link = Guest("")
-    with open(sys.argv[1], encoding="utf-8") as jobs, open(sys.argv[2], "w", encoding="utf-8") as results:
-        for job in map(json.loads, jobs):
-            with module() if job["module"] else contextlib.nullcontext(), \
-                 Instance(CAPACITY.replace("managers: {network: native}\n", "") % "") as qosd:
-                qosd.start()
-                for found in Soak(qosd, link).run(job["minutes"]):
-                    print(json.dumps({**job, **found}), file=results, flush=True)
+    for job in jobs:
+        with module() if job["module"] else contextlib.nullcontext(), \
+             Instance(CAPACITY.replace("managers: {network: native}\n", "") % "") as qosd:
+            qosd.start()
+            for found in Soak(qosd, link).run(job["minutes"]):
+                print(json.dumps({**job, **found}), flush=True)
 
 
 main()
