@@ -4,6 +4,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -33,6 +34,7 @@ class Stale(unittest.TestCase):
                 self.assertIn("sleep", qosd.ctl("explain", str(program.pid), check=False).stdout)
             finally:
                 server.kill()
+                subprocess.run(["umount", "-l", place], check=True)
 
 
 if os.geteuid() == 0 and not os.environ.get("QOS_OWN_MOUNTS"):  # so that nothing stays mounted
