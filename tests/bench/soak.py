@@ -8,7 +8,8 @@ allocator gives back when it likes. Last line: one JSON object.
 
   soak.py [--minutes N] [--json]
 
-Bounds: memory of the daemon grows by at most 1 % or 256 KiB, the kernel's by 1 % or 1 MiB; everything that can be counted
+Bounds: memory of the daemon (anonymous: what it has of its program's files grows as they are used, up to their size)
+grows by at most 1 % or 256 KiB, the kernel's by 1 % or 1 MiB; everything that can be counted
 (descriptors, BPF programs, maps and links, pins, files, processes, the module's contracts) by nothing.
 """
 import argparse
@@ -24,7 +25,7 @@ FILES = ("tests/live tests/vm kmod/uapi build/cli/qosctl build/daemon/qosd build
 MODULES = ("sch_htb", "sch_ingress", "sch_fq", "cls_bpf", "veth")
 WARM_ONE_OF = 4
 SHARE, OF_DAEMON_KIB, OF_KERNEL_KIB = 0.01, 256, 1024
-KIB = {"VmRSS": OF_DAEMON_KIB, "VmData": OF_DAEMON_KIB, "VmLck": OF_DAEMON_KIB, "SUnreclaim": OF_KERNEL_KIB}
+KIB = {"RssAnon": OF_DAEMON_KIB, "VmData": OF_DAEMON_KIB, "VmLck": OF_DAEMON_KIB, "SUnreclaim": OF_KERNEL_KIB}
 
 
 def arguments():

@@ -142,7 +142,7 @@ class Soak:
         qosd, found = self.qosd, {}
         with open(f"/proc/{qosd.daemon.pid}/status", encoding="utf-8") as status:
             lines = dict(line.split(":", 1) for line in status)
-        for what in ("VmRSS", "VmData", "VmLck"):
+        for what in ("RssAnon", "VmData", "VmLck"):
             found[what] = int(lines[what].split()[0])
         found["threads"] = int(lines["Threads"])
         found["descriptors"] = len(os.listdir(f"/proc/{qosd.daemon.pid}/fd"))
