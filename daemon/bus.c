@@ -49,24 +49,15 @@ static bool reads_its_answers(const struct client *client)
 	return sd_bus_get_n_queued_write(client->peer, &n) >= 0 && n <= QUEUE_MAX;
 }
 
-static bool gateway_asks_too_often(struct client *client)
-{
-	uint64_t second = qos_clock_ns(CLOCK_BOOTTIME) / 1000000000;
-
-	if (second != client->second)
-		client->calls = 0;
-	client->second = second;
-	return ++client->calls > GATEWAY_CALLS_MAX;
-}
-
 static bool asks_too_often(struct client *client)
 {
+	uint64_t now_ns = qos_clock_ns(CLOCK_BOOTTIME);
+
 	switch (client->rights) {
 	case QOS_BUS_READ:
-		return !qos_callers_count(&client->bus->calls, client->uid,
-					  qos_clock_ns(CLOCK_BOOTTIME));
+		return !qos_callers_count(&client->bus->calls, client->uid, now_ns);
 	case QOS_BUS_BEHALF:
-		return gateway_asks_too_often(client);
+		return qos_rate_count(&client->calls, now_ns) > GATEWAY_CALLS_MAX;
 	case QOS_BUS_ALL:
 		break;
 	}

@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "util/callers.h"
+#include "util/rate.h"
 
 #define QOS_BUS_PATH		  "/org/qosd1"
 #define QOS_BUS_INTERFACE	  "org.qosd1.Manager"
@@ -26,8 +27,7 @@ struct client {
 	const struct qos_asker *asker; /* while the gateway's call is carried out, else NULL */
 	uint32_t uid;
 	uint64_t order;
-	uint64_t second; /* CLOCK_BOOTTIME, of the gateway's last call */
-	uint32_t calls;	 /* in that second */
+	struct qos_rate calls; /* the gateway's */
 };
 
 struct qos_bus {

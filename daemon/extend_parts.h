@@ -128,8 +128,8 @@ void qos_extension_arm(struct qos_supervisor *supervisor);
 /* Jobs that are late and whose threads are not switched. */
 void qos_extension_find_late(struct qos_supervisor *supervisor);
 
-/* extend_load.c. load: its rules into the kernel, in the place of an older version's; 0 or -errno with words in diag,
- * and then nothing has changed. */
+/* extend_load.c. load: its rules into the kernel, in the place of an older version's; 0, or -errno with words in diag:
+ * then the older version's are to be dropped, for some of its places may have new programs. */
 int qos_extension_load(struct qos_supervisor *supervisor, struct qos_live *live,
 		       struct qos_diag *diag);
 /* Where the monitor raises events of its streams; NULL: nowhere. */

@@ -18,6 +18,7 @@
 #include "listen.h"
 #include "metrics_collect.h"
 #include "util/clock.h"
+#include "util/rate.h"
 
 struct client {
 	struct qos_metrics_socket *server;
@@ -35,8 +36,7 @@ struct qos_metrics_socket {
 	sd_event *event;
 	sd_event_source *listener;
 	sd_event_source *pause; /* enabled: there were too many in the last second */
-	uint64_t second;
-	unsigned int accepted; /* in that second */
+	struct qos_rate accepted;
 	int fd;
 	int spare_fd;
 	char *path;
@@ -230,19 +230,14 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
 
 static bool are_too_many(struct qos_metrics_socket *server)
 {
-	uint64_t second = qos_clock_ns(CLOCK_MONOTONIC) / 1000000000;
-
-	if (second != server->second)
-		server->accepted = 0;
-	server->second = second;
-	return server->accepted++ == QOS_METRICS_RATE_MAX;
+	return qos_rate_count(&server->accepted, qos_clock_ns(CLOCK_MONOTONIC)) >
+	       QOS_METRICS_RATE_MAX;
 }
 
 static int pause_listening(struct qos_metrics_socket *server)
 {
 	int r = sd_event_source_set_time_relative(server->pause, 1000000);
 
-	server->accepted = 0;
 	if (r >= 0)
 		r = sd_event_source_set_enabled(server->pause, SD_EVENT_ONESHOT);
 	return r < 0 ? r : sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);

@@ -4,7 +4,7 @@
 without. Each second minute contracts, their programs, rules, queues, adjustments and confirmations come, change and go
 (tests/vm/soak_guest.py has the round). After a quarter of the time the rest is taken in two halves: the most that the daemon
 and the kernel hold after a round of the second one is compared with the most of the first. The most, because an
-allocator gives back when it likes. Last line: one JSON object.
+allocator gives back when it likes. Last line: one JSON object, which has each round too.
 
   soak.py [--minutes N] [--json]
 
@@ -72,7 +72,7 @@ def main():
                   f"growth {row['growth']:6} <= {row['bound']}{'' if row['good'] else '  MISSED'}")
         if not row["good"]:
             missed.append(f"{row['daemon']}: {row['what']} grew by {row['growth']}")
-    lab.end(missed, bench="soak", minutes=options.minutes, rows=rows)
+    lab.end(missed, bench="soak", minutes=options.minutes, rows=rows, rounds=answers)
 
 
 if __name__ == "__main__":
