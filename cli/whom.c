@@ -7,6 +7,7 @@
 #include "whom.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "observe.h"
@@ -160,14 +161,24 @@ static int visit_sibling(void *data, pid_t tgid)
 	return tgid != whom->tgid && qos_observe_is_in_unit(tgid, unit);
 }
 
+static void name_user(struct qos_whom *whom)
+{
+	uid_t uid = whom->facts->task.uid;
+	const struct passwd *user = getpwuid(uid);
+
+	if (user)
+		snprintf(whom->user, sizeof(whom->user), "%s", user->pw_name);
+	else
+		snprintf(whom->user, sizeof(whom->user), "%u", uid);
+	whom->origin.user = whom->user;
+}
+
 static int describe(const struct qos_cli *cli, struct qos_whom *whom)
 {
-	const struct qos_task *task = &whom->facts->task;
 	int r = QOS_EXIT_OK;
 
 	whom->origin.subject = whom->subject;
-	snprintf(whom->user, sizeof(whom->user), "%u", task->uid);
-	whom->origin.user = task->user ? task->user : whom->user;
+	name_user(whom);
 	if (!find_units(whom))
 		r = describe_file(cli, whom);
 	else if (whom->tgid)

@@ -18,7 +18,7 @@ struct qos_whom {
 	struct qos_task_facts *facts;
 	char name[QOS_CONTRACT_NAME_MAX + 1];
 	char exe[PATH_MAX];
-	char user[32];
+	char user[LOGIN_NAME_MAX];
 	char *subject;
 	char *regex;
 };

@@ -10,7 +10,7 @@
 #include "contract/match.h"
 #include "dry_run_parts.h"
 #include "extend.h"
-#include "kern/exe_memo.h"
+#include "kern/lookup.h"
 #include "kern/proc.h"
 #include "report_stream.h"
 #include "sched_json.h"
@@ -30,7 +30,7 @@ struct walk {
 	size_t n_next;
 	struct qos_contract **contracts; /* of next, for the matching */
 	struct qos_next *owner;		 /* of the process that is looked at */
-	struct qos_exe_memo *exes;	 /* or NULL */
+	struct qos_lookup *lookup;	 /* or NULL */
 	struct found *found;
 	size_t n;
 	size_t size;
@@ -98,12 +98,12 @@ static int visit_thread(void *data, pid_t tgid, pid_t tid)
 
 static struct qos_next *owner_of(struct walk *walk, const struct qos_task *task)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve, .data = walk->exes};
+	const struct qos_resolver *names = qos_lookup_resolver(walk->lookup);
 	int best;
 
 	if (!walk->n_next || qos_extend_is_sandbox(walk->supervisor, task->tgid))
 		return NULL;
-	best = qos_match_select(walk->contracts, walk->n_next, task, &exe, NULL, 0, NULL);
+	best = qos_match_select(walk->contracts, walk->n_next, task, names, NULL, 0, NULL);
 	return best < 0 ? NULL : &walk->next[best];
 }
 
@@ -217,11 +217,12 @@ json_t *qos_dry_run_threads(struct qos_supervisor *supervisor, struct qos_next *
 	_cleanup_free_ struct qos_contract **contracts = calloc(n + 1, sizeof(*contracts));
 	struct walk walk = {
 		.supervisor = supervisor, .next = next, .n_next = n, .contracts = contracts};
-	_cleanup_exe_memo_ struct qos_exe_memo *exes = NULL;
+	_cleanup_lookup_ struct qos_lookup *lookup = NULL;
 	json_t *list = json_array();
 
-	if (qos_exe_memo_new(&exes) == 0)
-		walk.exes = exes;
+	if (qos_lookup_new(&lookup) == 0)
+		qos_lookup_begin(lookup);
+	walk.lookup = lookup;
 	for (size_t i = 0; contracts && i < n; i++)
 		contracts[i] = (struct qos_contract *)next[i].contract; /* nobody writes there */
 	if (contracts && supervisor->service)

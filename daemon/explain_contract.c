@@ -17,8 +17,8 @@ struct walk {
 static json_t *process_json(const struct walk *walk, const struct qos_task *task,
 			    const struct qos_live *owner)
 {
-	static const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
-	struct qos_match_why why = qos_explain_match(walk->live->contract->match, task, &exe);
+	struct qos_match_why why = qos_explain_match(walk->live->contract->match, task,
+						     qos_lookup_resolver(walk->supervisor->lookup));
 	bool lost = owner && owner != walk->live;
 	char comm[16];
 
@@ -32,12 +32,12 @@ static json_t *process_json(const struct walk *walk, const struct qos_task *task
 
 static int visit(void *data, pid_t tgid)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
 	_cleanup_task_facts_ struct qos_task_facts *facts = NULL;
 	struct walk *walk = data;
 
 	if (qos_proc_read_process(tgid, &facts) < 0 ||
-	    !qos_match_task(walk->live->contract->match, &facts->task, &exe))
+	    !qos_match_task(walk->live->contract->match, &facts->task,
+			    qos_lookup_resolver(walk->supervisor->lookup)))
 		return 0;
 	if (walk->n++ < QOS_EXPLAIN_LIST_MAX)
 		json_array_append_new(

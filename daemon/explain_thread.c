@@ -12,8 +12,6 @@
 
 #define NEAREST_MAX 3
 
-static const struct qos_exe_resolver exe = {.resolve = qos_proc_resolve_exe};
-
 /* --- whose it is --- */
 
 static json_t *losers_json(const struct qos_supervisor *supervisor, const struct qos_live *owner,
@@ -28,7 +26,8 @@ static json_t *losers_json(const struct qos_supervisor *supervisor, const struct
 		if (live == owner || !qos_explain_has_threads(live) ||
 		    json_array_size(list) == QOS_EXPLAIN_LIST_MAX)
 			continue;
-		why = qos_explain_match(live->contract->match, task, &exe);
+		why = qos_explain_match(live->contract->match, task,
+					qos_lookup_resolver(supervisor->lookup));
 		if (why.holds)
 			json_array_append_new(
 				list,
@@ -49,7 +48,8 @@ static json_t *idle_json(const struct qos_supervisor *supervisor, const struct q
 		const struct qos_live *live = supervisor->lives[i];
 
 		if (live->state == QOS_LIVE_IN_FORCE || !live->contract || !live->contract->n_cpu ||
-		    !qos_match_task(live->contract->match, task, &exe) ||
+		    !qos_match_task(live->contract->match, task,
+				    qos_lookup_resolver(supervisor->lookup)) ||
 		    json_array_size(list) == QOS_EXPLAIN_LIST_MAX)
 			continue;
 		json_array_append_new(
@@ -77,7 +77,8 @@ static size_t find_nearest(const struct qos_supervisor *supervisor, const struct
 
 		if (!qos_explain_has_threads(live))
 			continue;
-		one.why = qos_explain_match(live->contract->match, task, &exe);
+		one.why = qos_explain_match(live->contract->match, task,
+					    qos_lookup_resolver(supervisor->lookup));
 		for (at = n; at > 0; at--) {
 			const struct near *before = &nearest[at - 1];
 
@@ -172,7 +173,8 @@ static void add_owner(const struct qos_supervisor *supervisor, json_t *json,
 		      const struct qos_live *owner, const struct qos_live_stream *stream,
 		      const struct qos_thread *thread, const struct qos_task *process)
 {
-	struct qos_match_why why = qos_explain_match(owner->contract->match, process, &exe);
+	struct qos_match_why why = qos_explain_match(owner->contract->match, process,
+						     qos_lookup_resolver(supervisor->lookup));
 
 	json_object_set_new(json, "contract", json_string(owner->contract->name));
 	json_object_set_new(json, "match", qos_explain_why(&why));

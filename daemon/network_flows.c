@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "kern/exe_memo.h"
 #include "network_parts.h"
 #include "tell.h"
 
@@ -202,8 +201,7 @@ static void add_home(struct qos_network *network, const char *contract, const ch
 
 void qos_network_meet(struct qos_supervisor *supervisor, const struct qos_task *task)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve,
-					     .data = supervisor->exes};
+	const struct qos_resolver *names = qos_lookup_resolver(supervisor->lookup);
 	struct qos_network *network = supervisor->network;
 
 	if (!network || !network->ops || !task->cgroup || !task->cgroup[1])
@@ -211,7 +209,7 @@ void qos_network_meet(struct qos_supervisor *supervisor, const struct qos_task *
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 
-		if (wants_home(live) && qos_match_task(live->contract->match, task, &exe))
+		if (wants_home(live) && qos_match_task(live->contract->match, task, names))
 			add_home(network, live->contract->name, task->cgroup);
 	}
 	if (network->flows_due)

@@ -127,6 +127,9 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		return -ENOMEM;
 	supervisor->options = *options;
 	supervisor->started_us = qos_clock_ns(CLOCK_REALTIME) / 1000;
+	r = qos_lookup_new(&supervisor->lookup);
+	if (r < 0)
+		return r;
 	r = qos_supervisor_read_config(options->front, options->config_path, diag,
 				       &supervisor->config);
 	if (r < 0)
@@ -175,6 +178,7 @@ void qos_supervisor_free(struct qos_supervisor *supervisor)
 	qos_table_reset(&supervisor->streams);
 	qos_table_reset(&supervisor->threads);
 	qos_overrides_free(supervisor->overrides);
+	qos_lookup_free(supervisor->lookup);
 	qos_pending_free(supervisor->pending);
 	json_decref(supervisor->generations);
 	qos_host_free(supervisor->host);

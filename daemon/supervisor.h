@@ -30,6 +30,7 @@
 #include "contract/host.h"
 #include "extension/front.h"
 #include "history.h"
+#include "kern/lookup.h"
 #include "kern/monitor.h"
 #include "kern/taskstats.h"
 #include "live.h"
@@ -124,7 +125,7 @@ struct qos_supervisor {
 	bool panicked;
 	bool claims_due; /* claims.c */
 	/* threads.c */
-	struct qos_exe_memo *exes;    /* while every process is looked at, or NULL */
+	struct qos_lookup *lookup;    /* what contracts name */
 	bool rescan;		      /* something was missed: every process is to be looked at */
 	uint64_t scanned_ns;	      /* CLOCK_MONOTONIC, like all of these */
 	uint64_t unread_told_ns;      /* when the journal last heard that /proc could not be read */

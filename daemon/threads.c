@@ -14,7 +14,6 @@
 #include "claims.h"
 #include "extend.h"
 #include "contract/match.h"
-#include "kern/exe_memo.h"
 #include "kern/proc.h"
 #include "network.h"
 #include "report_stream.h"
@@ -76,8 +75,7 @@ static int examine_thread(void *data, pid_t tgid, pid_t tid)
 struct qos_live *qos_threads_owner(const struct qos_supervisor *supervisor,
 				   const struct qos_task *task)
 {
-	const struct qos_exe_resolver exe = {.resolve = qos_exe_memo_resolve,
-					     .data = supervisor->exes};
+	const struct qos_resolver *names = qos_lookup_resolver(supervisor->lookup);
 	struct qos_live *best = NULL;
 
 	if (qos_extend_is_sandbox(supervisor, task->tgid))
@@ -86,7 +84,7 @@ struct qos_live *qos_threads_owner(const struct qos_supervisor *supervisor,
 		struct qos_live *live = supervisor->lives[i];
 
 		if (live->state == QOS_LIVE_IN_FORCE && live->n_streams &&
-		    qos_match_task(live->contract->match, task, &exe) &&
+		    qos_match_task(live->contract->match, task, names) &&
 		    (!best || qos_match_beats(live->contract, best->contract)))
 			best = live;
 	}
@@ -245,7 +243,6 @@ static bool is_any(const struct qos_thread *thread, uint32_t arg)
 
 void qos_supervisor_scan(struct qos_supervisor *supervisor)
 {
-	_cleanup_exe_memo_ struct qos_exe_memo *exes = NULL;
 	struct qos_thread *thread;
 	size_t pos = 0;
 	int r;
@@ -254,10 +251,8 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 	set_watch_flags(supervisor);
 	while ((thread = qos_table_next(&supervisor->threads, &pos)))
 		thread->seen = false;
-	if (qos_exe_memo_new(&exes) == 0)
-		supervisor->exes = exes;
+	qos_lookup_begin(supervisor->lookup);
 	r = qos_proc_each_process(examine_process, supervisor);
-	supervisor->exes = NULL;
 	if (r < 0)
 		tell_unread(supervisor, 0, r);
 	/* If something could not be read, who was not seen may live all the same. */
@@ -266,7 +261,7 @@ void qos_supervisor_scan(struct qos_supervisor *supervisor)
 	if (supervisor->monitor)
 		qos_monitor_forget_gone(supervisor->monitor);
 	/* Whoever runs a file that was exchanged meanwhile has been taken for another. */
-	supervisor->rescan |= exes && !qos_exe_memo_holds(exes);
+	supervisor->rescan |= !qos_lookup_end(supervisor->lookup);
 	supervisor->scanned_ns = qos_threads_now_ns();
 	qos_claims_make(supervisor);
 }

@@ -11,12 +11,12 @@
 #include <string.h>
 
 static struct qos_match_why explain_all(const struct qos_match *match, const struct qos_task *task,
-					const struct qos_exe_resolver *exe)
+					const struct qos_resolver *names)
 {
 	struct qos_match_why all = {.holds = true, .decides = match};
 
 	for (size_t i = 0; i < match->n_children; i++) {
-		struct qos_match_why one = qos_explain_match(match->children[i], task, exe);
+		struct qos_match_why one = qos_explain_match(match->children[i], task, names);
 
 		if (one.holds)
 			continue;
@@ -31,12 +31,12 @@ static struct qos_match_why explain_all(const struct qos_match *match, const str
 }
 
 static struct qos_match_why explain_any(const struct qos_match *match, const struct qos_task *task,
-					const struct qos_exe_resolver *exe)
+					const struct qos_resolver *names)
 {
 	struct qos_match_why best = {.decides = match, .missing = 1};
 
 	for (size_t i = 0; i < match->n_children; i++) {
-		struct qos_match_why one = qos_explain_match(match->children[i], task, exe);
+		struct qos_match_why one = qos_explain_match(match->children[i], task, names);
 
 		if (one.holds)
 			return one;
@@ -47,9 +47,9 @@ static struct qos_match_why explain_any(const struct qos_match *match, const str
 }
 
 static struct qos_match_why explain_not(const struct qos_match *match, const struct qos_task *task,
-					const struct qos_exe_resolver *exe)
+					const struct qos_resolver *names)
 {
-	struct qos_match_why inner = qos_explain_match(match->children[0], task, exe);
+	struct qos_match_why inner = qos_explain_match(match->children[0], task, names);
 
 	if (!inner.holds)
 		return (struct qos_match_why){.holds = true, .decides = match};
@@ -57,21 +57,21 @@ static struct qos_match_why explain_not(const struct qos_match *match, const str
 }
 
 struct qos_match_why qos_explain_match(const struct qos_match *match, const struct qos_task *task,
-				       const struct qos_exe_resolver *exe)
+				       const struct qos_resolver *names)
 {
 	bool holds;
 
 	switch (match->kind) {
 	case QOS_MATCH_ALL:
-		return explain_all(match, task, exe);
+		return explain_all(match, task, names);
 	case QOS_MATCH_ANY:
-		return explain_any(match, task, exe);
+		return explain_any(match, task, names);
 	case QOS_MATCH_NOT:
-		return explain_not(match, task, exe);
+		return explain_not(match, task, names);
 	case QOS_MATCH_TERM:
 		break;
 	}
-	holds = qos_match_holds(match, task, exe);
+	holds = qos_match_holds(match, task, names);
 	return (struct qos_match_why){.holds = holds, .decides = match, .missing = !holds};
 }
 

@@ -15,7 +15,7 @@ struct qos_match_why {
 	unsigned int missing; /* terms that would have to be otherwise; 0: it holds */
 };
 struct qos_match_why qos_explain_match(const struct qos_match *match, const struct qos_task *task,
-				       const struct qos_exe_resolver *exe);
+				       const struct qos_resolver *names);
 
 /* "unit: camera.service", "all of these", ... of what decides, in whole letters; returns buf. */
 #define QOS_EXPLAIN_TEXT_MAX 320

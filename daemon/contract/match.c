@@ -6,8 +6,8 @@
  *   cgroup                             that cgroup and all below it
  *   exe                                device and inode of the path
  *   cmdline                            regular expression for the whole of it, see regex.h
- *   user                               name, or number
- *   group                              name of any group of the process
+ *   user                               number, or what the name stands for
+ *   group                              what the name stands for, any group of the process
  * In a group the terms that cost little are asked first, so that files are looked up and regular
  * expressions run only where everything else fits already.
  * Weakness: an expression is compiled anew each time, some microseconds.
@@ -21,12 +21,13 @@
 #include "contract/regex.h"
 #include "util/units.h"
 
-/* What a node costs to ask, lowest first: compare, look up a file, a group, a regular expression. */
-enum { COST_TEXT, COST_EXE, COST_GROUP, COST_REGEX, N_COSTS };
+/* What a node costs to ask, lowest first: compare, look up a person, a file, a group of terms, a regular
+ * expression. */
+enum { COST_TEXT, COST_PERSON, COST_EXE, COST_GROUP, COST_REGEX, N_COSTS };
 
 /* One question: does this term hold for that task? */
 typedef bool ask_fn(const char *value, const struct qos_task *task,
-		    const struct qos_exe_resolver *exe);
+		    const struct qos_resolver *names);
 
 static bool fits(const char *pattern, const char *text)
 {
@@ -34,37 +35,37 @@ static bool fits(const char *pattern, const char *text)
 }
 
 static bool ask_unit(const char *value, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe)
+		     const struct qos_resolver *names)
 {
 	return fits(value, task->unit);
 }
 
 static bool ask_user_unit(const char *value, const struct qos_task *task,
-			  const struct qos_exe_resolver *exe)
+			  const struct qos_resolver *names)
 {
 	return fits(value, task->user_unit);
 }
 
 static bool ask_slice(const char *value, const struct qos_task *task,
-		      const struct qos_exe_resolver *exe)
+		      const struct qos_resolver *names)
 {
 	return fits(value, task->slice);
 }
 
 static bool ask_comm(const char *value, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe)
+		     const struct qos_resolver *names)
 {
 	return fits(value, task->process_comm);
 }
 
 static bool ask_parent(const char *value, const struct qos_task *task,
-		       const struct qos_exe_resolver *exe)
+		       const struct qos_resolver *names)
 {
 	return fits(value, task->parent_comm);
 }
 
 static bool ask_cgroup(const char *value, const struct qos_task *task,
-		       const struct qos_exe_resolver *exe)
+		       const struct qos_resolver *names)
 {
 	size_t len = strlen(value);
 
@@ -74,38 +75,49 @@ static bool ask_cgroup(const char *value, const struct qos_task *task,
 	       (task->cgroup[len] == '\0' || task->cgroup[len] == '/');
 }
 
-static bool ask_exe(const char *value, const struct qos_task *task,
-		    const struct qos_exe_resolver *exe)
+static bool look_up(const struct qos_resolver *names, enum qos_match_key key, const char *name,
+		    struct qos_named *ret)
 {
-	uint64_t dev, ino;
+	return names && names->resolve(names->data, key, name, ret);
+}
 
-	if (!exe || (!task->exe_dev && !task->exe_ino))
+static bool ask_exe(const char *value, const struct qos_task *task,
+		    const struct qos_resolver *names)
+{
+	struct qos_named file;
+
+	if (!task->exe_dev && !task->exe_ino)
 		return false;
-	return exe->resolve(exe->data, value, &dev, &ino) && dev == task->exe_dev &&
-	       ino == task->exe_ino;
+	return look_up(names, QOS_MATCH_EXE, value, &file) && file.dev == task->exe_dev &&
+	       file.id == task->exe_ino;
 }
 
 static bool ask_cmdline(const char *value, const struct qos_task *task,
-			const struct qos_exe_resolver *exe)
+			const struct qos_resolver *names)
 {
 	return task->cmdline && qos_regex_fits(value, task->cmdline);
 }
 
 static bool ask_user(const char *value, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe)
+		     const struct qos_resolver *names)
 {
+	struct qos_named user;
 	uint64_t uid;
 
 	if (qos_parse_count(value, UINT32_MAX, &uid) == 0)
 		return uid == task->uid;
-	return task->user && strcmp(task->user, value) == 0;
+	return look_up(names, QOS_MATCH_USER, value, &user) && user.id == task->uid;
 }
 
 static bool ask_group(const char *value, const struct qos_task *task,
-		      const struct qos_exe_resolver *exe)
+		      const struct qos_resolver *names)
 {
-	for (size_t i = 0; task->groups && task->groups[i]; i++)
-		if (strcmp(task->groups[i], value) == 0)
+	struct qos_named group;
+
+	if (!look_up(names, QOS_MATCH_GROUP, value, &group))
+		return false;
+	for (size_t i = 0; i < task->n_gids; i++)
+		if (task->gids[i] == group.id)
 			return true;
 	return false;
 }
@@ -122,8 +134,8 @@ static const struct {
 	[QOS_MATCH_EXE] = {ask_exe, COST_EXE, true},
 	[QOS_MATCH_COMM] = {ask_comm, COST_TEXT, false},
 	[QOS_MATCH_CMDLINE] = {ask_cmdline, COST_REGEX, false},
-	[QOS_MATCH_USER] = {ask_user, COST_TEXT, true},
-	[QOS_MATCH_GROUP] = {ask_group, COST_TEXT, true},
+	[QOS_MATCH_USER] = {ask_user, COST_PERSON, true},
+	[QOS_MATCH_GROUP] = {ask_group, COST_PERSON, true},
 	[QOS_MATCH_PARENT] = {ask_parent, COST_TEXT, false},
 };
 
@@ -134,38 +146,38 @@ static int cost_of(const struct qos_match *match)
 
 /* All and any are one walk: it ends at the first child that answers `stop`. */
 static bool walk(const struct qos_match *match, const struct qos_task *task,
-		 const struct qos_exe_resolver *exe, bool stop)
+		 const struct qos_resolver *names, bool stop)
 {
 	for (int cost = 0; cost < N_COSTS; cost++)
 		for (size_t i = 0; i < match->n_children; i++)
 			if (cost_of(match->children[i]) == cost &&
-			    qos_match_holds(match->children[i], task, exe) == stop)
+			    qos_match_holds(match->children[i], task, names) == stop)
 				return stop;
 	return !stop;
 }
 
 bool qos_match_holds(const struct qos_match *match, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe)
+		     const struct qos_resolver *names)
 {
 	switch (match->kind) {
 	case QOS_MATCH_ALL:
-		return walk(match, task, exe, false);
+		return walk(match, task, names, false);
 	case QOS_MATCH_ANY:
-		return walk(match, task, exe, true);
+		return walk(match, task, names, true);
 	case QOS_MATCH_NOT:
-		return !qos_match_holds(match->children[0], task, exe);
+		return !qos_match_holds(match->children[0], task, names);
 	case QOS_MATCH_TERM:
-		return keys[match->key].ask(match->value, task, exe);
+		return keys[match->key].ask(match->value, task, names);
 	}
 	return false;
 }
 
 bool qos_match_task(const struct qos_match *match, const struct qos_task *task,
-		    const struct qos_exe_resolver *exe)
+		    const struct qos_resolver *names)
 {
 	if (!match || task->kernel_thread || task->tgid == 1 || task->own)
 		return false;
-	return qos_match_holds(match, task, exe);
+	return qos_match_holds(match, task, names);
 }
 
 int qos_match_stream(const struct qos_contract *contract, const struct qos_task *task)
@@ -190,7 +202,7 @@ bool qos_match_beats(const struct qos_contract *a, const struct qos_contract *b)
 }
 
 int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
+		     const struct qos_resolver *names, int *losers, size_t max_losers,
 		     size_t *n_losers)
 {
 	size_t lost = 0;
@@ -199,7 +211,7 @@ int qos_match_select(struct qos_contract *const *contracts, size_t n, const stru
 	for (size_t i = 0; i < n; i++) {
 		int loser = best;
 
-		if (!qos_match_task(contracts[i]->match, task, exe))
+		if (!qos_match_task(contracts[i]->match, task, names))
 			continue;
 		if (best < 0 || qos_match_beats(contracts[i], contracts[best]))
 			best = (int)i;

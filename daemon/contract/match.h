@@ -27,27 +27,35 @@ struct qos_task {
 	const char *unit;
 	const char *user_unit;
 	const char *slice;
-	const char *user;
 	uint32_t uid;
-	const char *const *groups; /* names of all groups of the process, NULL-terminated */
-	uint64_t exe_dev;	   /* 0/0: not known */
+	const uint32_t *gids; /* of the process: its own and the supplementary ones */
+	size_t n_gids;
+	uint64_t exe_dev; /* 0/0: not known */
 	uint64_t exe_ino;
 };
 
-/* Resolves an `exe` path to device and inode, in the host's mount namespace; false if it does not
- * exist. Passed in so that this file needs no file system. */
-struct qos_exe_resolver {
-	bool (*resolve)(void *data, const char *path, uint64_t *ret_dev, uint64_t *ret_ino);
+/* What a name stands for: a path of `exe` for a device and an inode, a user or a group for its number. */
+struct qos_named {
+	uint64_t dev;
+	uint64_t id;
+};
+
+/* Looks up names of QOS_MATCH_EXE (in the host's mount namespace), USER and GROUP; false: there is none. Passed
+ * in so that this file needs no file system and no user database. */
+struct qos_resolver {
+	bool (*resolve)(void *data, enum qos_match_key key, const char *name,
+			struct qos_named *ret);
 	void *data;
 };
 
-/* Does the match expression hold for the task? Kernel threads, PID 1 and qosd itself never match. */
+/* Does the match expression hold for the task? Kernel threads, PID 1 and qosd itself never match. `names`: NULL knows
+ * none. */
 bool qos_match_task(const struct qos_match *match, const struct qos_task *task,
-		    const struct qos_exe_resolver *exe);
+		    const struct qos_resolver *names);
 
 /* The same of an expression alone, whoever the task is. */
 bool qos_match_holds(const struct qos_match *match, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe);
+		     const struct qos_resolver *names);
 
 /* Of two that match: has a the task, and not b? */
 bool qos_match_beats(const struct qos_contract *a, const struct qos_contract *b);
@@ -58,7 +66,7 @@ int qos_match_stream(const struct qos_contract *contract, const struct qos_task 
 /* Index of the contract that has the task: highest importance, then name; -1: none. Indices of
  * others that matched too go to losers (at most max_losers; *n_losers counts them; may be NULL). */
 int qos_match_select(struct qos_contract *const *contracts, size_t n, const struct qos_task *task,
-		     const struct qos_exe_resolver *exe, int *losers, size_t max_losers,
+		     const struct qos_resolver *names, int *losers, size_t max_losers,
 		     size_t *n_losers);
 
 /* Judged by parse: a term that a process can choose for itself (comm, cmdline, parent) needs one

@@ -11,18 +11,15 @@
  * Weaknesses: `exe` is a device and inode pair as stat() of /proc/PID/exe tells it. On overlayfs
  * (containers) and on btrfs subvolumes st_dev is one that belongs to the mount or the subvolume, so
  * a program inside a container does not match the host's path even where both show one file; and
- * whoever may run a file can make a process of his own look like it. Groups and users cost an NSS
- * look-up each time, which is slow where a network directory serves them without a cache.
+ * whoever may run a file can make a process of his own look like it.
  */
 #include "kern/proc.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <linux/sched.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,8 +30,7 @@
 
 #define CMDLINE_MAX  4096
 #define STATUS_MAX   1048576 /* Groups: has up to 65536 numbers */
-#define GROUPS_MAX   64
-#define STRINGS_MAX  (GROUPS_MAX + 12)
+#define STRINGS_MAX  12
 #define TRIES	     3
 #define FLAG_KTHREAD 0x00200000 /* PF_KTHREAD of include/linux/sched.h; in field 9 since ever */
 
@@ -45,7 +41,7 @@ void qos_task_facts_free(struct qos_task_facts *facts)
 	for (size_t i = 0; i < facts->n_strings; i++)
 		free(facts->strings[i]);
 	free(facts->strings);
-	free(facts->groups);
+	free(facts->gids);
 	free(facts);
 }
 
@@ -216,27 +212,30 @@ int qos_proc_tgid(pid_t tid, pid_t *ret)
 	return 0;
 }
 
-/* The variants without _r: they grow their buffer for groups of any size, and qosd has one thread. */
-static char *user_name(uid_t uid)
+/* How many numbers does the text begin with? */
+static size_t count_numbers(const char *text)
 {
-	const struct passwd *entry = getpwuid(uid);
+	uint64_t number;
+	size_t n = 0;
 
-	return entry ? strdup(entry->pw_name) : NULL;
+	while (next_number(&text, &number))
+		n++;
+	return n;
 }
 
-static char *group_name(gid_t gid)
+static int read_groups(const char *gids, const char *groups, struct qos_task_facts *facts)
 {
-	const struct group *entry = getgrgid(gid);
+	uint64_t gid;
 
-	return entry ? strdup(entry->gr_name) : NULL;
-}
-
-static void add_group(struct qos_task_facts *facts, size_t *n, uint64_t gid)
-{
-	const char *name = *n < GROUPS_MAX ? own(facts, group_name((gid_t)gid)) : NULL;
-
-	if (name)
-		facts->groups[(*n)++] = name;
+	facts->gids = calloc(1 + count_numbers(groups), sizeof(*facts->gids));
+	if (!facts->gids)
+		return -ENOMEM;
+	facts->task.gids = facts->gids;
+	if (next_number(&gids, &gid))
+		facts->gids[facts->task.n_gids++] = (uint32_t)gid;
+	while (next_number(&groups, &gid))
+		facts->gids[facts->task.n_gids++] = (uint32_t)gid;
+	return 0;
 }
 
 /* Real user, real group, supplementary groups. */
@@ -244,8 +243,8 @@ static int read_ids(int dirfd, struct qos_task_facts *facts)
 {
 	_cleanup_free_ char *status = NULL;
 	const char *uids, *gids, *groups;
-	uint64_t id;
-	size_t len, n = 0;
+	uint64_t uid;
+	size_t len;
 	int r = qos_file_read(dirfd, "status", STATUS_MAX, &status, &len);
 
 	if (r < 0)
@@ -253,16 +252,10 @@ static int read_ids(int dirfd, struct qos_task_facts *facts)
 	uids = field(status, "Uid:");
 	gids = field(status, "Gid:");
 	groups = field(status, "Groups:");
-	if (!uids || !next_number(&uids, &id))
+	if (!uids || !gids || !groups || !next_number(&uids, &uid))
 		return -ESRCH;
-	facts->task.uid = (uint32_t)id;
-	facts->task.user = own(facts, user_name((uid_t)id));
-	if (gids && next_number(&gids, &id))
-		add_group(facts, &n, id);
-	while (groups && next_number(&groups, &id))
-		add_group(facts, &n, id);
-	facts->task.groups = facts->groups;
-	return 0;
+	facts->task.uid = (uint32_t)uid;
+	return read_groups(gids, groups, facts);
 }
 
 /* --- cgroup and unit --- */
@@ -447,8 +440,7 @@ static int read_once(pid_t tgid, pid_t tid, struct qos_task_facts **ret)
 	if (!facts)
 		return -ENOMEM;
 	facts->strings = calloc(STRINGS_MAX, sizeof(*facts->strings));
-	facts->groups = calloc(GROUPS_MAX + 1, sizeof(*facts->groups));
-	if (!facts->strings || !facts->groups)
+	if (!facts->strings)
 		return -ENOMEM;
 	r = source_open(tgid, tid, &source);
 	if (r < 0)
@@ -538,15 +530,4 @@ int qos_proc_each_thread(pid_t tgid, int (*visit)(void *data, pid_t tgid, pid_t 
 	while (r == 0 && (tid = next_pid(dir)) > 0)
 		r = visit(data, tgid, tid);
 	return r;
-}
-
-bool qos_proc_resolve_exe(void *data, const char *path, uint64_t *ret_dev, uint64_t *ret_ino)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	*ret_dev = st.st_dev;
-	*ret_ino = st.st_ino;
-	return true;
 }

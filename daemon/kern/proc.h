@@ -14,9 +14,9 @@
  * thread there are only its names. */
 struct qos_task_facts {
 	struct qos_task task;
-	char **strings; /* private: what the task's pointers point to */
+	char **strings; /* private, like gids: what the task's pointers point to */
 	size_t n_strings;
-	const char **groups;
+	uint32_t *gids;
 };
 int qos_proc_read(pid_t tgid, pid_t tid, struct qos_task_facts **ret);
 /* Likewise, of the leader, or of any thread that lives if the leader does not. */
@@ -51,7 +51,3 @@ int qos_proc_tgid(pid_t tid, pid_t *ret);
  * returns it. -ESRCH: no such process; -errno. */
 int qos_proc_each_process(int (*visit)(void *data, pid_t tgid), void *data);
 int qos_proc_each_thread(pid_t tgid, int (*visit)(void *data, pid_t tgid, pid_t tid), void *data);
-
-/* Resolver for match: device and inode of an absolute path in this (the host's) mount namespace.
- * `data` is not used. */
-bool qos_proc_resolve_exe(void *data, const char *path, uint64_t *ret_dev, uint64_t *ret_ino);

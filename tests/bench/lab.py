@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,11 @@ import threading
 
 PYTHON = "/usr/bin/python3"
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+# Of a guest with a daemon, the module and links.
+FILES = ("tests/live tests/vm kmod/uapi build/cli/qosctl build/daemon/qosd build/daemon/qosd-parse build/daemon/qosd-sandbox"
+         " build/kmod/rt/qos_dwcs.ko").split()
+MODULES = ("sch_htb", "sch_ingress", "sch_fq", "cls_bpf", "veth")
+TOOLS = ("nice", "ps", "tc")
 
 
 def build_module(kernel="rt"):
@@ -65,6 +71,13 @@ def run_closed(program, jobs, shift, timeout, files, seed, kernel="rt"):
             capture_output=True, text=True, check=False)
     answers = [json.loads(line) for line in done.stdout.splitlines(keepends=True) if line.endswith("}\n")]
     return answers, done.stderr if done.returncode else None
+
+
+def run_with_daemon(program, jobs, shift, timeout, seed):
+    """The same of a guest with a daemon; the first line that it gets is {"modules": [PATH, ...]}, the kernel's own."""
+    modules = module_files("rt", MODULES)
+    tools = [shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin") for name in TOOLS]
+    return run_closed(program, [{"modules": modules}, *jobs], shift, timeout, [*FILES, *modules, *tools], seed)
 
 
 def run_batches(program, batches, shift, timeout, machines=1, tell=None, one_boot=run):

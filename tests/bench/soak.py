@@ -14,15 +14,11 @@ grows by at most 1 % or 256 KiB, the kernel's by 1 % or 1 MiB; everything that c
 """
 import argparse
 import os
-import shutil
 import sys
 
 import lab
 
 SHIFT, SEED = 1, 1
-FILES = ("tests/live tests/vm kmod/uapi build/cli/qosctl build/daemon/qosd build/daemon/qosd-parse build/daemon/qosd-sandbox"
-         " build/kmod/rt/qos_dwcs.ko").split()
-MODULES = ("sch_htb", "sch_ingress", "sch_fq", "cls_bpf", "veth")
 WARM_ONE_OF = 4
 SHARE, OF_DAEMON_KIB, OF_KERNEL_KIB = 0.01, 256, 1024
 KIB = {"RssAnon": OF_DAEMON_KIB, "VmData": OF_DAEMON_KIB, "VmLck": OF_DAEMON_KIB, "SUnreclaim": OF_KERNEL_KIB}
@@ -53,9 +49,7 @@ def main():
     options = arguments()
     lab.build_module()
     jobs = [{"module": module, "minutes": options.minutes} for module in (True, False)]
-    modules = lab.module_files("rt", MODULES)
-    tc = shutil.which("tc", path="/usr/sbin:/sbin:/usr/bin")
-    answers, error = lab.run_closed("soak_guest.py", [{"modules": modules}, *jobs], SHIFT, 6000, [*FILES, *modules, tc], SEED)
+    answers, error = lab.run_with_daemon("soak_guest.py", jobs, SHIFT, 6000, SEED)
     if error:
         sys.exit(error)
     rows, missed = [], []

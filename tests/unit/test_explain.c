@@ -14,7 +14,7 @@
 
 #define REST "cpu: {period: 10ms, runtime: 2ms, window: 1/10}\n"
 
-static const char *const groups[] = {"video", NULL};
+static const uint32_t gids[] = {44};
 
 static const struct qos_task task = {
 	.tid = 100,
@@ -23,10 +23,21 @@ static const struct qos_task task = {
 	.process_comm = "camera",
 	.cmdline = "camera --front",
 	.unit = "camera.service",
-	.user = "cam",
 	.uid = 1000,
-	.groups = groups,
+	.gids = gids,
+	.n_gids = 1,
 };
+
+/* One user, root, and one group. */
+static bool resolve(void *data, enum qos_match_key key, const char *name, struct qos_named *ret)
+{
+	if (key == QOS_MATCH_USER ? strcmp(name, "root") : strcmp(name, "video"))
+		return false;
+	ret->id = key == QOS_MATCH_USER ? 0 : 44;
+	return true;
+}
+
+static const struct qos_resolver names = {.resolve = resolve};
 
 static struct qos_contract *parsed(const char *match, const char *rest)
 {
@@ -73,11 +84,11 @@ static void test_what_decides(void **state)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		_cleanup_contract_ struct qos_contract *contract = parsed(cases[i].match, REST);
-		struct qos_match_why why = qos_explain_match(contract->match, &task, NULL);
+		struct qos_match_why why = qos_explain_match(contract->match, &task, &names);
 		char text[QOS_EXPLAIN_TEXT_MAX];
 
 		assert_int_equal(why.holds, cases[i].holds);
-		assert_int_equal(why.holds, qos_match_task(contract->match, &task, NULL));
+		assert_int_equal(why.holds, qos_match_task(contract->match, &task, &names));
 		assert_int_equal(why.missing, cases[i].missing);
 		assert_string_equal(qos_explain_text(text, sizeof(text), &why), cases[i].text);
 		if (why.decides->loc.line != cases[i].line)

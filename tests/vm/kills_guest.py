@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""In the guest: for each line {"seed", "kills"} of the file JOBS so many daemons die beside the module, which also goes
-and comes back under load; what was found goes to RESULTS, a line of JSON each (tests/live/kills.py says what is judged).
+"""In the guest: for each line {"seed", "kills"} of stdin but the first (lab_test.py) so many daemons die beside the module,
+which also goes and comes back under load; what was found is printed, a line of JSON each (tests/live/kills.py says what is
+judged).
 """
 import json
 import os
@@ -15,10 +16,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from contracts import RANGE  # noqa: E402
 from instance import until  # noqa: E402
 from kills import Disturbed, Kills, small, texts  # noqa: E402
-from lab_test import Netlink, load  # noqa: E402
+from lab_test import Netlink, jobs_of_stdin, load  # noqa: E402
 from test_net_rules import Guest  # noqa: E402
 
-LINKS = ("sch_htb", "cls_bpf", "sch_ingress", "veth")
 UNLOADS_ONE_OF = 4
 
 
@@ -80,11 +80,8 @@ def run(job):
 
 
 def main():
-    for name in LINKS:
-        subprocess.run(["modprobe", name], check=False, stderr=subprocess.DEVNULL)
-    with open(sys.argv[1], encoding="utf-8") as jobs, open(sys.argv[2], "w", encoding="utf-8") as results:
-        for line in jobs:
-            print(json.dumps(run(json.loads(line))), file=results, flush=True)
+    for job in jobs_of_stdin():
+        print(json.dumps(run(job)), flush=True)
 
 
 main()

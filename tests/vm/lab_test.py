@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of the module share: reporting, the module itself, contracts, programs to manage."""
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -40,6 +41,14 @@ def load():
 
 def unload():
     subprocess.run(["rmmod", "qos_dwcs"], check=True)
+
+
+def jobs_of_stdin():
+    """What a bench asks of this closed guest, once it has the kernel's own modules."""
+    told, *jobs = map(json.loads, sys.stdin)
+    for path in told["modules"]:
+        subprocess.run(["insmod", path], check=True)
+    return jobs
 
 
 def build_program(program, source):

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -19,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import kills_leaks as leaks  # noqa: E402
 from contracts import PERIODIC, PYTHON, RANGE, contract, rule, with_rules  # noqa: E402
 from instance import SCHED_DEADLINE, Instance, policy, until  # noqa: E402
-from lab_test import Netlink, Refused, module  # noqa: E402
+from lab_test import Netlink, Refused, jobs_of_stdin, module  # noqa: E402
 from test_net_rules import Guest  # noqa: E402
 from test_network import CAPACITY, contract as flow  # noqa: E402
 
@@ -182,9 +181,7 @@ def kernel_threads():
 
 
 def main():
-    told, *jobs = map(json.loads, sys.stdin)
-    for path in told["modules"]:
-        subprocess.run(["insmod", path], check=True)
+    jobs = jobs_of_stdin()
     link = Guest("")
     for job in jobs:
         with module() if job["module"] else contextlib.nullcontext(), \
