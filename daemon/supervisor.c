@@ -67,7 +67,12 @@ static void measure_sample(struct qos_supervisor *supervisor)
 
 int qos_supervisor_probe(struct qos_supervisor *supervisor, struct qos_host **ret)
 {
-	const struct qos_probe_own own = {.is_own = is_own, .data = supervisor};
+	const struct qos_monitor *monitor = supervisor->monitor;
+	const struct qos_probe_own own = {
+		.is_own = is_own,
+		.data = supervisor,
+		.drift = monitor ? qos_monitor_drift(monitor) : QOS_OFF,
+	};
 	struct qos_host *host = NULL;
 	int r;
 

@@ -73,13 +73,46 @@ static int complain(struct qos_diag *diag, const char *call, int error)
 }
 
 /* Where these cannot be had (doctor says so), the slow loop sees at its next turn what was changed. */
-static void prepare_drift(struct monitor_task_bpf *skeleton)
+static void prepare_drift(struct qos_monitor *monitor)
 {
-	bool can_be_had = qos_probe_drift() == QOS_PRESENT;
+	struct monitor_task_bpf *skeleton = monitor->skeleton;
+	struct bpf_program *const programs[] = {skeleton->progs.qos_set_policy,
+						skeleton->progs.qos_set_affinity};
 
-	bpf_program__set_autoload(skeleton->progs.qos_set_policy, can_be_had);
-	bpf_program__set_autoload(skeleton->progs.qos_set_affinity, can_be_had);
+	monitor->drift = qos_probe_drift_loads();
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(programs); i++) {
+		bpf_program__set_autoload(programs[i], monitor->drift == QOS_PRESENT);
+		bpf_program__set_autoattach(programs[i], false);
+	}
 	skeleton->bss->own_tgid = (uint32_t)getpid();
+}
+
+static int hook(struct bpf_program *program, struct bpf_link **link)
+{
+	if (!*link)
+		*link = bpf_program__attach(program);
+	return *link ? 0 : -errno;
+}
+
+static void hook_drift(struct qos_monitor *monitor)
+{
+	struct monitor_task_bpf *skeleton = monitor->skeleton;
+	int r;
+
+	if (monitor->drift != QOS_PRESENT)
+		return;
+	r = hook(skeleton->progs.qos_set_policy, &skeleton->links.qos_set_policy);
+	if (r == 0)
+		r = hook(skeleton->progs.qos_set_affinity, &skeleton->links.qos_set_affinity);
+	if (r == 0)
+		return;
+	bpf_link__destroy(TAKE_PTR(skeleton->links.qos_set_policy));
+	monitor->drift = QOS_ABSENT;
+}
+
+enum qos_feature_state qos_monitor_drift(const struct qos_monitor *monitor)
+{
+	return monitor->drift;
 }
 
 static int load(struct qos_monitor *monitor, int stats_fd, struct qos_diag *diag)
@@ -92,7 +125,7 @@ static int load(struct qos_monitor *monitor, int stats_fd, struct qos_diag *diag
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_switch, false);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_sched_waking, false);
 	bpf_program__set_autoattach(monitor->skeleton->progs.qos_guard, false);
-	prepare_drift(monitor->skeleton);
+	prepare_drift(monitor);
 	if (stats_fd >= 0)
 		r = bpf_map__reuse_fd(monitor->skeleton->maps.stats, stats_fd);
 	if (r < 0)
@@ -100,17 +133,11 @@ static int load(struct qos_monitor *monitor, int stats_fd, struct qos_diag *diag
 	r = monitor_task_bpf__load(monitor->skeleton);
 	if (r < 0)
 		return complain(diag, "bpf(PROG_LOAD)", r);
+	hook_drift(monitor);
 	r = monitor_task_bpf__attach(monitor->skeleton);
 	if (r == 0)
 		r = qos_monitor_hook(monitor);
 	return r < 0 ? complain(diag, "bpf(LINK_CREATE)", r) : 0;
-}
-
-static int hook(struct bpf_program *program, struct bpf_link **link)
-{
-	if (!*link)
-		*link = bpf_program__attach(program);
-	return *link ? 0 : -errno;
 }
 
 int qos_monitor_hook(struct qos_monitor *monitor)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "contract/host.h"
 #include "qos_abi.h"
 #include "qos_guard_abi.h"
 #include "util/cleanup.h"
@@ -23,6 +24,9 @@ int qos_monitor_new(int stats_fd, struct qos_diag *diag, struct qos_monitor **re
 void qos_monitor_free(struct qos_monitor *monitor);
 QOS_DEFINE_CLEANUP(struct qos_monitor *, qos_monitor_free)
 #define _cleanup_monitor_ QOS_CLEANUP(qos_monitor_freep)
+
+/* Does it hear, at once, of policies and affinities that others set? */
+enum qos_feature_state qos_monitor_drift(const struct qos_monitor *monitor);
 
 /* Streams. set creates (with zeroed stats) or changes (stats kept). -EINVAL: not 0 < runtime <=
  * deadline <= period, a period below 1 us, x > y, or a watched budget of 0. 0 or -errno. */

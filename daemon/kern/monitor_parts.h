@@ -17,10 +17,11 @@ struct qos_monitor_probes {
 
 struct qos_monitor {
 	struct monitor_task_bpf *skeleton;
-	struct ring_buffer *ring;   /* what any user can cause */
-	struct ring_buffer *urgent; /* OVERRUN and IDLE */
-	int epoll_fd;		    /* of the first ring and the pause */
-	int pause_fd;		    /* timer: the end of the pause */
+	enum qos_feature_state drift; /* QOS_PRESENT: its programs are attached */
+	struct ring_buffer *ring;     /* what any user can cause */
+	struct ring_buffer *urgent;   /* OVERRUN and IDLE */
+	int epoll_fd;		      /* of the first ring and the pause */
+	int pause_fd;		      /* timer: the end of the pause */
 	bool paused;
 	/* while qos_monitor_dispatch runs */
 	int left; /* records that may still be handed on */

@@ -273,7 +273,7 @@ int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret)
 	read_rt_limits(host);
 	read_fair_server(host);
 	read_number(PERF_PARANOID, &host->perf_paranoid);
-	qos_probe_features(host);
+	qos_probe_features(host, own);
 	qos_probe_foreign(host, own);
 	*ret = TAKE_PTR(host);
 	return 0;

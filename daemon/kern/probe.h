@@ -4,11 +4,12 @@
 
 #include "contract/host.h"
 
-/* `own`: tids whose real-time policy is ours and must not count as foreign; may be NULL.
- * Everything that cannot be read stays unknown. 0 or -ENOMEM. */
+/* `own`: what the caller has of its own; may be NULL. Everything that cannot be read stays unknown. 0 or -ENOMEM. */
 struct qos_probe_own {
-	bool (*is_own)(void *data, pid_t tid);
+	bool (*is_own)(void *data,
+		       pid_t tid); /* a real-time policy that does not count as foreign */
 	void *data;
+	enum qos_feature_state drift; /* the monitor's word; QOS_UNKNOWN: it is to be tried */
 };
 int qos_probe_host(const struct qos_probe_own *own, struct qos_host **ret);
 
@@ -22,9 +23,9 @@ uint64_t qos_probe_sample_cost(void);
  * form that any user may have elsewhere, so that it holds whoever asks. */
 enum qos_feature_state qos_probe_unit_clock(void);
 
-/* Can programs behind the functions of the kernel that set policies and affinities be had? Tried once,
- * by attaching two, since the kernel's types have to be read for it. */
-enum qos_feature_state qos_probe_drift(void);
+/* Does the kernel take programs behind its functions that set policies and affinities? Whether it also runs them is known
+ * once they are attached; to try that costs a second or two, since whoever lets go of the last one waits for every task. */
+enum qos_feature_state qos_probe_drift_loads(void);
 
 /* Do the online CPUs, the real-time limits or the limit of perf events differ from what `host` says?
  * Four small reads. */

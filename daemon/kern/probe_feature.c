@@ -190,7 +190,7 @@ static enum qos_feature_state probe_bpf(void)
 	return qos_probe_state(fd < 0 ? errno : 0);
 }
 
-static enum qos_feature_state try_fexit(const struct btf *kernel, const char *function)
+static enum qos_feature_state try_fexit(const struct btf *kernel, const char *function, bool attach)
 {
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
@@ -207,32 +207,39 @@ static enum qos_feature_state try_fexit(const struct btf *kernel, const char *fu
 			   &opts);
 	if (fd < 0)
 		return qos_probe_state(errno);
-	link_fd = bpf_raw_tracepoint_open(NULL, fd);
-	return qos_probe_state(link_fd < 0 ? errno : 0);
+	if (attach)
+		link_fd = bpf_raw_tracepoint_open(NULL, fd);
+	return qos_probe_state(attach && link_fd < 0 ? errno : 0);
 }
 
 /* The kernel's types are five megabytes to read, so once for both. */
-static enum qos_feature_state try_drift(void)
+static enum qos_feature_state try_drift(bool attach)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
 	enum qos_feature_state state = QOS_ABSENT;
 
 	if (kernel) {
-		state = try_fexit(kernel, "__sched_setscheduler");
+		state = try_fexit(kernel, "__sched_setscheduler", attach);
 		if (state == QOS_PRESENT)
-			state = try_fexit(kernel, "__sched_setaffinity");
+			state = try_fexit(kernel, "__sched_setaffinity", attach);
 	}
 	btf__free(kernel);
 	malloc_trim(0);
 	return state;
 }
 
-enum qos_feature_state qos_probe_drift(void)
+enum qos_feature_state qos_probe_drift_loads(void)
+{
+	return try_drift(false);
+}
+
+/* Tried once. */
+static enum qos_feature_state probe_drift(void)
 {
 	static enum qos_feature_state known = QOS_UNKNOWN;
 
 	if (known == QOS_UNKNOWN)
-		known = try_drift();
+		known = try_drift(true);
 	return known;
 }
 
@@ -308,7 +315,7 @@ static enum qos_feature_state probe_deadline(void)
 						     .period_ns = 100000000});
 }
 
-void qos_probe_features(struct qos_host *host)
+void qos_probe_features(struct qos_host *host, const struct qos_probe_own *own)
 {
 	static enum qos_feature_state (*const probes[QOS_FEATURE_COUNT])(void) = {
 		[QOS_FEATURE_BTF] = probe_btf,
@@ -326,9 +333,13 @@ void qos_probe_features(struct qos_host *host)
 		[QOS_FEATURE_MODULE] = probe_module,
 		[QOS_FEATURE_SCHED_EXT] = probe_sched_ext,
 		[QOS_FEATURE_SANDBOX] = probe_sandbox,
-		[QOS_FEATURE_DRIFT] = qos_probe_drift,
+		[QOS_FEATURE_DRIFT] = probe_drift,
 	};
 
-	for (size_t i = 0; i < QOS_FEATURE_COUNT; i++)
-		host->feature[i] = probes[i]();
+	if (own)
+		host->feature[QOS_FEATURE_DRIFT] = own->drift;
+	for (size_t i = 0; i < QOS_FEATURE_COUNT; i++) {
+		if (host->feature[i] == QOS_UNKNOWN)
+			host->feature[i] = probes[i]();
+	}
 }
