@@ -5,6 +5,9 @@
  * load that comes and goes does not make the grant swing. A turn with late jobs is never a reason
  * to give less, whatever made them late.
  *
+ * What was used is known as the edge of a bucket of a histogram, and the next edge below is 1/9 less. So that is no
+ * reason either: a steady job whose p99 lies near an edge would else be granted less and more by turns for ever.
+ *
  * Where requests were cut, what was used is what was granted and says nothing of the need: then
  * the grant grows by a quarter until it is enough or ends at the range.
  *
@@ -17,7 +20,7 @@
 #define MARGIN_PERCENT 115U   /* over the p99 */
 #define GRAIN_NS       10000U /* targets are multiples of this */
 #define BLIND_PERCENT  125U   /* when the need is not known */
-#define BELOW_PERCENT  90U    /* less than this would have done: a turn that counts */
+#define BELOW_PERCENT  85U    /* less than this would have done: a turn that counts */
 #define BELOW_TURNS    3U
 #define STEP_PERCENT   90U /* lowered at most to this a step */
 #define DEAD_PERCENT   3U  /* smaller changes are not worth one */
