@@ -89,6 +89,11 @@ void qos_out_hang(const struct qos_out *out, enum qos_paint paint, unsigned int 
 	}
 }
 
+const char *qos_out_plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void qos_out_lines(const struct qos_out *out, unsigned int indent, const char *text)
 {
 	if (!*text)

@@ -26,6 +26,9 @@ enum qos_paint { QOS_PLAIN, QOS_BOLD, QOS_DIM, QOS_GOOD, QOS_WARN, QOS_BAD, QOS_
 /* Text with its paint. Control characters become '?': names of threads come from programs. */
 void qos_out_paint(const struct qos_out *out, enum qos_paint paint, const char *text);
 
+/* What a noun of n things ends with: "s", or "" for one. Static. */
+const char *qos_out_plural(size_t n);
+
 /* Lines, each indented by `indent`, folded at blanks to the width. */
 void qos_out_lines(const struct qos_out *out, unsigned int indent, const char *text);
 

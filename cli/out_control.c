@@ -91,7 +91,8 @@ void qos_out_check(const struct qos_out *out, const json_t *check)
 
 	json_array_foreach(json_object_get(check, "contracts"), i, contract)
 		bad += !qos_json_bool(contract, "ok");
-	fprintf(out->file, "%zu contracts ok, %zu with errors\n", i - bad, bad);
+	fprintf(out->file, "%zu contract%s ok, %zu with errors\n", i - bad, qos_out_plural(i - bad),
+		bad);
 }
 
 void qos_out_applied(const struct qos_out *out, const json_t *applied)

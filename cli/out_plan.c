@@ -300,11 +300,6 @@ static void print_link(const struct qos_out *out, const json_t *link)
 		     qos_json_text(class, "contract", "-"), qos_json_text(class, "stream", "-"));
 }
 
-static const char *plural(size_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 void qos_out_plan(const struct qos_out *out, const json_t *plan)
 {
 	const json_t *contracts = json_object_get(plan, "contracts");
@@ -325,7 +320,8 @@ void qos_out_plan(const struct qos_out *out, const json_t *plan)
 		fputs("nothing would change", out->file);
 	else
 		fprintf(out->file, "%zu contract%s, %zu thread%s and %zu interface%s would change",
-			changed, plural(changed), n, plural(n), n_links, plural(n_links));
+			changed, qos_out_plural(changed), n, qos_out_plural(n), n_links,
+			qos_out_plural(n_links));
 	fprintf(out->file, "; contracts that go on: %" PRId64 "\n",
 		qos_json_int(plan, "unchanged", 0));
 }

@@ -34,6 +34,8 @@ static inline int supervise(struct supervised *test)
 		return -1;
 	qos_cpus_add(&capacity->online, 0);
 	capacity->n_cpus = 1;
+	if (qos_lookup_new(&test->supervisor->lookup) < 0)
+		return -1;
 	return qos_ledger_new(capacity, &test->supervisor->ledger);
 }
 

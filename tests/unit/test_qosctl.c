@@ -241,7 +241,7 @@ static const struct call calls[] = {
 	{NULL, "simulate good.src --for 1s --svg none/a.svg", 1, NULL, "No such file"},
 	{NULL, "simulate none.src", 1, NULL, "No such file"},
 	{NULL, "simulate bad.src", 2, NULL, "bad.src:3:1: error:"},
-	{NULL, "check good.src", 0, "1 contracts ok, 0 with errors", "camera"},
+	{NULL, "check good.src", 0, "1 contract ok, 0 with errors", "camera"},
 	{NULL, "doctor --errors", 0, "EBUSY", NULL},
 	{NULL, "doctor --dump-host", 0, "{", NULL},
 	/* 1 */
