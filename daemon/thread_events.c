@@ -4,7 +4,8 @@
  * cost a look into /proc; so one that is older than the last look at its process is old news.
  *
  * Weakness: who inherits from a managed thread is known for its children and theirs, no further; and
- * not at all if the record was lost, or the managed thread has ended.
+ * not at all if the record was lost, or the managed thread has ended. The end of a child is not told: its
+ * number is forgotten when the next one is born with it.
  */
 #include "threads_parts.h"
 
@@ -95,16 +96,18 @@ static void inherit(struct qos_supervisor *supervisor, pid_t parent, pid_t child
 	const struct qos_thread *thread = qos_table_get(&supervisor->threads, parent);
 	const size_t n = QOS_ARRAY_SIZE(supervisor->heirs);
 	const struct qos_heir *heir = &supervisor->heirs[(uint32_t)parent % n];
+	struct qos_heir *place = &supervisor->heirs[(uint32_t)child % n];
 	pid_t ancestor = 0;
 
 	if (thread && thread->managed)
 		ancestor = parent;
 	else if (heir->child == parent)
 		ancestor = heir->ancestor;
+	if (place->child == child) /* it was another's: this one's children inherit nothing by it */
+		*place = (struct qos_heir){};
 	if (!supervisor->service || !ancestor)
 		return;
-	supervisor->heirs[(uint32_t)child % n] =
-		(struct qos_heir){.child = child, .ancestor = ancestor};
+	*place = (struct qos_heir){.child = child, .ancestor = ancestor};
 	supervisor->service->ops->inherit(supervisor->service, ancestor, child);
 }
 

@@ -275,6 +275,8 @@ static void rescan_if_due(struct qos_supervisor *supervisor)
 
 void qos_threads_lost(struct qos_supervisor *supervisor, uint64_t lost)
 {
+	if (lost) /* births among them: whose numbers these are now is not known */
+		memset(supervisor->heirs, 0, sizeof(supervisor->heirs));
 	if (lost && !supervisor->rescan) {
 		supervisor->rescan = true;
 		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL,
