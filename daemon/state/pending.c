@@ -7,7 +7,8 @@
  *
  * begin: link, then record. keep: the record goes, then the link. undo: the link is renamed over the file
  * (or the file goes), then the record does. So after a kill a record without its link means that all is as
- * it was before, and a link without a record means nothing.
+ * it was before, and a link without a record means nothing. That the record went is synced: one that a power
+ * cut brought back would undo at the next start what a person has confirmed.
  */
 #include "state/pending.h"
 
@@ -139,6 +140,8 @@ int qos_pending_keep(const struct qos_pending *pending)
 		r = join(&before, pending->dir, ".", pending->file, ".before");
 	if (r == 0)
 		r = remove_name(record);
+	if (r == 0)
+		r = qos_file_sync_directory(pending->dir);
 	if (r == 0)
 		(void)remove_name(before);
 	return r;

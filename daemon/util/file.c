@@ -118,7 +118,7 @@ static char *directory_of(const char *path)
 }
 
 /* A file system that cannot sync a directory has nothing to lose by it. */
-static int sync_directory(const char *dir)
+int qos_file_sync_directory(const char *dir)
 {
 	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -167,7 +167,7 @@ static int replace_once(const char *path, const char *bytes, size_t len, mode_t 
 		unlink(temporary);
 		return r;
 	}
-	return sync ? sync_directory(dir) : 0;
+	return sync ? qos_file_sync_directory(dir) : 0;
 }
 
 /* A daemon that started meanwhile may have swept it away; it does so once. */

@@ -17,6 +17,9 @@ int qos_file_write_atomic(const char *path, const char *bytes, size_t len, mode_
 /* The same without the sync, for what is worth nothing once the machine went down. */
 int qos_file_replace(const char *path, const char *bytes, size_t len, mode_t mode);
 
+/* Names that were made in the directory, or went, survive a power cut afterwards. 0 or -errno. */
+int qos_file_sync_directory(const char *dir);
+
 /* How temporary names end; they begin with a dot. */
 #define QOS_FILE_TEMPORARY ".qosd~"
 
