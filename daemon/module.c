@@ -165,13 +165,15 @@ static void mark_unapplied(struct qos_supervisor *supervisor, struct qos_live_st
 static void leave_charge(struct qos_module *module)
 {
 	struct qos_supervisor *supervisor = module->supervisor;
+	struct qos_service *service = module->service;
 
 	each_stream(supervisor, qos_stats_keep);
 	each_stream(supervisor, mark_unapplied);
 	qos_extend_module_gone(supervisor);
 	qos_route_set_module(supervisor->service, NULL);
-	qos_cpu_module_abandon(module->service);
-	module->service->ops->free(TAKE_PTR(module->service));
+	qos_cpu_module_abandon(service);
+	module->service = NULL;
+	service->ops->free(service);
 }
 
 /* It came, or went, or both. */
