@@ -105,6 +105,13 @@ int qos_confirm_begin(struct qos_supervisor *supervisor, const char *dir, const 
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* What was told of this one is not told of the next. */
+static void forget(struct qos_supervisor *supervisor)
+{
+	qos_pending_free(TAKE_PTR(supervisor->pending));
+	supervisor->pending_failed = false;
+}
+
 static int undo(struct qos_supervisor *supervisor, const char *why)
 {
 	struct qos_pending *pending = supervisor->pending;
@@ -121,8 +128,7 @@ static int undo(struct qos_supervisor *supervisor, const char *why)
 	qos_tell(supervisor, QOS_HISTORY_ROLLED_BACK, pending->file, NULL, NULL,
 		 "%s/%s: %s: what was there before stands again", pending->dir, pending->file, why);
 	qos_file_sweep(pending->dir); /* the client may have died while it wrote */
-	qos_pending_free(TAKE_PTR(supervisor->pending));
-	supervisor->pending_failed = false;
+	forget(supervisor);
 	return 0;
 }
 
@@ -154,7 +160,7 @@ int qos_confirm_end(struct qos_supervisor *supervisor, bool keep, struct qos_dia
 	if (keep) {
 		r = qos_pending_keep(pending);
 		if (r == 0)
-			qos_pending_free(TAKE_PTR(supervisor->pending));
+			forget(supervisor);
 	} else {
 		r = undo_and_reload(supervisor, "undone by a person");
 	}
