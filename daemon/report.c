@@ -288,9 +288,12 @@ static uint64_t count_violations(json_t *briefs)
 	return sum;
 }
 
-static double uptime_s(const struct qos_supervisor *supervisor)
+/* Without a clock that keeps the time, the date leaps by years some seconds after the boot. */
+static json_int_t uptime_s(const struct qos_supervisor *supervisor)
 {
-	return (double)qos_clock_ns(CLOCK_REALTIME) / 1e9 - (double)supervisor->started_us / 1e6;
+	uint64_t ns = qos_clock_ns(CLOCK_BOOTTIME) - supervisor->started_ns;
+
+	return (json_int_t)(ns / 1000000000);
 }
 
 static json_t *report_status(struct qos_supervisor *supervisor)
@@ -308,8 +311,8 @@ static json_t *report_status(struct qos_supervisor *supervisor)
 		"{si ss ss so so so sI s{ss ss?} so so ss s{ss sb} so so so}", "schema", 1,
 		"version", QOS_VERSION, "state", state_word(supervisor, problems), "problems",
 		problems, "unconfirmed", qos_confirm_json(supervisor), "generations",
-		qos_generation_json(supervisor), "uptime_s", (json_int_t)uptime_s(supervisor),
-		"managers", "cpu",
+		qos_generation_json(supervisor), "uptime_s", uptime_s(supervisor), "managers",
+		"cpu",
 		has_module	      ? "module"
 		: supervisor->service ? supervisor->service->ops->name
 				      : "none",
@@ -404,8 +407,7 @@ static json_t *report_top(struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_lives; i++)
 		json_array_append_new(contracts, report_top_of(supervisor, supervisor->lives[i]));
 	return json_pack("{si ss ss sI sf so}", "schema", 1, "version", QOS_VERSION, "state",
-			 qos_report_overall(supervisor), "uptime_s",
-			 (json_int_t)uptime_s(supervisor), "at_s",
+			 qos_report_overall(supervisor), "uptime_s", uptime_s(supervisor), "at_s",
 			 (double)qos_clock_ns(CLOCK_BOOTTIME) / 1e9, "contracts", contracts);
 }
 

@@ -132,6 +132,7 @@ int qos_supervisor_new(const struct qos_options *options, struct qos_diag *diag,
 		return -ENOMEM;
 	supervisor->options = *options;
 	supervisor->started_us = qos_clock_ns(CLOCK_REALTIME) / 1000;
+	supervisor->started_ns = qos_clock_ns(CLOCK_BOOTTIME);
 	r = qos_lookup_new(&supervisor->lookup);
 	if (r < 0)
 		return r;

@@ -118,7 +118,8 @@ struct qos_supervisor {
 	uint32_t next_stream;
 	uint64_t violations_seen;
 	uint64_t violated_turn; /* `turns` at the last violation */
-	uint64_t started_us;	/* CLOCK_REALTIME */
+	uint64_t started_us;	/* CLOCK_REALTIME, as it was then */
+	uint64_t started_ns;	/* CLOCK_BOOTTIME: how long ago that is */
 	uint64_t turns;
 	uint64_t turn_ns; /* that they took, in all and the longest */
 	uint64_t turn_longest_ns;
