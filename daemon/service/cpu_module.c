@@ -131,37 +131,37 @@ static void forget_unset(struct module *module, const char *contract)
 	}
 }
 
-static void unset(struct qos_service *service, const char *contract)
+/* Of the contract's streams none is seen; what the module has of others stays known. true: it had any. */
+static bool overlook(struct module *module, const char *contract)
 {
-	struct module *module = qos_cpu_module_of(service);
 	struct stream *stream;
 	bool known = false;
 	size_t pos = 0;
 
 	while ((stream = qos_table_next(&module->streams, &pos))) {
-		stream->is_seen &= !qos_cpu_module_is_of(stream, contract);
-		known |= qos_cpu_module_is_of(stream, contract);
+		if (!qos_cpu_module_is_of(stream, contract))
+			continue;
+		stream->is_seen = false;
+		known = true;
 	}
-	if (!known)
+	return known;
+}
+
+static void unset(struct qos_service *service, const char *contract)
+{
+	struct module *module = qos_cpu_module_of(service);
+
+	if (!overlook(module, contract))
 		return;
 	qos_dwcs_delete_contract(module->genl, contract);
 	forget_unset(module, contract);
-}
-
-void qos_cpu_module_begin_look(struct module *module)
-{
-	struct stream *stream;
-	size_t pos = 0;
-
-	while ((stream = qos_table_next(&module->streams, &pos)))
-		stream->is_seen = false;
 }
 
 /* Notes what was set. Running out of memory costs a stream its counters, nothing else. */
 static void note(struct module *module, const char *contract, const struct qos_dwcs_stream *streams,
 		 size_t n)
 {
-	qos_cpu_module_begin_look(module);
+	overlook(module, contract);
 	for (size_t i = 0; i < n; i++) {
 		struct stream *stream =
 			qos_cpu_module_intern(module, streams[i].id, contract, streams[i].name);

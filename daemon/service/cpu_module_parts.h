@@ -16,7 +16,7 @@ struct stream {
 	char contract[QOS_DWCS_NAME_SIZE];
 	char name[QOS_DWCS_NAME_SIZE];
 	bool is_set;  /* by us; else it is an earlier daemon's */
-	bool is_seen; /* in the current dump */
+	bool is_seen; /* the module has it: in the last dump, or set since */
 	struct qos_stream_stats stats;
 };
 
@@ -63,9 +63,6 @@ static inline bool qos_cpu_module_is_of(const struct stream *stream, const char 
 /* The stream of this id, made if it is new; NULL: no memory. */
 struct stream *qos_cpu_module_intern(struct module *module, uint32_t id, const char *contract,
 				     const char *name);
-
-/* No stream is_seen. */
-void qos_cpu_module_begin_look(struct module *module);
 
 /* Somebody else changed the thread, and has his way. E_DRIFT. */
 int qos_cpu_module_yield(struct module *module, struct thread *thread);

@@ -36,7 +36,12 @@ void qos_cpu_module_drift(struct qos_service *service, pid_t tid)
 
 static void begin_streams(void *data)
 {
-	qos_cpu_module_begin_look(data);
+	struct module *module = data;
+	struct stream *stream;
+	size_t pos = 0;
+
+	while ((stream = qos_table_next(&module->streams, &pos)))
+		stream->is_seen = false;
 }
 
 static int see_stream(void *data, const struct qos_dwcs_report *report)
