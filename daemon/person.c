@@ -366,9 +366,11 @@ int qos_supervisor_panic(struct qos_supervisor *supervisor, json_t **ret_json)
 	links = qos_network_undo(supervisor);
 	if (supervisor->originals)
 		failed = qos_originals_restore_all(supervisor->originals);
+	if (failed < 0) /* how many is not known */
+		failed = 1;
 	qos_tell(supervisor, QOS_HISTORY_PANIC, NULL, NULL, NULL,
 		 "panic: %zu threads are what they were; nothing is managed until a reload", n);
 	*ret_json = json_pack("{si sI si}", "schema", 1, "restored", (json_int_t)n, "failed",
-			      (failed > 0 ? failed : 0) + (links > 0 ? links : 0));
+			      failed + links);
 	return *ret_json ? 0 : -ENOMEM;
 }

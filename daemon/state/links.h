@@ -58,7 +58,7 @@ int qos_links_record(struct qos_links *links, struct qos_tc *tc, const struct qo
 int qos_links_restore(struct qos_links *links, struct qos_tc *tc, int ifindex,
 		      struct qos_diag *diag);
 
-/* All; returns how many could not be, or -errno. */
+/* All; returns how many could not be. */
 int qos_links_restore_all(struct qos_links *links, struct qos_tc *tc);
 
 /* Is the root of the interface one of qosd's? Kind and handle into *ret, zeroed if there is none. */
