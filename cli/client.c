@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
 
+#include "util/clock.h"
+
 #define CALL_TIMEOUT_S 5
 #define ERROR_PREFIX   "org.qosd1.Error."
 
@@ -82,10 +84,11 @@ static int connect_to(const char *path, struct qos_answer *answer, int *ret)
 	return QOS_EXIT_OK;
 }
 
-/* Consumes fd, also on failure: the bus owns it as soon as set_fd succeeded. */
+/* Consumes fd, also on failure: the bus owns it as soon as set_fd succeeded. The bus is closed without a
+ * flush, here and elsewhere: that would wait without end for who does not answer. */
 static int start_bus(int fd, sd_bus **ret)
 {
-	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	QOS_CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;
 	_cleanup_close_ int owned = fd;
 	int r;
 
@@ -166,22 +169,50 @@ static int call(sd_bus *bus, struct qos_answer *answer, const char *method, cons
 	return exchange(bus, answer, message, r);
 }
 
+/* The kernel accepts for a daemon that stands still, and sd-bus would wait 90 s for its first word. */
+static int await_ready(sd_bus *bus)
+{
+	uint64_t end_us = qos_clock_ns(CLOCK_MONOTONIC) / 1000 + CALL_TIMEOUT_S * 1000000ULL;
+
+	for (;;) {
+		uint64_t now_us = qos_clock_ns(CLOCK_MONOTONIC) / 1000;
+		int r = sd_bus_is_ready(bus);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (now_us >= end_us)
+			return -ETIMEDOUT;
+		r = sd_bus_process(bus, NULL);
+		if (r == 0)
+			r = sd_bus_wait(bus, end_us - now_us);
+		if (r < 0 && r != -EINTR)
+			return r;
+	}
+}
+
 int qos_client_open(const char *socket, struct qos_answer *answer, sd_bus **ret)
 {
+	QOS_CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;
 	int fd = -1;
 	int r;
 
 	r = connect_to(socket, answer, &fd);
 	if (r)
 		return r;
-	r = start_bus(fd, ret);
-	return r < 0 ? fail(answer, QOS_EXIT_FAILURE, NULL, "%s: %s", socket, strerror(-r)) : r;
+	r = start_bus(fd, &bus);
+	if (r < 0)
+		return fail(answer, QOS_EXIT_FAILURE, NULL, "%s: %s", socket, strerror(-r));
+	r = await_ready(bus);
+	if (r < 0)
+		return remote_error(answer, &SD_BUS_ERROR_NULL, r);
+	*ret = TAKE_PTR(bus);
+	return QOS_EXIT_OK;
 }
 
 int qos_client_call(const char *socket, struct qos_answer *answer, const char *method,
 		    const char *types, ...)
 {
-	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	QOS_CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;
 	va_list args;
 	int r;
 
@@ -207,7 +238,7 @@ static int append_files(sd_bus_message *message, const struct qos_client_file *f
 int qos_client_plan(const char *socket, struct qos_answer *answer,
 		    const struct qos_client_file *files, size_t n)
 {
-	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	QOS_CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;
 	QOS_CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
 	int r = qos_client_open(socket, answer, &bus);
 

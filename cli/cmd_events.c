@@ -61,7 +61,7 @@ static int follow(struct qos_cli *cli, sd_bus *bus, int64_t after)
 
 int qos_cmd_events(struct qos_cli *cli)
 {
-	QOS_CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+	QOS_CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;
 	_cleanup_answer_ struct qos_answer answer = {};
 	uint64_t since_ns = 0;
 
@@ -69,7 +69,7 @@ int qos_cmd_events(struct qos_cli *cli)
 		return QOS_EXIT_USAGE;
 	if (qos_client_open(cli->socket, &answer, &bus) ||
 	    qos_client_call_on(bus, &answer, "Events", "st", contract_of(cli), since_ns)) {
-		bus = sd_bus_flush_close_unref(bus);
+		bus = sd_bus_close_unref(bus);
 		return qos_nearest_complain(cli, &answer, contract_of(cli));
 	}
 	if (cli->follow)

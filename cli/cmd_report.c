@@ -23,7 +23,7 @@ struct questions {
 
 static void questions_reset(struct questions *questions)
 {
-	questions->bus = sd_bus_flush_close_unref(questions->bus);
+	questions->bus = sd_bus_close_unref(questions->bus);
 }
 
 /* One contract's part. `listed`: by the daemon, a moment ago, so it may have gone since. */

@@ -5,10 +5,11 @@
 import os
 import signal
 import subprocess
+import time
 import unittest
 
 from contracts import PERIODIC, PYTHON, contract
-from instance import QOSCTL, QOSD, SCHED_DEADLINE, Instance, main, policy, until
+from instance import PATIENCE, QOSCTL, QOSD, SCHED_DEADLINE, Instance, main, policy, until
 
 
 def panic(qosd, socket, pins):
@@ -43,6 +44,23 @@ class Panic(unittest.TestCase):
             done = panic(qosd, beside, qosd.pin_dir)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(policy(program.pid)[0], os.SCHED_OTHER)
+
+    def test_daemon_that_stands_still(self):
+        """The kernel takes the connection for it: who asks waits five seconds, and learns why."""
+        with Instance() as qosd:
+            program = self.managed(qosd)
+            qosd.daemon.send_signal(signal.SIGSTOP)
+            try:
+                for words in (["status"], ["events", "--follow"], ["panic"]):
+                    began = time.monotonic()
+                    done = qosd.ctl(*words, check=False)
+                    self.assertLess(time.monotonic() - began, 20 * PATIENCE, words)
+                    self.assertEqual(done.returncode, 1, words)
+                    self.assertIn("qosd did not answer within 5 s", done.stderr)
+                self.assertIn("qosd lives but does not answer", done.stderr)
+                self.assertEqual(policy(program.pid)[0], SCHED_DEADLINE)
+            finally:
+                qosd.daemon.send_signal(signal.SIGCONT)
 
     def test_second_daemon_with_the_same_pins(self):
         with Instance() as qosd, Instance() as other:
