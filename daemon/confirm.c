@@ -132,13 +132,30 @@ static int undo(struct qos_supervisor *supervisor, const char *why)
 	return 0;
 }
 
-/* A panic goes on: what it undid must not come back by itself. */
+static struct qos_live *find_live(const struct qos_supervisor *supervisor, const char *file)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		if (!strcmp(supervisor->lives[i]->file, file))
+			return supervisor->lives[i];
+	}
+	return NULL;
+}
+
+/* A panic goes on: what it undid must not come back by itself. Where what was put back has errors, or is refused,
+ * a second reload takes out what rules instead, which nobody confirmed (settle.c). */
 static int undo_and_reload(struct qos_supervisor *supervisor, const char *why)
 {
+	_cleanup_free_ char *file = strdup(supervisor->pending->file);
 	struct qos_reload_summary summary;
-	int r = undo(supervisor, why);
+	const struct qos_live *live;
+	int r = file ? undo(supervisor, why) : -ENOMEM;
 
 	if (r == 0 && !supervisor->panicked)
+		r = qos_supervisor_reload(supervisor, &summary);
+	if (r < 0)
+		return r;
+	live = find_live(supervisor, file);
+	if (live && live->stale && live->unconfirmed && !supervisor->panicked)
 		r = qos_supervisor_reload(supervisor, &summary);
 	return r;
 }
@@ -158,7 +175,11 @@ int qos_confirm_end(struct qos_supervisor *supervisor, bool keep, struct qos_dia
 	if (!*ret)
 		return -ENOMEM;
 	if (keep) {
+		struct qos_live *live = find_live(supervisor, pending->file);
+
 		r = qos_pending_keep(pending);
+		if (r == 0 && live)
+			live->unconfirmed = false;
 		if (r == 0)
 			forget(supervisor);
 	} else {

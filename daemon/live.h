@@ -83,6 +83,7 @@ struct qos_live {
 	uint64_t fingerprint;	       /* of the texts that made it (load.h); 0: unknown */
 	bool stale;	      /* the file on disk is bad or gone bad: an older version rules */
 	bool file_valid;      /* the file on disk holds a contract */
+	bool unconfirmed;     /* what rules was applied with --confirm, not confirmed */
 	struct qos_diag diag; /* of the file on disk */
 	char *reason;	      /* why not in force, or why stale; may be NULL */
 	struct qos_live_stream *streams; /* contract->n_cpu, IN_FORCE only */

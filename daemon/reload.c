@@ -370,6 +370,17 @@ static void replace(struct qos_supervisor *supervisor, struct qos_draft *draft,
 	enter_streams(supervisor, next);
 }
 
+/* Is what rules now what somebody has still to confirm? */
+static void note_unconfirmed(const struct qos_supervisor *supervisor, struct qos_live *live,
+			     const struct qos_draft *draft)
+{
+	const struct qos_pending *pending = supervisor->pending;
+
+	live->unconfirmed = draft->old && draft->old->unconfirmed;
+	if (draft->contract && draft->contract == draft->file->contract)
+		live->unconfirmed = pending && !strcmp(pending->file, live->file);
+}
+
 /* Exchanges one file's entry. Nothing here can fail. */
 static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct qos_draft *draft,
 				  struct qos_live *next, struct qos_reload_summary *summary)
@@ -379,6 +390,7 @@ static struct qos_live *turn_over(struct qos_supervisor *supervisor, struct qos_
 	struct qos_live *live = next ? next : old;
 
 	assert(live); /* a file without a new entry goes on with its old one */
+	note_unconfirmed(supervisor, live, draft);
 	if (next)
 		replace(supervisor, draft, next);
 	live->fingerprint = 0;

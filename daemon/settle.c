@@ -31,6 +31,12 @@ static bool is_exchanged(const struct qos_draft *draft)
 	return draft->changed && !draft->frozen && !draft->expelled;
 }
 
+/* What nobody confirmed in time is no last good version, whatever it was put back for. */
+static bool is_unwanted(const struct qos_supervisor *supervisor, const struct qos_draft *draft)
+{
+	return draft->old && draft->old->unconfirmed && draft->old->stale && !supervisor->pending;
+}
+
 static const char *holder_of(const struct qos_plan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->n; i++) {
@@ -72,6 +78,8 @@ static int resupply(struct qos_supervisor *supervisor, const struct qos_capacity
 		struct qos_draft *draft = &plan->drafts[i];
 		struct qos_contract *old = qos_in_force(draft->old);
 
+		if (old && is_unwanted(supervisor, draft))
+			r = qos_ledger_remove(supervisor->ledger, old->name);
 		draft->expelled = old && !qos_ledger_grant(supervisor->ledger, old->name);
 		draft->keeps_old = old && !draft->expelled && !is_exchanged(draft);
 		draft->contract = draft->keeps_old ? old : NULL;
@@ -196,11 +204,12 @@ static int thaw(struct qos_supervisor *supervisor, const struct qos_capacity *ca
 }
 
 /* A file with errors has no new version; the one that waits is as good as it was. */
-static struct qos_contract *candidate(struct qos_draft *draft)
+static struct qos_contract *candidate(const struct qos_supervisor *supervisor,
+				      struct qos_draft *draft)
 {
 	if (draft->file->contract)
 		return draft->file->contract;
-	draft->revives = draft->old && draft->old->contract &&
+	draft->revives = draft->old && draft->old->contract && !is_unwanted(supervisor, draft) &&
 			 (draft->expelled || draft->old->state == QOS_LIVE_WAITING);
 	return draft->revives ? draft->old->contract : NULL;
 }
@@ -215,7 +224,7 @@ static int admit_new(struct qos_supervisor *supervisor, struct qos_plan *plan)
 
 		if (qos_in_force(draft->old) && !draft->expelled)
 			continue;
-		contract = candidate(draft);
+		contract = candidate(supervisor, draft);
 		if (contract)
 			r = add(supervisor, plan, draft, contract);
 	}

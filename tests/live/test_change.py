@@ -267,6 +267,30 @@ class Confirm(unittest.TestCase):
             self.assertEqual(runtime(qosd, "one"), 2e6)
             self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
 
+    def test_what_nobody_confirmed_is_no_last_good_version(self):
+        """Where what is put back cannot rule, nothing does."""
+        refused = small("one", "  cpus: 0\n", runtime="99900us")
+        for before, state in (("version: 9\n", "invalid"), (refused, "refused")):
+            with Instance() as qosd:
+                qosd.write("one", before)
+                qosd.start()
+                program = start(qosd, "one")
+                qosd.ctl("apply", put(qosd, "new.yaml", small("one")), "--confirm", "1s")
+                until("deadline policy", lambda: policy(program.pid)[0] == SCHED_DEADLINE)
+                until("it is put back", lambda: not qosd.json("status")["unconfirmed"])
+                self.assertEqual([c["state"] for c in qosd.json("list")["contracts"]], [state])
+                self.assertEqual(policy(program.pid)[0], os.SCHED_OTHER)
+
+    def test_confirmed_is_the_last_good_version(self):
+        with Instance() as qosd:
+            qosd.write("one", "version: 9\n")
+            qosd.start()
+            qosd.ctl("apply", put(qosd, "new.yaml", small("one")), "--confirm", "60s")
+            qosd.ctl("confirm")
+            qosd.write("one", "version: 9\n")
+            qosd.ctl("reload", check=False)
+            self.assertEqual(runtime(qosd, "one"), 2e6)
+
     def test_time_goes_on_without_the_daemon(self):
         with Instance() as qosd:
             qosd.write("one", small("one"))
