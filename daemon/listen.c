@@ -26,7 +26,8 @@ int qos_listen(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	unlink(path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chown(path, 0, qos ? qos->gr_gid : 0) < 0 || chmod(path, 0660) < 0 ||
 	    listen(fd, BACKLOG) < 0)

@@ -274,12 +274,17 @@ static int add_sources(struct daemon *daemon)
 static int listen_bus(struct daemon *daemon)
 {
 	_cleanup_free_ char *path = NULL;
+	int r;
 
 	if (asprintf(&path, "%s/private", daemon->options.run_dir) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	return qos_bus_new(daemon->event, path, daemon->supervisor, &daemon->bus);
+	r = qos_bus_new(daemon->event, path, daemon->supervisor, &daemon->bus);
+	if (r < 0)
+		qos_log(LOG_ERR, QOS_MSG_KERNEL, NULL, NULL, "no socket for qosctl on %s: %s", path,
+			strerror(-r));
+	return r;
 }
 
 /* Without it all else works. */
@@ -310,7 +315,8 @@ static void tell_lacks(const struct qos_supervisor *supervisor)
 	for (size_t i = 0; i < diag->n_entries; i++) {
 		const struct qos_diag_entry *entry = &diag->entries[i];
 
-		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL, "%s%s%s", entry->text,
+		qos_log(LOG_WARNING, QOS_MSG_KERNEL, NULL, NULL, "%s%s%s%s%s",
+			entry->file ? entry->file : "", entry->file ? ": " : "", entry->text,
 			entry->hint ? "; " : "", entry->hint ? entry->hint : "");
 	}
 }

@@ -138,9 +138,15 @@ static void add_diag(json_t *list, const struct qos_diag *diag)
 {
 	for (size_t i = 0; i < diag->n_entries; i++) {
 		const struct qos_diag_entry *entry = &diag->entries[i];
+		const char *severity = qos_severity_name(entry->severity);
+		_cleanup_free_ char *text = NULL;
 
-		add_problem(list, qos_severity_name(entry->severity), NULL, entry->text,
-			    entry->hint);
+		if (!entry->file)
+			add_problem(list, severity, NULL, entry->text, entry->hint);
+		else if (asprintf(&text, "%s: %s", entry->file, entry->text) >= 0)
+			add_problem(list, severity, NULL, text, entry->hint);
+		else
+			text = NULL;
 	}
 }
 

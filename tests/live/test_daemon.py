@@ -220,6 +220,33 @@ class Persons(unittest.TestCase):
             self.assertEqual(qosd.ctl("status", check=False).returncode, 3)
 
 
+class RunDirectory(unittest.TestCase):
+    """What is wrong with a file there is told with its name."""
+
+    def test_overrides_that_are_none(self):
+        with Instance() as qosd:
+            os.mkdir(qosd.run_dir)
+            path = os.path.join(qosd.run_dir, "overrides.json")
+            with open(path, "w", encoding="utf-8") as out:
+                out.write("{half")
+            qosd.start()
+            self.assertIn(f"{path}: overrides are lost", qosd.ctl("status").stdout)
+            with open(qosd.log, encoding="utf-8") as log:
+                self.assertIn(f"{path}: overrides are lost", log.read())
+
+    def test_no_place_for_the_socket(self):
+        """It ends, with the reason, and gives back what it had."""
+        with Instance() as qosd:
+            qosd.write("one", contract("one", top="accept: best-effort\n"))
+            program = start_program(qosd, "one", 20, 1)
+            os.makedirs(qosd.socket)
+            qosd.start(ready=False)
+            self.assertEqual(qosd.daemon.wait(20), 1)
+            with open(qosd.log, encoding="utf-8") as log:
+                self.assertIn(f"no socket for qosctl on {qosd.socket}: Is a directory", log.read())
+            self.assertEqual(policy(program.pid)[0], os.SCHED_OTHER)
+
+
 class Law(unittest.TestCase):
     """The default law follows what jobs use, with reasons."""
 
