@@ -168,6 +168,7 @@ static int keep(struct qos_supervisor *supervisor, const struct qos_live_stream 
 	r = save(supervisor, diag);
 	if (r >= 0)
 		return 0;
+	qos_diag_hint(diag, "nothing was changed");
 	if (found)
 		qos_overrides_set(overrides, contract, name, "runtime", before.value,
 				  before.until_ns);
@@ -273,6 +274,10 @@ int qos_supervisor_revert(struct qos_supervisor *supervisor, const char *contrac
 	if (!r || json_array_size(list)) {
 		int saved = save(supervisor, diag);
 
+		if (saved < 0)
+			qos_diag_hint(diag,
+				      "what was adjusted is undone, but would be back after a "
+				      "restart of qosd: make room there, then revert again");
 		r = r ? r : saved;
 	}
 	if (r) {

@@ -234,6 +234,30 @@ class RunDirectory(unittest.TestCase):
             with open(qosd.log, encoding="utf-8") as log:
                 self.assertIn(f"{path}: overrides are lost", log.read())
 
+    def test_what_a_person_set_cannot_be_kept(self):
+        """Then nothing was changed; what cannot be forgotten says that it would come back."""
+        with Instance() as qosd:
+            qosd.write("one", contract("one", top="accept: best-effort\n"))
+            qosd.start()
+            qosd.ctl("adjust", "one", "cpu.runtime=5ms")
+            at, moved = qosd.run_dir, qosd.run_dir + "-moved"
+            os.rename(at, moved)
+            qosd.run_dir = moved
+            done = qosd.ctl("adjust", "one", "cpu.runtime=6ms", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("hint: nothing was changed", done.stderr)
+            self.assertEqual(qosd.stream("one")["runtime"]["granted_ns"], 5e6)
+            done = qosd.ctl("revert", "one", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("would be back after a restart", done.stderr)
+            self.assertEqual(qosd.stream("one")["runtime"]["granted_ns"], 4e6)
+            os.rename(moved, at)
+            qosd.run_dir = at
+            qosd.ctl("revert", "one")
+            qosd.stop(signal.SIGKILL)
+            qosd.start()
+            self.assertEqual(qosd.stream("one")["runtime"]["granted_ns"], 4e6)
+
     def test_no_place_for_the_socket(self):
         """It ends, with the reason, and gives back what it had."""
         with Instance() as qosd:
