@@ -75,9 +75,14 @@ static void print_names(const struct qos_out *out, enum qos_paint paint, const c
 
 void qos_out_reload(const struct qos_out *out, const json_t *reload)
 {
-	fprintf(out->file, "reloaded: %zu in force, %" PRId64 " of them unchanged\n",
+	size_t n_older = json_array_size(json_object_get(reload, "older"));
+
+	fprintf(out->file, "reloaded: %zu in force, %" PRId64 " of them unchanged",
 		json_array_size(json_object_get(reload, "in_force")),
 		qos_json_int(reload, "unchanged", 0));
+	if (n_older)
+		fprintf(out->file, ", %zu in an older version", n_older);
+	fputc('\n', out->file);
 	print_names(out, QOS_PLAIN, "removed", json_object_get(reload, "removed"));
 	print_names(out, QOS_BAD, "refused", json_object_get(reload, "refused"));
 	print_names(out, QOS_BAD, "invalid", json_object_get(reload, "invalid"));

@@ -459,21 +459,23 @@ json_t *qos_report_reload(const struct qos_supervisor *supervisor,
 			  const struct qos_reload_summary *summary)
 {
 	json_t *in_force = json_array(), *refused = json_array(), *invalid = json_array();
-	json_t *diagnostics = json_array();
+	json_t *older = json_array(), *diagnostics = json_array();
 
 	for (size_t i = 0; i < supervisor->n_lives; i++) {
 		const struct qos_live *live = supervisor->lives[i];
 
-		if (live->state == QOS_LIVE_IN_FORCE && !live->stale)
+		if (live->state == QOS_LIVE_IN_FORCE)
 			json_array_append_new(in_force, json_string(live->contract->name));
-		else if (qos_live_is_refused(live))
+		if (live->stale)
+			json_array_append_new(older, json_string(live->contract->name));
+		if (qos_live_is_refused(live))
 			json_array_append_new(refused, json_string(live->contract->name));
 		if (!live->file_valid)
 			json_array_append_new(invalid, json_string(live->path));
 		qos_report_diag_into(diagnostics, &live->diag);
 	}
-	return json_pack("{si so sI sI so so so}", "schema", 1, "in_force", in_force, "unchanged",
-			 (json_int_t)summary->n_unchanged, "removed",
+	return json_pack("{si so sI so sI so so so}", "schema", 1, "in_force", in_force,
+			 "unchanged", (json_int_t)summary->n_unchanged, "older", older, "removed",
 			 (json_int_t)summary->n_removed, "refused", refused, "invalid", invalid,
 			 "diagnostics", diagnostics);
 }

@@ -97,6 +97,7 @@ class Change(unittest.TestCase):
             qosd.write("good", contract("good", runtime="30ms"))
             reload = qosd.json("reload", check=False)
             self.assertEqual(len(reload["invalid"]), 1)
+            self.assertEqual((reload["in_force"], reload["older"]), (["good"], ["good"]))
             self.assertIn("runtime", reload["diagnostics"][0]["text"])
             self.assertEqual(policy(program.pid)[0], SCHED_DEADLINE)
             brief = qosd.json("list")["contracts"][0]
