@@ -72,6 +72,17 @@ static bool check_group(struct qos_reader *reader, const struct qos_node *node)
 	       fail(reader, node, "is a number", "write the group's name, see getent(1)");
 }
 
+/* A number that the kernel does not have fits nobody, and looks as if it did. */
+static bool check_user(struct qos_reader *reader, const struct qos_node *node)
+{
+	uint64_t uid;
+
+	return node->text[strspn(node->text, "0123456789")] ||
+	       qos_parse_count(node->text, UINT32_MAX - 1, &uid) == 0 ||
+	       fail(reader, node, "is no user id",
+		    "a number is at most 4294967294; getent(1) passwd lists names and numbers");
+}
+
 static const struct {
 	size_t max;
 	bool (*check)(struct qos_reader *reader, const struct qos_node *node);
@@ -84,7 +95,7 @@ static const struct {
 	[QOS_MATCH_EXE] = {QOS_PATH_MAX, check_exe, "/usr/bin/gst-launch-1.0"},
 	[QOS_MATCH_COMM] = {64, check_comm, "gst-launch-1.0"},
 	[QOS_MATCH_CMDLINE] = {QOS_PATH_MAX, check_regex, "gst-launch-1.0 .*"},
-	[QOS_MATCH_USER] = {NAME_MAX_BYTES, NULL, "camera"},
+	[QOS_MATCH_USER] = {NAME_MAX_BYTES, check_user, "camera"},
 	[QOS_MATCH_GROUP] = {NAME_MAX_BYTES, check_group, "video"},
 	[QOS_MATCH_PARENT] = {64, check_comm, "supervisor"},
 };
