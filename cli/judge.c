@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admit/ledger.h"
 #include "contract/check.h"
@@ -154,6 +155,7 @@ int qos_judge_open(const struct qos_cli *cli, enum qos_judge_as as, struct qos_j
 	if (r)
 		return r;
 	qos_capacity_of(ret->host, &ret->config, &ret->capacity);
+	ret->elsewhere = cli->host;
 	return QOS_EXIT_OK;
 }
 
@@ -161,6 +163,21 @@ void qos_judge_reset(struct qos_judge *judge)
 {
 	qos_host_free(judge->host);
 	judge->host = NULL;
+}
+
+/* The likeliest mistake of all that pass: then the contract is in force, and nobody has it. No warning, since
+ * of several files in a list some may well be missing. */
+static void check_programs(const struct qos_match *match, struct qos_diag *diag)
+{
+	for (size_t i = 0; i < match->n_children; i++)
+		check_programs(match->children[i], diag);
+	if (match->kind != QOS_MATCH_TERM || match->key != QOS_MATCH_EXE ||
+	    access(match->value, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		return;
+	qos_diag_note(diag, &match->loc, "exe: there is no file %s here", match->value);
+	qos_diag_hint(diag,
+		      "until it exists no process fits this; readlink /proc/PID/exe tells what "
+		      "one runs");
 }
 
 int qos_judge_contract(const struct qos_judge *judge, const struct qos_text *texts, size_t n_texts,
@@ -174,6 +191,8 @@ int qos_judge_contract(const struct qos_judge *judge, const struct qos_text *tex
 		r = qos_contract_check(contract, judge->host, diag);
 	if (r == 0)
 		r = qos_compile_check(contract, diag);
+	if (r == 0 && !judge->elsewhere)
+		check_programs(contract->match, diag);
 	if (r == 0)
 		*ret = TAKE_PTR(contract);
 	return r;

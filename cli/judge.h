@@ -14,6 +14,7 @@ struct qos_judge {
 	struct qos_host *host;
 	struct qos_config config;
 	struct qos_capacity capacity;
+	bool elsewhere; /* --host: files here say nothing of that machine's */
 };
 
 /* Whose rights count: a contract is judged as for the daemon, which is root; doctor tells what the

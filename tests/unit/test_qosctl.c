@@ -117,6 +117,9 @@ static const char slow_text[] =
 	"\"0\"}\n"
 	"  - {name: b, threads: [\"b*\"], period: 499s, runtime: 300s, window: 1/3, cpus: \"0\"}\n";
 
+static const char gone_text[] = "version: 1\ncontract: gone\nmatch: {exe: /none/such, user: root}\n"
+				"cpu: {period: 10ms, runtime: 1ms, window: 1/10}\n";
+
 static const char brief_text[] = "version: 1\ncontract: brief\nmatch: {unit: brief.service}\ncpu:\n"
 				 "  - {name: a, threads: [\"a*\"], period: 500ms, runtime: 200ms, "
 				 "window: 1/10, cpus: \"0\"}\n"
@@ -138,6 +141,7 @@ static int setup(void **state)
 	write_file(fixture, "huge.src", huge_text);
 	write_file(fixture, "slow.src", slow_text);
 	write_file(fixture, "brief.src", brief_text);
+	write_file(fixture, "gone.src", gone_text);
 	write_file(fixture, "bad.src", "version: 1\ncontract: camera\nwindo: 1/10\n");
 	return 0;
 }
@@ -242,6 +246,8 @@ static const struct call calls[] = {
 	{NULL, "simulate none.src", 1, NULL, "No such file"},
 	{NULL, "simulate bad.src", 2, NULL, "bad.src:3:1: error:"},
 	{NULL, "check good.src", 0, "1 contract ok, 0 with errors", "camera"},
+	{NULL, "check --strict gone.src", 0, "1 contract ok, 0 with errors",
+	 "gone.src:3:14: note: exe: there is no file /none/such here"},
 	{NULL, "doctor --errors", 0, "EBUSY", NULL},
 	{NULL, "doctor --dump-host", 0, "{", NULL},
 	/* 1 */
