@@ -20,6 +20,8 @@ static int system_failed(const struct qos_cli *cli, const char *path, int r)
 
 	if (r == -EROFS)
 		hint = "the directory is read-only; --runtime installs under /run";
+	if (r == -ENOSPC || r == -EDQUOT)
+		hint = "make room there";
 	return qos_cli_fail(cli, QOS_EXIT_FAILURE, hint, "%s: %s", path, strerror(-r));
 }
 
@@ -212,9 +214,12 @@ static int make(const struct qos_cli *cli, const struct qos_change *change, cons
 	if (guarded)
 		return guarded;
 	r = install(change, path);
-	if (r < 0)
+	if (r < 0) { /* then what stood there stands */
 		system_failed(cli, path, r);
-	r = r < 0 ? QOS_EXIT_FAILURE : reload(cli, change, path, document);
+		daemon_put_back(cli, change);
+		return QOS_EXIT_FAILURE;
+	}
+	r = reload(cli, change, path, document);
 	if (r && !daemon_put_back(cli, change))
 		put_back(cli, path, &before);
 	return r;

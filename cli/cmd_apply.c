@@ -7,7 +7,6 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "admit/ledger.h"
@@ -16,7 +15,6 @@
 #include "judge.h"
 #include "nearest.h"
 #include "target.h"
-#include "util/file.h"
 #include "util/text.h"
 #include "util/units.h"
 
@@ -67,10 +65,9 @@ static int read_contract(const struct qos_cli *cli, const struct qos_judge *judg
 	struct qos_text text;
 	int r;
 
-	r = qos_file_read(AT_FDCWD, plan->source, QOS_DOC_BYTES_MAX, &plan->bytes, &plan->len);
-	if (r < 0)
-		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", plan->source,
-				    strerror(-r));
+	r = qos_judge_read(cli, plan->source, &plan->bytes, &plan->len);
+	if (r)
+		return r;
 	text = (struct qos_text){.file = plan->source, .bytes = plan->bytes, .len = plan->len};
 	r = qos_judge_contract(judge, &text, 1, &diag, &plan->contract);
 	if (report(cli, plan, &diag) || r == -ENOMEM)

@@ -6,12 +6,10 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "client.h"
 #include "judge.h"
-#include "util/file.h"
 
 /* What is to be planned with; `file` borrows from the rest. */
 struct wish {
@@ -68,9 +66,9 @@ static int add(const struct qos_cli *cli, const struct qos_judge *judge, const c
 	struct qos_text text = {.file = path};
 	int r;
 
-	r = qos_file_read(AT_FDCWD, path, QOS_DOC_BYTES_MAX, &bytes, &text.len);
-	if (r < 0)
-		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", path, strerror(-r));
+	r = qos_judge_read(cli, path, &bytes, &text.len);
+	if (r)
+		return r;
 	text.bytes = bytes;
 	r = qos_judge_contract(judge, &text, 1, &diag, &contract);
 	if (r < 0)

@@ -165,6 +165,30 @@ void qos_judge_reset(struct qos_judge *judge)
 	judge->host = NULL;
 }
 
+int qos_judge_read(const struct qos_cli *cli, const char *path, char **ret, size_t *ret_len)
+{
+	int r = qos_file_read(AT_FDCWD, path, QOS_DOC_BYTES_MAX, ret, ret_len);
+
+	switch (r) {
+	case 0:
+		return QOS_EXIT_OK;
+	case -EISDIR:
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+				    "name the file in it; check takes directories",
+				    "%s: is a directory", path);
+	case -EINVAL:
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+				    "write what comes from there to a file first",
+				    "%s: is no regular file", path);
+	case -EFBIG:
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE,
+				    "a contract has a few dozen lines: this is something else",
+				    "%s: is larger than 1 MiB", path);
+	default:
+		return qos_cli_fail(cli, QOS_EXIT_FAILURE, NULL, "%s: %s", path, strerror(-r));
+	}
+}
+
 /* The likeliest mistake of all that pass: then the contract is in force, and nobody has it. No warning, since
  * of several files in a list some may well be missing. */
 static void check_programs(const struct qos_match *match, struct qos_diag *diag)

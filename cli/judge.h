@@ -26,6 +26,9 @@ int qos_judge_open(const struct qos_cli *cli, enum qos_judge_as as, struct qos_j
 void qos_judge_reset(struct qos_judge *judge);
 #define _cleanup_judge_ QOS_CLEANUP(qos_judge_reset)
 
+/* The one file of a contract that was named. Exit status, complained of. */
+int qos_judge_read(const struct qos_cli *cli, const char *path, char **ret, size_t *ret_len);
+
 /* Parses the texts of one contract and checks it against the host. 0 and *ret, -EINVAL with the
  * errors in diag, -ENOMEM. */
 int qos_judge_contract(const struct qos_judge *judge, const struct qos_text *texts, size_t n_texts,

@@ -98,7 +98,8 @@ int qos_confirm_begin(struct qos_supervisor *supervisor, const char *dir, const 
 		qos_diag_hint(diag, r == -EROFS
 					    ? "systemctl restart qosd, if the directory is new; "
 					      "or apply without --confirm"
-					    : "apply without --confirm");
+				    : r == -ENOSPC ? "make room there; nothing was changed"
+						   : "apply without --confirm");
 		return r;
 	}
 	*ret = answer(supervisor->pending, "waits");

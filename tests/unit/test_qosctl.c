@@ -262,6 +262,9 @@ static const struct call calls[] = {
 	{fine, "plan none.src", 1, NULL, "No such file"},
 	{unknowing, "plan", 1, NULL, "try sudo"},
 	{NULL, "apply none.src", 1, NULL, "No such file"},
+	{NULL, "apply .", 1, NULL, "name the file in it"},
+	{NULL, "apply /dev/null", 1, NULL, "is no regular file"},
+	{NULL, "apply /proc/kallsyms", 1, NULL, "is larger than 1 MiB"},
 	{NULL, "check --host none.src", 1, NULL, "--dump-host"},
 	/* 2 */
 	{NULL, "check bad.src", 2, "0 contracts ok, 1 with errors", "bad.src:3:1: error:"},
