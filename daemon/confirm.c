@@ -19,6 +19,9 @@
 static const char keep_or_undo[] =
 	"`qosctl confirm` keeps it, `qosctl confirm --undo` puts back what was there";
 
+static const char keep_after_failure[] =
+	"qosctl events has the reason; `qosctl confirm` keeps what stands there now";
+
 static double left_s(const struct qos_pending *pending)
 {
 	uint64_t now_ns = qos_clock_ns(CLOCK_BOOTTIME);
@@ -46,7 +49,11 @@ void qos_confirm_problem(const struct qos_supervisor *supervisor,
 		return;
 	snprintf(text, sizeof(text), "%s waits for its confirmation: %.0f s are left",
 		 pending->file, left_s(pending));
-	add(data, text, keep_or_undo);
+	if (supervisor->pending_failed)
+		snprintf(text, sizeof(text),
+			 "%s was not confirmed, and cannot be put back; it is tried again",
+			 pending->file);
+	add(data, text, supervisor->pending_failed ? keep_after_failure : keep_or_undo);
 }
 
 /* The daemon's own spelling of a directory that it reads; NULL: it does not. */
@@ -91,6 +98,7 @@ int qos_confirm_begin(struct qos_supervisor *supervisor, const char *dir, const 
 		file = NULL;
 		return -ENOMEM;
 	}
+	supervisor->pending_failed = false;
 	r = qos_pending_begin(own, file, until_ns, &supervisor->pending);
 	if (r < 0) {
 		qos_diag_error(diag, NULL, "qosd could not put back %s/%s: %s", own, file,
@@ -188,6 +196,11 @@ int qos_confirm_end(struct qos_supervisor *supervisor, bool keep, struct qos_dia
 	}
 	if (r < 0)
 		json_decref(TAKE_PTR(*ret));
+	if (r < 0 && supervisor->pending) {
+		qos_diag_error(diag, NULL, "%s/%s cannot be %s: %s", pending->dir, pending->file,
+			       keep ? "kept" : "put back", strerror(-r));
+		qos_diag_hint(diag, "it still waits; see that qosd can write in that directory");
+	}
 	return r;
 }
 

@@ -105,7 +105,7 @@ static int link_before(struct qos_pending *pending)
 		r = remove_name(before);
 	if (r < 0)
 		return r;
-	pending->stood = linkat(AT_FDCWD, path, AT_FDCWD, before, 0) == 0;
+	pending->stood = pending->linked = linkat(AT_FDCWD, path, AT_FDCWD, before, 0) == 0;
 	return pending->stood || errno == ENOENT ? 0 : -errno;
 }
 
@@ -147,7 +147,7 @@ int qos_pending_keep(const struct qos_pending *pending)
 	return r;
 }
 
-static int put_back(const struct qos_pending *pending)
+static int put_back(struct qos_pending *pending)
 {
 	_cleanup_free_ char *path = NULL, *before = NULL;
 	int r = join(&path, pending->dir, "", pending->file, "");
@@ -159,10 +159,13 @@ static int put_back(const struct qos_pending *pending)
 	if (!pending->stood)
 		return remove_name(path);
 	/* of two names of one file rename leaves both: then nothing was changed yet */
-	return rename(before, path) < 0 && errno != ENOENT ? -errno : 0;
+	if (rename(before, path) < 0 && (errno != ENOENT || pending->linked))
+		return -errno;
+	pending->linked = false;
+	return 0;
 }
 
-int qos_pending_undo(const struct qos_pending *pending)
+int qos_pending_undo(struct qos_pending *pending)
 {
 	int r = put_back(pending);
 

@@ -16,6 +16,7 @@ struct qos_pending {
 	char *dir;
 	char *file;	   /* "camera.yaml" */
 	bool stood;	   /* there was a file, or a link, before */
+	bool linked;	   /* by us, and not put back yet: its second name has to be there */
 	uint64_t until_ns; /* CLOCK_BOOTTIME; 0: the machine was booted since */
 };
 
@@ -28,9 +29,9 @@ int qos_pending_begin(const char *dir, const char *file, uint64_t until_ns,
 int qos_pending_load(const char *const *dirs, struct qos_diag *diag, struct qos_pending **ret);
 
 /* The change stays. / What stood before stands again, atomically. Both may be repeated after a kill at any
- * moment. 0 or -errno: it still waits. */
+ * moment. 0 or -errno: it still waits; -ENOENT: somebody removed what stood before. */
 int qos_pending_keep(const struct qos_pending *pending);
-int qos_pending_undo(const struct qos_pending *pending);
+int qos_pending_undo(struct qos_pending *pending);
 
 void qos_pending_free(struct qos_pending *pending);
 QOS_DEFINE_CLEANUP(struct qos_pending *, qos_pending_free)

@@ -227,6 +227,22 @@ class Confirm(unittest.TestCase):
                 self.assertEqual(text.read(), small("one"))
             self.assertIn("rolled-back", [e["kind"] for e in qosd.json("events")["events"]])
 
+    def test_what_stood_there_was_removed(self):
+        """It cannot be put back, which is said until somebody confirms what stands there now."""
+        with Instance() as qosd:
+            qosd.write("one", small("one"))
+            qosd.start()
+            qosd.ctl("apply", put(qosd, "new.yaml", small("one", runtime="3ms")), "--confirm", "1s")
+            os.unlink(os.path.join(qosd.contracts, ".one.yaml.before"))
+            until("it is told", lambda: "cannot be put back" in qosd.ctl("status").stdout)
+            self.assertIn("No such file", qosd.ctl("events").stdout)
+            done = qosd.ctl("confirm", "--undo", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("one.yaml cannot be put back: No such file", done.stderr)
+            qosd.ctl("confirm")
+            self.assertEqual(qosd.json("status")["problems"], [])
+            self.assertEqual(os.listdir(qosd.contracts), ["one.yaml"])
+
     def test_confirmed_stays(self):
         with Instance() as qosd:
             qosd.start()

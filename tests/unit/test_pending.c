@@ -141,6 +141,21 @@ static void test_undo(void **state)
 	assert_holds("a.yaml", "old");
 }
 
+/* Who removes the second name removes what there was to put back: no word that it stands again. */
+static void test_undo_what_is_gone(void **state)
+{
+	_cleanup_pending_ struct qos_pending *pending = NULL;
+
+	put("a.yaml", "old");
+	pending = begin(77);
+	put("a.yaml", "new");
+	assert_int_equal(unlink(at(".a.yaml.before")), 0);
+	assert_int_equal(qos_pending_undo(pending), -ENOENT);
+	assert_holds("a.yaml", "new");
+	assert_int_equal(qos_pending_keep(pending), 0);
+	assert_int_equal(count(), 1);
+}
+
 static void test_undo_what_was_not_done(void **state)
 {
 	_cleanup_pending_ struct qos_pending *pending = NULL;
@@ -262,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		pending_test(test_keep),
 		pending_test(test_undo),
+		pending_test(test_undo_what_is_gone),
 		pending_test(test_undo_what_was_not_done),
 		pending_test(test_undo_a_new_one),
 		pending_test(test_undo_a_link),
