@@ -20,10 +20,16 @@
 #include "util/file.h"
 #include "util/log.h"
 
-#define CAP_SYS_PTRACE_BIT 19
+/* The kernel hides exe and namespaces of other users' processes without CAP_SYS_PTRACE, so they match nothing. */
+static const struct {
+	int bit;
+	const char *text;
+} capabilities[] = {
+	{19, "without CAP_SYS_PTRACE the programs of other users match no contract"},
+	{23, "without CAP_SYS_NICE no thread's policy can be set: what schedules is refused"},
+};
 
-/* The kernel hides exe and namespaces of other users' processes without it, so they match nothing. */
-static void check_ptrace(struct qos_diag *diag)
+static void check_capabilities(struct qos_diag *diag)
 {
 	_cleanup_free_ char *text = NULL;
 	unsigned long long effective = 0;
@@ -33,12 +39,14 @@ static void check_ptrace(struct qos_diag *diag)
 	if (qos_file_read(AT_FDCWD, "/proc/self/status", 65536, &text, &len) < 0)
 		return;
 	line = strstr(text, "\nCapEff:");
-	if (!line || sscanf(line, "\nCapEff: %llx", &effective) != 1 ||
-	    effective & 1ULL << CAP_SYS_PTRACE_BIT)
+	if (!line || sscanf(line, "\nCapEff: %llx", &effective) != 1)
 		return;
-	qos_diag_add(diag, QOS_WARNING, NULL,
-		     "without CAP_SYS_PTRACE the programs of other users match no contract");
-	qos_diag_hint(diag, "run qosd as root with the capabilities that qosd(8) lists");
+	for (size_t i = 0; i < QOS_ARRAY_SIZE(capabilities); i++) {
+		if (effective & 1ULL << capabilities[i].bit)
+			continue;
+		qos_diag_add(diag, QOS_WARNING, NULL, "%s", capabilities[i].text);
+		qos_diag_hint(diag, "run qosd as root with the capabilities that qosd(8) lists");
+	}
 }
 
 /* What a killed daemon left, behind its lock. Without originals nothing can be managed. */
@@ -89,7 +97,7 @@ void qos_supervisor_open(struct qos_supervisor *supervisor)
 {
 	int r;
 
-	check_ptrace(&supervisor->diag);
+	check_capabilities(&supervisor->diag);
 	r = open_pins(supervisor);
 	open_monitor(supervisor);
 	open_taskstats(supervisor);

@@ -221,6 +221,18 @@ class Persons(unittest.TestCase):
             self.assertEqual(qosd.ctl("status", check=False).returncode, 3)
 
 
+class Rights(unittest.TestCase):
+    """What the daemon may not do is said, and not only what follows from it."""
+
+    def test_without_sys_nice(self):
+        with Instance() as qosd:
+            qosd.write("one", contract("one", top="accept: best-effort\n"))
+            qosd.start(under=["setpriv", "--bounding-set=-sys_nice"])
+            told = qosd.ctl("status").stdout
+            self.assertIn("without CAP_SYS_NICE no thread's policy can be set", told)
+            self.assertIn("one can have neither SCHED_DEADLINE nor SCHED_FIFO here", told)
+
+
 class RunDirectory(unittest.TestCase):
     """What is wrong with a file there is told with its name."""
 
