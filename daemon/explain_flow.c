@@ -189,7 +189,8 @@ int qos_explain_class(struct qos_supervisor *supervisor, const char *interface, 
 	}
 	qos_diag_error(diag, NULL, "%s has no class %s of qosd", interface, class);
 	qos_diag_hint(diag,
-		      "tc class show dev %s lists all; those of qosd begin with %x:", interface,
-		      QOS_TC_MAJOR);
+		      "tc class show dev %s lists all; those of streams are %x:10 and up, below "
+		      "them are the whole link and what no contract claims",
+		      interface, QOS_TC_MAJOR);
 	return -ENODEV;
 }

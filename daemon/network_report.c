@@ -155,7 +155,8 @@ static void add_if_problems(const struct qos_net_if *interface,
 	else
 		return;
 	add(data, slot->contract, text,
-	    interface->drifted	 ? "on-drift in the contract says what is done about it"
+	    interface->drifted
+		    ? "remove theirs and restart qosd; on-drift: restore sets it by itself"
 	    : interface->ifindex ? "qosctl events has what the kernel said"
 				 : "it is set by itself when the interface comes");
 }
