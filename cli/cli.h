@@ -22,7 +22,6 @@ enum qos_exit {
 };
 
 #define QOS_DEFAULT_SOCKET   "/run/qosd/private"
-#define QOS_DEFAULT_CONFIG   "/etc/qosd/qosd.yaml"
 #define QOS_DEFAULT_POLICIES "/usr/share/qosd/policies"
 #define QOS_DEFAULT_PIN_DIR  "/sys/fs/bpf/qosd"
 #define QOS_CONFIG_BYTES_MAX 65536

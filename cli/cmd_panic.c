@@ -59,10 +59,13 @@ static int restore_links(const struct qos_cli *cli)
 			    "queues of interfaces could not all be put back");
 }
 
-static int report(const struct qos_cli *cli, json_int_t restored, json_int_t failed)
+/* nothing_in: where no records were found, or NULL. */
+static int report(const struct qos_cli *cli, json_int_t restored, json_int_t failed,
+		  const char *nothing_in)
 {
-	_cleanup_json_ json_t *document = json_pack("{s:i, s:I, s:I, s:s}", "schema", 1, "restored",
-						    restored, "failed", failed, "by", "qosctl");
+	_cleanup_json_ json_t *document =
+		json_pack("{s:i, s:I, s:I, s:s, s:s?}", "schema", 1, "restored", restored, "failed",
+			  failed, "by", "qosctl", "nothing_in", nothing_in);
 
 	if (!document)
 		return qos_cli_no_memory(cli);
@@ -138,7 +141,7 @@ static int restore_recorded(const struct qos_cli *cli, json_int_t flushed)
 	if (r == 0)
 		r = qos_originals_lock(originals, NULL);
 	if (r == -ENOENT)
-		r = report(cli, flushed, 0);
+		r = report(cli, flushed, 0, cli->pin_dir);
 	else if (r == -EBUSY)
 		r = fail_busy(cli);
 	else if (r < 0)
@@ -153,7 +156,7 @@ static int restore_recorded(const struct qos_cli *cli, json_int_t flushed)
 				    strerror(-r));
 	if (r == 0)
 		qos_originals_unpin(originals);
-	return report(cli, n - r, r);
+	return report(cli, n - r, r, NULL);
 }
 
 /* Without the daemon. */

@@ -44,7 +44,7 @@ static int parse_config(const char *path, const char *bytes, size_t len, struct 
  * trouble: defaults then, and the words. */
 static int read_config(const struct qos_cli *cli, struct qos_config *ret)
 {
-	const char *path = cli->config ? cli->config : QOS_DEFAULT_CONFIG;
+	const char *path = cli->config ? cli->config : QOS_CONFIG_FILE;
 	struct qos_diag diag = QOS_DIAG_INIT;
 	_cleanup_free_ char *bytes = NULL;
 	size_t len;

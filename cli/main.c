@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "config.h"
 #include "options.h"
 #include "pager.h"
 #include "util/text.h"
@@ -80,7 +81,7 @@ static const char option_help[] =
 	"  --watch[=SECONDS]   status, list, show, explain, top: again until ^C\n"
 	"  --socket PATH       of the daemon, default " QOS_DEFAULT_SOCKET "\n"
 	"  --contracts DIR     instead of the search path; may be repeated, the last wins\n"
-	"  --config FILE       settings, default " QOS_DEFAULT_CONFIG "\n"
+	"  --config FILE       settings, default " QOS_CONFIG_FILE "\n"
 	"  --version, --help\n";
 
 static int complain(const struct qos_cli *cli, int status, const char *hint, const char *format,

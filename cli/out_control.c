@@ -51,8 +51,12 @@ void qos_out_revert(const struct qos_out *out, const json_t *revert)
 void qos_out_panic(const struct qos_out *out, const json_t *panic)
 {
 	bool daemon = !strcmp(qos_json_text(panic, "by", ""), "daemon");
+	const char *nothing_in = qos_json_text(panic, "nothing_in", NULL);
 	int64_t failed = qos_json_int(panic, "failed", 0);
 
+	if (nothing_in)
+		fprintf(out->file, "%s has no records of threads: qosd manages none from there\n",
+			nothing_in);
 	fprintf(out->file, "%" PRId64 " threads are as they were before\n",
 		qos_json_int(panic, "restored", 0));
 	if (failed)

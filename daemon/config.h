@@ -43,6 +43,9 @@ struct qos_config {
 	char textfile[QOS_CONFIG_PATH_MAX]; /* metrics.textfile; "": none */
 };
 
+/* Where settings are looked for; without a file of that name the defaults hold. Another one that is named must be there. */
+#define QOS_CONFIG_FILE "/etc/qosd/qosd.yaml"
+
 /* All defaults. */
 void qos_config_default(struct qos_config *ret);
 

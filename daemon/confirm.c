@@ -98,7 +98,6 @@ int qos_confirm_begin(struct qos_supervisor *supervisor, const char *dir, const 
 		file = NULL;
 		return -ENOMEM;
 	}
-	supervisor->pending_failed = false;
 	r = qos_pending_begin(own, file, until_ns, &supervisor->pending);
 	if (r < 0) {
 		qos_diag_error(diag, NULL, "qosd could not put back %s/%s: %s", own, file,

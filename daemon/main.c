@@ -483,7 +483,7 @@ static void block_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct daemon daemon = {.options = {.config_path = "/etc/qosd/qosd.yaml",
+	struct daemon daemon = {.options = {.config_path = QOS_CONFIG_FILE,
 					    .run_dir = "/run/qosd",
 					    .pin_dir = "/sys/fs/bpf/qosd",
 					    .sandbox = QOS_LIBEXEC_DIR "/qosd-sandbox",

@@ -18,6 +18,7 @@
 #include "module.h"
 #include "network.h"
 #include "state/counters.h"
+#include "state/store_list.h"
 #include "tell.h"
 #include "util/log.h"
 
@@ -67,6 +68,36 @@ static int by_importance(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static bool is_in(const char *dir, const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && strlen(dir) == (size_t)(name - path) && !strncmp(dir, path, strlen(dir));
+}
+
+/* Whoever removes all contracts leaves the directory: one that is not there is not mounted, or has another name for a
+ * moment. */
+static int check_directories(const struct qos_supervisor *supervisor, struct qos_diag *diag)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		const struct qos_live *live = supervisor->lives[i];
+
+		for (const char *const *dir = supervisor->options.contract_paths; *dir; dir++) {
+			struct qos_loc loc = {.file = *dir};
+
+			if (!is_in(*dir, live->path) || qos_store_is_there(*dir))
+				continue;
+			qos_diag_error(
+				diag, &loc,
+				"the directory is gone, and %s with it; all goes on as it is",
+				live->file);
+			qos_diag_hint(diag, "to remove its contracts make an empty one and reload");
+			return -ENOENT;
+		}
+	}
+	return 0;
+}
+
 static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *host,
 		     const struct qos_store_extras *extras, struct qos_diag *diag,
 		     struct qos_plan *plan)
@@ -76,6 +107,8 @@ static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *h
 
 	r = qos_load(supervisor->options.front, supervisor->options.contract_paths, extras, &known,
 		     host, supervisor->options.trust, diag, &plan->loaded);
+	if (r == 0)
+		r = check_directories(supervisor, diag);
 	if (r < 0)
 		return r;
 	plan->drafts = calloc(plan->loaded->n_files + 1, sizeof(*plan->drafts));

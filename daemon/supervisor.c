@@ -38,7 +38,7 @@ int qos_supervisor_read_config(const struct qos_front *front, const char *path,
 
 	qos_config_default(ret);
 	r = qos_file_read(AT_FDCWD, path, QOS_DOC_BYTES_MAX, &text, &len);
-	if (r == -ENOENT)
+	if (r == -ENOENT && !strcmp(path, QOS_CONFIG_FILE))
 		return 0;
 	if (r < 0)
 		return qos_diag_error(diag, &loc, "cannot be read: %s", strerror(-r));

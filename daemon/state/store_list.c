@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *qos_store_join(const char *dir, const char *name)
 {
@@ -134,6 +135,11 @@ int qos_store_list_add(struct qos_store_list *list, const char *dir, const char 
 			warn_of_yml(diag, dir, entry->d_name);
 	}
 	return r;
+}
+
+bool qos_store_is_there(const char *dir)
+{
+	return access(dir, F_OK) == 0 || errno != ENOENT;
 }
 
 static int by_name(const void *a, const void *b)

@@ -27,6 +27,9 @@ struct qos_store_list {
 int qos_store_list_add(struct qos_store_list *list, const char *dir, const char *suffix,
 		       struct qos_diag *diag);
 
+/* Is there something of this name, or could it be? */
+bool qos_store_is_there(const char *dir);
+
 /* One more name, found after all others. 0, -E2BIG, -ENOMEM. */
 int qos_store_list_put(struct qos_store_list *list, const char *name, const char *path);
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "../harness/supervise.h"
@@ -121,6 +122,25 @@ static void test_failure_changes_nothing(void **state)
 
 #define PROBES(begin) ", job: {begin: 'uprobe:/bin/true:" begin "', end: 'uprobe:/bin/true:two'}"
 
+/* One that is not mounted yet, or was renamed by mistake. */
+static void test_directory_that_is_gone(void **state)
+{
+	char away[sizeof(test.dir) + 8];
+
+	put_contract(&test, "a", "x", "");
+	reload();
+	snprintf(away, sizeof(away), "%s.away", test.dir);
+	assert_int_equal(rename(test.dir, away), 0);
+	assert_int_equal(qos_supervisor_reload(test.supervisor, &sum), -ENOENT);
+	assert_rules("a", "x");
+	assert_non_null(strstr(test.supervisor->reload_diag.entries[0].text, "gone"));
+	assert_int_equal(mkdir(test.dir, 0755), 0); /* and one that is empty on purpose */
+	reload();
+	assert_null(live_of(&test, "a"));
+	assert_int_equal(rmdir(test.dir), 0);
+	assert_int_equal(rename(away, test.dir), 0);
+}
+
 static void test_probes_follow_the_contract(void **state)
 {
 	put_contract(&test, "a", "x", PROBES("one"));
@@ -224,6 +244,7 @@ int main(void)
 		reload_test(test_taken_name),
 		reload_test(test_changed_to_a_taken_name),
 		reload_test(test_failure_changes_nothing),
+		reload_test(test_directory_that_is_gone),
 		reload_test(test_probes_follow_the_contract),
 		reload_test(test_history_keeps_names),
 		reload_test(test_waiting_is_looked_after),
