@@ -51,21 +51,40 @@ static const json_t *drifted_thread(const json_t *show)
 	return NULL;
 }
 
+static const json_t *drifted_link(const json_t *show)
+{
+	const json_t *stream;
+	size_t i;
+
+	json_array_foreach(json_object_get(show, "network"), i, stream) {
+		if (qos_json_bool(stream, "drift"))
+			return stream;
+	}
+	return NULL;
+}
+
 static int check_drift_of(const struct qos_cli *cli, const char *contract)
 {
+	static const char hint[] = "on-drift in the contract says what qosd does then";
 	_cleanup_answer_ struct qos_answer answer = {};
-	const json_t *thread;
+	const json_t *thread, *link;
 
 	if (qos_client_call(cli->socket, &answer, "Report", "ss", "show", contract))
 		return answer.status == QOS_EXIT_NO_CONTRACT ? QOS_EXIT_OK
 							     : qos_client_complain(cli, &answer);
 	thread = drifted_thread(answer.json);
-	if (!thread)
-		return QOS_EXIT_OK;
-	return qos_cli_fail(
-		cli, QOS_EXIT_DRIFT, "on-drift in the contract says what qosd does then",
-		"%s: the policy of thread %" PRId64 " (%s) was changed by somebody else", contract,
-		qos_json_int(thread, "tid", 0), qos_json_text(thread, "comm", "?"));
+	link = drifted_link(answer.json);
+	if (thread)
+		return qos_cli_fail(cli, QOS_EXIT_DRIFT, hint,
+				    "%s: the policy of thread %" PRId64
+				    " (%s) was changed by somebody else",
+				    contract, qos_json_int(thread, "tid", 0),
+				    qos_json_text(thread, "comm", "?"));
+	if (link)
+		return qos_cli_fail(cli, QOS_EXIT_DRIFT, hint,
+				    "%s: the queue of %s was changed by somebody else", contract,
+				    qos_json_text(link, "interface", "?"));
+	return QOS_EXIT_OK;
 }
 
 static int check_drift(const struct qos_cli *cli, const json_t *briefs)

@@ -69,6 +69,7 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 {
 	const struct qos_net_stream *wish = &live->contract->net[i];
 	const struct qos_network *network = supervisor->network;
+	struct qos_net_if *interface = NULL;
 	uint64_t granted_bps = grant ? grant->granted_bps : 0;
 	json_t *json =
 		json_pack("{ss ss ss sI sI}", "stream", wish->name, "interface", wish->interface,
@@ -77,6 +78,8 @@ static json_t *stream_json(const struct qos_supervisor *supervisor, const struct
 
 	if (!json || !grant || !qos_network_is_open(network))
 		return json;
+	qos_network_slot(network, live->contract->name, wish->name, &interface);
+	json_object_set_new(json, "drift", json_boolean(interface && interface->drifted));
 	json_object_set_new(json, "manager", json_string(network->ops->name));
 	qos_extend_net_rate(supervisor, live, i, &granted_bps);
 	json_object_set_new(json, "granted_bps", json_integer((json_int_t)granted_bps));
