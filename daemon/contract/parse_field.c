@@ -157,14 +157,19 @@ static const char *whose_key(const char *key, char *buf, size_t size)
 	return buf;
 }
 
-bool qos_reader_misplaced(struct qos_reader *reader, const struct qos_node *node, const char *what)
+bool qos_reader_misplaced(struct qos_reader *reader, const struct qos_node *node, const char *what,
+			  const char *nearest)
 {
 	char whose[64];
 
 	if (!*whose_key(node->key, whose, sizeof(whose)))
 		return false;
+	if (nearest && strncmp(nearest, node->key, strlen(node->key)) != 0)
+		nearest = NULL; /* nobody takes `rate` for a slip of `name` */
 	qos_reader_error(reader, &node->key_loc, "%s has no key '%s'", what, node->key);
-	qos_diag_hint(reader->diag, "it is a key of %s: look at the indentation", whose);
+	qos_diag_hint(reader->diag, "it is a key of %s: look at the indentation%s%s%s", whose,
+		      nearest ? "; or did you mean `" : "", nearest ? nearest : "",
+		      nearest ? "`?" : "");
 	return true;
 }
 
@@ -177,13 +182,15 @@ static const struct qos_parse_field *unknown_key(struct qos_reader *reader,
 	const char *names[QOS_PARSE_FIELDS_MAX + 1] = {};
 	const char *nearest;
 
-	if (qos_reader_cut_off(reader, node) || qos_reader_misplaced(reader, node, what))
+	if (qos_reader_cut_off(reader, node))
 		return NULL;
 	for (size_t i = 0; i < QOS_PARSE_FIELDS_MAX && fields[i].key; i++)
 		names[i] = fields[i].key;
+	nearest = qos_text_nearest(node->key, names);
+	if (qos_reader_misplaced(reader, node, what, nearest))
+		return NULL;
 	qos_reader_error(reader, &node->key_loc, "unknown key '%.64s' in %s", node->key, what);
 	qos_reader_suggest(reader, node->key, names, "the keys are");
-	nearest = qos_text_nearest(node->key, names);
 	return nearest ? find_field(fields, nearest) : NULL;
 }
 

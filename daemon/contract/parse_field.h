@@ -61,8 +61,10 @@ uint32_t qos_parse_fields(struct qos_reader *reader, const struct qos_node *map,
 /* Is the entry what a comma cut off a value in a { } map, `1ms)` without a value? Says so then. */
 bool qos_reader_cut_off(struct qos_reader *reader, const struct qos_node *node);
 
-/* Is it the key of another section? Says so then: to have it spelt otherwise would lead astray. */
-bool qos_reader_misplaced(struct qos_reader *reader, const struct qos_node *node, const char *what);
+/* Is it the key of another section? Says so then: to have it spelt otherwise alone would lead astray. nearest: the key of this
+ * one that may have been meant, or NULL. */
+bool qos_reader_misplaced(struct qos_reader *reader, const struct qos_node *node, const char *what,
+			  const char *nearest);
 
 /* Adds a hint: "did you mean" the nearest of `names`, and all of them after `intro`. */
 void qos_reader_suggest(struct qos_reader *reader, const char *word, const char *const *names,

@@ -131,7 +131,7 @@ static bool unknown_key(struct qos_reader *reader, const struct qos_node *node)
 {
 	const char *names[QOS_ARRAY_SIZE(keys) + 2] = {};
 
-	if (qos_reader_misplaced(reader, node, "match"))
+	if (qos_reader_misplaced(reader, node, "match", NULL))
 		return false;
 	for (size_t i = 0; i < QOS_ARRAY_SIZE(keys); i++)
 		names[i] = qos_match_key_names[i];
