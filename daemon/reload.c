@@ -124,17 +124,30 @@ static int make_plan(struct qos_supervisor *supervisor, const struct qos_host *h
 	return 0;
 }
 
-/* Those of a daemon that was killed; what it told of them is told. */
+/* What was counted under its id is an earlier daemon's, which has told of it. */
+static uint64_t overruns_before(const struct qos_supervisor *supervisor, uint32_t id)
+{
+	struct qos_stream_stats stats = {}, theirs = {};
+	struct qos_service *service = supervisor->service;
+
+	if (supervisor->monitor)
+		qos_monitor_stream_read(supervisor->monitor, id, &stats);
+	if (service && service->ops->read)
+		service->ops->read(service, id, &theirs);
+	return stats.overruns + theirs.overruns;
+}
+
+/* Of a daemon that was killed: what the module has goes on, else what is pinned. */
 static void find_counters(const struct qos_supervisor *supervisor,
 			  const struct qos_contract *contract, struct qos_live_stream *stream)
 {
-	struct qos_stream_stats stats;
+	const char *name = contract->cpu[stream->index].name;
 
-	stream->id = qos_counters_find(supervisor->counters, contract->name,
-				       contract->cpu[stream->index].name);
-	if (stream->id && supervisor->monitor &&
-	    qos_monitor_stream_read(supervisor->monitor, stream->id, &stats) == 0)
-		stream->overruns_told = stats.overruns;
+	stream->id = qos_module_stream_id(supervisor, contract->name, name);
+	if (!stream->id)
+		stream->id = qos_counters_find(supervisor->counters, contract->name, name);
+	if (stream->id)
+		stream->overruns_told = overruns_before(supervisor, stream->id);
 }
 
 /* Streams of a contract that comes into force; a stream of the same name keeps its id, so that
@@ -153,9 +166,6 @@ static int make_streams(struct qos_supervisor *supervisor, struct qos_live *live
 			if (!strcmp(qos_live_wish(&old->streams[k])->name, contract->cpu[i].name))
 				stream->id = old->streams[k].id;
 		}
-		if (!stream->id)
-			stream->id = qos_module_stream_id(supervisor, contract->name,
-							  contract->cpu[i].name);
 		if (!stream->id)
 			find_counters(supervisor, contract, stream);
 		if (!stream->id)
@@ -320,6 +330,7 @@ static void inherit_stream(struct qos_live_stream *stream, struct qos_live_strea
 
 	stream->n_managed = old->n_managed;
 	stream->n_unmanaged = old->n_unmanaged;
+	stream->overruns_told = old->overruns_told;
 	stream->overrun_told_ns = old->overrun_told_ns;
 	stream->applied = old->applied;
 	stream->applied_period_ns = old->applied_period_ns;
