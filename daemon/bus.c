@@ -338,11 +338,9 @@ void qos_bus_free(struct qos_bus *bus)
 	if (!bus)
 		return;
 	bus->supervisor->notify = NULL;
-	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++) {
-		if (bus->clients[i].peer)
-			sd_bus_flush(bus->clients[i].peer);
+	/* Not flushed: only who does not read has anything left, and could keep threads from being given back. */
+	for (size_t i = 0; i < QOS_BUS_CLIENTS_MAX; i++)
 		drop(&bus->clients[i]);
-	}
 	sd_event_source_unref(bus->source);
 	if (bus->fd >= 0)
 		close(bus->fd);
