@@ -25,14 +25,13 @@ int qos_live_new(const char *file, const char *path, struct qos_live **ret)
 	return 0;
 }
 
-void qos_live_drop_streams(struct qos_live *live)
+static void drop_streams(struct qos_live *live)
 {
 	for (size_t i = 0; i < live->n_streams; i++) {
 		free(live->streams[i].before);
 		free(live->streams[i].kept);
 	}
-	free(TAKE_PTR(live->streams));
-	live->n_streams = 0;
+	free(live->streams);
 }
 
 void qos_live_free(struct qos_live *live)
@@ -40,7 +39,7 @@ void qos_live_free(struct qos_live *live)
 	if (!live)
 		return;
 	assert(!live->extension); /* it has places in the kernel: qos_extend_retire() */
-	qos_live_drop_streams(live);
+	drop_streams(live);
 	free(live->adaptations);
 	qos_contract_free(live->contract);
 	qos_diag_reset(&live->diag);

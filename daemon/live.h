@@ -96,12 +96,10 @@ struct qos_live {
 
 /* One contract file, state INVALID. */
 int qos_live_new(const char *file, const char *path, struct qos_live **ret);
+/* The caller has taken its streams out of all tables. */
 void qos_live_free(struct qos_live *live);
 QOS_DEFINE_CLEANUP(struct qos_live *, qos_live_free)
 #define _cleanup_live_ QOS_CLEANUP(qos_live_freep)
-
-/* It is in force no more. The caller has taken the streams out of all tables. */
-void qos_live_drop_streams(struct qos_live *live);
 
 /* Sets state and reason (printf, or NULL). */
 void qos_live_set_state(struct qos_live *live, enum qos_live_state state, const char *format, ...)
