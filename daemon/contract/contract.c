@@ -52,21 +52,6 @@ static void free_strings(void *base, const size_t *offsets, size_t n)
 		free(*string_at(base, offsets[i]));
 }
 
-/* `to` is a bitwise copy of `from`; afterwards it owns its strings. On failure the strings that are
- * not copied are NULL, so that freeing `to` is safe. */
-static int own_strings(void *to, const void *from, const size_t *offsets, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		*string_at(to, offsets[i]) = NULL;
-	for (size_t i = 0; i < n; i++) {
-		const char *text = *string_at(from, offsets[i]);
-
-		if (text && !(*string_at(to, offsets[i]) = strdup(text)))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static bool equal_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -111,33 +96,6 @@ static void match_free(struct qos_match *match)
 	free(match);
 }
 
-/* *ret owns what was copied so far, also on failure. The depth is bounded by QOS_DOC_DEPTH_MAX. */
-static int match_copy(const struct qos_match *match, struct qos_match **ret)
-{
-	struct qos_match *copy = calloc(1, sizeof(*copy));
-
-	*ret = copy;
-	if (!copy)
-		return -ENOMEM;
-	copy->kind = match->kind;
-	copy->loc = match->loc;
-	copy->key = match->key;
-	if (match->value && !(copy->value = strdup(match->value)))
-		return -ENOMEM;
-	if (!match->n_children)
-		return 0;
-	copy->children = calloc(match->n_children, sizeof(struct qos_match *));
-	if (!copy->children)
-		return -ENOMEM;
-	for (size_t i = 0; i < match->n_children; i++) {
-		int r = match_copy(match->children[i], &copy->children[copy->n_children++]);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 static bool match_equal(const struct qos_match *a, const struct qos_match *b)
 {
 	if (!a || !b)
@@ -156,19 +114,6 @@ static void cpu_clear(struct qos_cpu_stream *stream)
 {
 	free_strings(stream, cpu_strings, QOS_ARRAY_SIZE(cpu_strings));
 	free_list(stream->threads, stream->n_threads);
-}
-
-static int cpu_copy(struct qos_cpu_stream *to, const struct qos_cpu_stream *from)
-{
-	int r;
-
-	*to = *from;
-	to->threads = NULL;
-	to->n_threads = 0;
-	r = own_strings(to, from, cpu_strings, QOS_ARRAY_SIZE(cpu_strings));
-	if (r < 0 || !from->n_threads)
-		return r;
-	return copy_list(from->threads, from->n_threads, &to->threads, &to->n_threads);
 }
 
 static bool equal_range(const struct qos_range *a, const struct qos_range *b)
@@ -215,12 +160,6 @@ static void net_clear(struct qos_net_stream *stream)
 	free_strings(stream, net_strings, QOS_ARRAY_SIZE(net_strings));
 }
 
-static int net_copy(struct qos_net_stream *to, const struct qos_net_stream *from)
-{
-	*to = *from;
-	return own_strings(to, from, net_strings, QOS_ARRAY_SIZE(net_strings));
-}
-
 static bool equal_flow(const struct qos_flow_match *a, const struct qos_flow_match *b)
 {
 	return a->sport == b->sport && a->dport == b->dport && a->dscp == b->dscp &&
@@ -252,63 +191,6 @@ void qos_contract_free(struct qos_contract *contract)
 	free_strings(contract, contract_strings, QOS_ARRAY_SIZE(contract_strings));
 	free_list(contract->files, contract->n_files);
 	free(contract);
-}
-
-static int copy_streams(struct qos_contract *to, const struct qos_contract *from)
-{
-	int r = 0;
-
-	if (from->n_cpu && !(to->cpu = calloc(from->n_cpu, sizeof(*to->cpu))))
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < from->n_cpu; i++)
-		r = cpu_copy(&to->cpu[to->n_cpu++], &from->cpu[i]);
-	if (r < 0)
-		return r;
-	if (from->n_net && !(to->net = calloc(from->n_net, sizeof(*to->net))))
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < from->n_net; i++)
-		r = net_copy(&to->net[to->n_net++], &from->net[i]);
-	return r;
-}
-
-static int copy_into(struct qos_contract *copy, const struct qos_contract *contract)
-{
-	int r;
-
-	copy->importance = contract->importance;
-	copy->loc = contract->loc;
-	copy->has_adapt = contract->has_adapt;
-	copy->placement = contract->placement;
-	copy->accept = contract->accept;
-	copy->on_lease_expiry = contract->on_lease_expiry;
-	copy->on_drift = contract->on_drift;
-	r = own_strings(copy, contract, contract_strings, QOS_ARRAY_SIZE(contract_strings));
-	if (r < 0)
-		return r;
-	r = contract->match ? match_copy(contract->match, &copy->match) : 0;
-	if (r < 0)
-		return r;
-	r = copy_streams(copy, contract);
-	if (r < 0)
-		return r;
-	r = qos_rules_copy(contract->rules, contract->n_rules, &copy->rules, &copy->n_rules);
-	if (r < 0)
-		return r;
-	return qos_contract_own_files(copy, contract->files, contract->n_files);
-}
-
-int qos_contract_copy(const struct qos_contract *contract, struct qos_contract **ret)
-{
-	_cleanup_contract_ struct qos_contract *copy = calloc(1, sizeof(*copy));
-	int r;
-
-	if (!copy)
-		return -ENOMEM;
-	r = copy_into(copy, contract);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(copy);
-	return 0;
 }
 
 static bool equal_streams(const struct qos_contract *a, const struct qos_contract *b)
@@ -387,14 +269,6 @@ int qos_contract_own_files(struct qos_contract *contract, char *const *files, si
 	contract->files = own;
 	contract->n_files = n;
 	return 0;
-}
-
-struct qos_cpu_stream *qos_contract_cpu_stream(struct qos_contract *contract, const char *name)
-{
-	for (size_t i = 0; i < contract->n_cpu; i++)
-		if (!strcmp(contract->cpu[i].name, name))
-			return &contract->cpu[i];
-	return NULL;
 }
 
 uint64_t qos_net_packet_ns(const struct qos_net_stream *stream)

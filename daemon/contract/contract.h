@@ -174,9 +174,6 @@ void qos_contract_free(struct qos_contract *contract);
 QOS_DEFINE_CLEANUP(struct qos_contract *, qos_contract_free)
 #define _cleanup_contract_ QOS_CLEANUP(qos_contract_freep)
 
-/* An independent copy (locations included). Returns 0 or -ENOMEM. */
-int qos_contract_copy(const struct qos_contract *contract, struct qos_contract **ret);
-
 /* Same meaning: every field but the locations and the file names. */
 bool qos_contract_equal(const struct qos_contract *a, const struct qos_contract *b);
 
@@ -190,6 +187,3 @@ bool qos_flow_equal(const struct qos_flow_match *a, const struct qos_flow_match 
 /* Gives the contract its own copies of the file names and points every location at them; what is in
  * no file of `files` loses its file. For whoever fills a contract in. 0 or -ENOMEM. */
 int qos_contract_own_files(struct qos_contract *contract, char *const *files, size_t n_files);
-
-/* The stream called `name`, or NULL. */
-struct qos_cpu_stream *qos_contract_cpu_stream(struct qos_contract *contract, const char *name);

@@ -33,49 +33,6 @@ void qos_rules_free(struct qos_rule *rules, size_t n)
 	free(rules);
 }
 
-static int text_copy(struct qos_rule_text *to, const struct qos_rule_text *from)
-{
-	*to = *from;
-	if (from->text && !(to->text = strdup(from->text)))
-		return -ENOMEM;
-	return 0;
-}
-
-static int rule_copy(struct qos_rule *to, const struct qos_rule *from)
-{
-	int r = 0;
-
-	to->loc = from->loc;
-	for (size_t k = 0; r == 0 && k < QOS_ARRAY_SIZE(texts); k++)
-		r = text_copy(text_at(to, k), text_at(from, k));
-	if (r < 0 || !from->n_sets)
-		return r;
-	to->sets = calloc(from->n_sets, sizeof(*to->sets));
-	if (!to->sets)
-		return -ENOMEM;
-	for (size_t k = 0; r == 0 && k < from->n_sets; k++) {
-		struct qos_rule_set *set = &to->sets[to->n_sets++];
-
-		r = text_copy(&set->attribute, &from->sets[k].attribute);
-		if (r == 0)
-			r = text_copy(&set->value, &from->sets[k].value);
-	}
-	return r;
-}
-
-int qos_rules_copy(const struct qos_rule *rules, size_t n, struct qos_rule **ret, size_t *ret_n)
-{
-	int r = 0;
-
-	*ret_n = 0;
-	*ret = n ? calloc(n, sizeof(**ret)) : NULL;
-	if (n && !*ret)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = rule_copy(&(*ret)[(*ret_n)++], &rules[i]);
-	return r;
-}
-
 static bool text_equal(const struct qos_rule_text *a, const struct qos_rule_text *b)
 {
 	return a->text && b->text ? !strcmp(a->text, b->text) : a->text == b->text;

@@ -36,9 +36,8 @@ struct qos_rule {
 	struct qos_rule_text emit; /* may be missing: a name like a contract's */
 };
 
-/* What the contract does with its list. `copy`: *ret owns what was copied, also on failure. */
+/* What the contract does with its list. */
 void qos_rules_free(struct qos_rule *rules, size_t n);
-int qos_rules_copy(const struct qos_rule *rules, size_t n, struct qos_rule **ret, size_t *ret_n);
 bool qos_rules_equal(const struct qos_rule *a, size_t n_a, const struct qos_rule *b, size_t n_b);
 
 /* Calls it for every place in the rules. */

@@ -491,36 +491,38 @@ int qos_proc_read_process(pid_t tgid, struct qos_task_facts **ret)
 
 /* --- walking --- */
 
-/* The next entry that is a number, or 0 at the end. */
+/* The next entry that is a number; 0 at the end; -ESRCH or -errno: a list that was read in part must not pass for
+ * the whole, since who is not in it has ended. */
 static pid_t next_pid(DIR *dir)
 {
 	const struct dirent *entry;
 
+	errno = 0;
 	while ((entry = readdir(dir))) {
 		if (isdigit((unsigned char)entry->d_name[0]))
 			return (pid_t)strtol(entry->d_name, NULL, 10);
 	}
-	return 0;
+	return errno ? gone_or(errno) : 0;
 }
 
 int qos_proc_each_process(int (*visit)(void *data, pid_t tgid), void *data)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc");
-	pid_t tgid;
+	pid_t tgid = 0;
 	int r = 0;
 
 	if (!dir)
 		return -errno;
 	while (r == 0 && (tgid = next_pid(dir)) > 0)
 		r = visit(data, tgid);
-	return r;
+	return r ? r : tgid;
 }
 
 int qos_proc_each_thread(pid_t tgid, int (*visit)(void *data, pid_t tgid, pid_t tid), void *data)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	char path[64];
-	pid_t tid;
+	pid_t tid = 0;
 	int r = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
@@ -529,5 +531,5 @@ int qos_proc_each_thread(pid_t tgid, int (*visit)(void *data, pid_t tgid, pid_t 
 		return gone_or(errno);
 	while (r == 0 && (tid = next_pid(dir)) > 0)
 		r = visit(data, tgid, tid);
-	return r;
+	return r ? r : tid;
 }

@@ -124,9 +124,9 @@ static void write_evidence(FILE *file, const struct qos_prog_code *code,
 static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn *insns,
 			 const struct qos_prog_type *type, int error, const char *log, char **ret)
 {
+	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *path = NULL;
 	FILE *file;
-	int fd;
 
 	if (asprintf(&path, "%s/refused-%s.txt", type->report_dir, code->name) < 0) {
 		path = NULL;
@@ -141,6 +141,7 @@ static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn
 	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!file)
 		return -errno;
+	TAKE_FD(fd);
 	write_evidence(file, code, insns, type, error, log);
 	if (fclose(file))
 		return -errno;

@@ -160,8 +160,12 @@ int qos_links_load(const char *run_dir, struct qos_diag *diag, struct qos_links 
 	size_t len = 0;
 	int r;
 
-	if (!links || asprintf(&links->path, "%s/" QOS_LINKS_FILE, run_dir) < 0)
+	if (!links)
 		return -ENOMEM;
+	if (asprintf(&links->path, "%s/" QOS_LINKS_FILE, run_dir) < 0) {
+		links->path = NULL;
+		return -ENOMEM;
+	}
 	r = qos_file_read(AT_FDCWD, links->path, FILE_MAX, &text, &len);
 	if (r == 0)
 		r = parse(text, len, links);

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/text.h"
+
 char *qos_store_join(const char *dir, const char *name)
 {
 	size_t len = strlen(dir);
@@ -101,6 +103,29 @@ static int refuse_unless_done(struct qos_diag *diag, const char *dir, int error)
 	return error ? refuse(diag, dir, error) : 0;
 }
 
+static bool is_utf8(const char *name)
+{
+	const unsigned char *at = (const unsigned char *)name;
+	uint32_t code;
+	size_t n;
+
+	for (; *at; at += n) {
+		n = qos_text_decode(at, &code);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
+/* JSON has no words for it, so nothing could tell what became of such a contract. */
+static void warn_of_letters(struct qos_diag *diag, const char *dir, const char *name)
+{
+	struct qos_loc loc = {.file = dir};
+
+	qos_diag_warning(diag, &loc, "%s is not read: its name is no UTF-8", name);
+	qos_diag_hint(diag, "rename it; ls -b shows its letters");
+}
+
 static void warn_of_yml(struct qos_diag *diag, const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = qos_store_join(dir, name);
@@ -129,7 +154,9 @@ int qos_store_list_add(struct qos_store_list *list, const char *dir, const char 
 			return refuse_unless_done(diag, dir, errno);
 		if (entry->d_name[0] == '.')
 			continue;
-		if (qos_store_has_suffix(entry->d_name, suffix))
+		if (!is_utf8(entry->d_name))
+			warn_of_letters(diag, dir, entry->d_name);
+		else if (qos_store_has_suffix(entry->d_name, suffix))
 			r = take(list, entry->d_name, qos_store_join(dir, entry->d_name), unsafe);
 		else if (qos_store_has_suffix(entry->d_name, ".yml"))
 			warn_of_yml(diag, dir, entry->d_name);

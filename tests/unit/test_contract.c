@@ -57,38 +57,6 @@ static struct qos_contract *parsed(const char *file, const char *text)
 	return contract;
 }
 
-static void test_copy_is_equal_and_independent(void **state)
-{
-	struct qos_contract *contract = parsed("full.yaml", full);
-	_cleanup_contract_ struct qos_contract *copy = NULL;
-
-	assert_int_equal(qos_contract_copy(contract, &copy), 0);
-	assert_true(qos_contract_equal(contract, copy));
-	assert_ptr_not_equal(contract->cpu[0].threads[1], copy->cpu[0].threads[1]);
-	qos_contract_free(contract);
-	assert_string_equal(copy->cpu[0].threads[1], "y");
-	assert_string_equal(copy->net[0].match.dst, "192.0.2.0/24");
-	assert_string_equal(copy->match->children[1]->children[1]->children[0]->value, "root");
-}
-
-static void test_copy_points_into_its_own_files(void **state)
-{
-	struct qos_contract *contract = parsed("full.yaml", full);
-	_cleanup_contract_ struct qos_contract *copy = NULL;
-
-	assert_int_equal(qos_contract_copy(contract, &copy), 0);
-	qos_contract_free(contract);
-	assert_int_equal(copy->n_files, 1);
-	assert_ptr_equal(copy->loc.file, copy->files[0]);
-	assert_ptr_equal(copy->cpu[1].loc.file, copy->files[0]);
-	assert_ptr_equal(copy->net[0].loc.file, copy->files[0]);
-	assert_ptr_equal(copy->match->children[0]->loc.file, copy->files[0]);
-	assert_string_equal(copy->files[0], "full.yaml");
-	assert_int_equal(copy->loc.line, 2);
-	assert_int_equal(copy->loc.col, 11);
-	assert_int_equal(copy->cpu[1].loc.line, 14);
-}
-
 static void test_places_do_not_count_for_equality(void **state)
 {
 	_cleanup_contract_ struct qos_contract *a = parsed("a.yaml", full), *b = NULL;
@@ -176,14 +144,6 @@ static void test_every_field_counts(void **state)
 		assert_differs(changes[i][0], changes[i][1]);
 }
 
-static void test_stream_by_name(void **state)
-{
-	_cleanup_contract_ struct qos_contract *contract = parsed("full.yaml", full);
-
-	assert_ptr_equal(qos_contract_cpu_stream(contract, "b"), &contract->cpu[1]);
-	assert_null(qos_contract_cpu_stream(contract, "rtp"));
-}
-
 static void test_packet_time(void **state)
 {
 	struct qos_net_stream stream = {.rate_bps = 12000000, .packet_bytes = 1400};
@@ -219,11 +179,8 @@ static void test_free_null(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy_is_equal_and_independent),
-		cmocka_unit_test(test_copy_points_into_its_own_files),
 		cmocka_unit_test(test_places_do_not_count_for_equality),
 		cmocka_unit_test(test_every_field_counts),
-		cmocka_unit_test(test_stream_by_name),
 		cmocka_unit_test(test_packet_time),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_free_null),

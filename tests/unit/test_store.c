@@ -151,6 +151,21 @@ static void test_skipped_names(void **state)
 	assert_int_equal(diag.n_entries, 0);
 }
 
+/* What could not be told of is not taken. */
+static void test_name_that_is_no_text(void **state)
+{
+	_cleanup_store_ struct qos_store *store = NULL;
+	struct qos_diag diag = QOS_DIAG_INIT;
+
+	put(0, "\xe9t\xe9.yaml", "x");
+	put(0, "\xc3\xa9t\xc3\xa9.yaml", "x");
+	store = read_paths(search_path, &diag);
+	assert_int_equal(store->n_entries, 1);
+	assert_int_equal(diag.n_entries, 1);
+	assert_non_null(strstr(diag.entries[0].text, "?t?.yaml is not read"));
+	qos_diag_reset(&diag);
+}
+
 static void test_yml_is_not_silently_skipped(void **state)
 {
 	struct qos_diag diag = QOS_DIAG_INIT;
@@ -528,6 +543,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test(test_nothing),
 		store_test(test_later_directory_replaces),
+		store_test(test_name_that_is_no_text),
 		store_test(test_mask),
 		store_test(test_skipped_names),
 		store_test(test_yml_is_not_silently_skipped),
