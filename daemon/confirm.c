@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "reload.h"
 #include "tell.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -140,15 +141,6 @@ static int undo(struct qos_supervisor *supervisor, const char *why)
 	return 0;
 }
 
-static struct qos_live *find_live(const struct qos_supervisor *supervisor, const char *file)
-{
-	for (size_t i = 0; i < supervisor->n_lives; i++) {
-		if (!strcmp(supervisor->lives[i]->file, file))
-			return supervisor->lives[i];
-	}
-	return NULL;
-}
-
 /* A panic goes on: what it undid must not come back by itself. Where what was put back has errors, or is refused,
  * a second reload takes out what rules instead, which nobody confirmed (settle.c). */
 static int undo_and_reload(struct qos_supervisor *supervisor, const char *why)
@@ -162,7 +154,7 @@ static int undo_and_reload(struct qos_supervisor *supervisor, const char *why)
 		r = qos_supervisor_reload(supervisor, &summary);
 	if (r < 0)
 		return r;
-	live = find_live(supervisor, file);
+	live = qos_plan_find_file(supervisor, file);
 	if (live && live->stale && live->unconfirmed && !supervisor->panicked)
 		r = qos_supervisor_reload(supervisor, &summary);
 	return r;
@@ -183,7 +175,7 @@ int qos_confirm_end(struct qos_supervisor *supervisor, bool keep, struct qos_dia
 	if (!*ret)
 		return -ENOMEM;
 	if (keep) {
-		struct qos_live *live = find_live(supervisor, pending->file);
+		struct qos_live *live = qos_plan_find_file(supervisor, pending->file);
 
 		r = qos_pending_keep(pending);
 		if (r == 0 && live)

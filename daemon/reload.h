@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Internal to reload.c, settle.c and dry_run*.c: the new generation while it is being decided. */
+/* Internal to reload*.c, settle.c, confirm.c and dry_run*.c: the new generation while it is being decided. */
 #pragma once
 
 #include "load.h"
@@ -41,6 +41,14 @@ int qos_reload_prepare(struct qos_supervisor *supervisor, const struct qos_host 
 		       const struct qos_store_extras *extras, struct qos_diag *diag,
 		       struct qos_plan *plan, struct qos_live ***ret);
 void qos_plan_reset(struct qos_plan *plan);
+
+/* The first stage of it: what is on disk. Likewise. */
+int qos_plan_read(struct qos_supervisor *supervisor, const struct qos_host *host,
+		  const struct qos_store_extras *extras, struct qos_diag *diag,
+		  struct qos_plan *plan);
+
+/* The entry of this file name, or NULL. Borrowed. */
+struct qos_live *qos_plan_find_file(const struct qos_supervisor *supervisor, const char *file);
 
 /* Sets state and reason of an entry as they are with this draft. */
 void qos_draft_describe(const struct qos_supervisor *supervisor, struct qos_live *live,

@@ -4,6 +4,7 @@
  * struct and divide the work:
  *
  *     reload.c   files -> contracts -> grants -> streams     (the pipeline, read it first)
+ *     reload_files.c  what is on disk, and what rules beside it
  *     settle.c   who is in force after a reload
  *     dry_run*.c what a reload would change
  *     threads.c  threads of the machine -> streams
