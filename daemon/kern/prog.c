@@ -124,8 +124,8 @@ static void write_evidence(FILE *file, const struct qos_prog_code *code,
 static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn *insns,
 			 const struct qos_prog_type *type, int error, const char *log, char **ret)
 {
-	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *path = NULL;
+	int fd, error_of_file;
 	FILE *file;
 
 	if (asprintf(&path, "%s/refused-%s.txt", type->report_dir, code->name) < 0) {
@@ -139,9 +139,11 @@ static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	file = fd < 0 ? NULL : fdopen(fd, "w");
+	error_of_file = -errno;
+	if (!file && fd >= 0)
+		close(fd);
 	if (!file)
-		return -errno;
-	TAKE_FD(fd);
+		return error_of_file;
 	write_evidence(file, code, insns, type, error, log);
 	if (fclose(file))
 		return -errno;
