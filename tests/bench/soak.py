@@ -21,7 +21,7 @@ import lab
 SHIFT, SEED = 1, 1
 WARM_ONE_OF = 4
 SHARE, OF_DAEMON_KIB, OF_KERNEL_KIB = 0.01, 256, 1024
-KIB = {"RssAnon": OF_DAEMON_KIB, "VmData": OF_DAEMON_KIB, "VmLck": OF_DAEMON_KIB, "SUnreclaim": OF_KERNEL_KIB}
+KIB = {"Anonymous": OF_DAEMON_KIB, "VmData": OF_DAEMON_KIB, "VmLck": OF_DAEMON_KIB, "SUnreclaim": OF_KERNEL_KIB}
 
 
 def arguments():

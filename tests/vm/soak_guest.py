@@ -141,8 +141,11 @@ class Soak:
         qosd, found = self.qosd, {}
         with open(f"/proc/{qosd.daemon.pid}/status", encoding="utf-8") as status:
             lines = dict(line.split(":", 1) for line in status)
-        for what in ("RssAnon", "VmData", "VmLck"):
+        for what in ("VmData", "VmLck"):
             found[what] = int(lines[what].split()[0])
+        # of the page tables: RssAnon of `status` may be some hundred KiB beside it (mm/, percpu_counter in batches)
+        with open(f"/proc/{qosd.daemon.pid}/smaps_rollup", encoding="utf-8") as rollup:
+            found["Anonymous"] = next(int(line.split()[1]) for line in rollup if line.startswith("Anonymous:"))
         found["threads"] = int(lines["Threads"])
         found["descriptors"] = len(os.listdir(f"/proc/{qosd.daemon.pid}/fd"))
         objects = leaks.alive()
