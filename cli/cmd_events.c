@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "client.h"
+#include "history.h"
 #include "nearest.h"
 #include "options.h"
 
@@ -42,7 +43,7 @@ static bool is_asked_for(const struct qos_cli *cli, const json_t *event, int64_t
 	const char *contract = contract_of(cli);
 
 	return qos_json_int(event, "seq", 0) > after &&
-	       (!*contract || !strcmp(qos_json_text(event, "contract", ""), contract));
+	       (!*contract || qos_history_is_about(qos_json_text(event, "contract", ""), contract));
 }
 
 static int follow(struct qos_cli *cli, sd_bus *bus, int64_t after)

@@ -101,6 +101,13 @@ json_t *qos_history_event_json(const struct qos_history_event *event)
 			 instead_json(event), "muted", (json_int_t)event->muted);
 }
 
+bool qos_history_is_about(const char *name, const char *contract)
+{
+	size_t len = strlen(contract);
+
+	return !strncmp(name, contract, len) && (!name[len] || !strcmp(name + len, ".yaml"));
+}
+
 json_t *qos_history_json(const struct qos_history *history, const char *contract,
 			 uint64_t from_boot_ns)
 {
@@ -110,7 +117,7 @@ json_t *qos_history_json(const struct qos_history *history, const char *contract
 		const struct qos_history_event *event = history->events[i];
 
 		if (event->boot_ns >= from_boot_ns &&
-		    (!*contract || !strcmp(event->contract, contract)))
+		    (!*contract || qos_history_is_about(event->contract, contract)))
 			json_array_append_new(list, qos_history_event_json(event));
 	}
 	return json_pack("{si sI so}", "schema", 1, "seq", (json_int_t)history->seq, "events",
@@ -120,7 +127,7 @@ json_t *qos_history_json(const struct qos_history *history, const char *contract
 bool qos_history_knows(const struct qos_history *history, const char *contract)
 {
 	for (size_t i = 0; i < history->n; i++) {
-		if (!strcmp(history->events[i]->contract, contract))
+		if (qos_history_is_about(history->events[i]->contract, contract))
 			return true;
 	}
 	return false;

@@ -83,6 +83,9 @@ QOS_DEFINE_CLEANUP(struct qos_history_event *, qos_history_event_free)
 void qos_history_add(struct qos_history *history, struct qos_history_event *event);
 void qos_history_reset(struct qos_history *history);
 
+/* Is an event of this name about the contract: its own name, or its file's, which is what mistakes and roll-backs have? */
+bool qos_history_is_about(const char *name, const char *contract);
+
 /* As in qosctl(1). `contract`: only of this one, unless "". from_boot_ns: not older. NULL: out of
  * memory. */
 json_t *qos_history_event_json(const struct qos_history_event *event);

@@ -92,6 +92,22 @@ static void test_what_is_asked_for(void **state)
 	json_decref(json);
 }
 
+/* Mistakes and roll-backs have the file's name. */
+static void test_of_its_file(void **state)
+{
+	json_t *json;
+
+	add("a", 1);
+	add("a.yaml", 2);
+	add("ab", 3);
+	add("a.yaml.d", 4);
+	assert_true(qos_history_is_about("a.yaml", "a"));
+	assert_false(qos_history_is_about("", "a"));
+	json = qos_history_json(&history, "a", 0);
+	assert_int_equal(json_array_size(json_object_get(json, "events")), 2);
+	json_decref(json);
+}
+
 static void test_evidence_as_json(void **state)
 {
 	_cleanup_history_event_ struct qos_history_event *event = event_of("a", 1);
@@ -127,6 +143,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_storm_is_paid_by_its_maker, teardown),
 		cmocka_unit_test_teardown(test_the_oldest_goes, teardown),
 		cmocka_unit_test_teardown(test_what_is_asked_for, teardown),
+		cmocka_unit_test_teardown(test_of_its_file, teardown),
 		cmocka_unit_test_teardown(test_evidence_as_json, teardown),
 	};
 
