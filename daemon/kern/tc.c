@@ -189,7 +189,6 @@ static void read_stats(struct nlattr *attr, struct qos_tc_class *class)
 		.packets = basic.packets,
 		.dropped = queue.drops,
 		.backlog_bytes = queue.backlog,
-		.backlog_packets = queue.qlen,
 	};
 	copy_attr(&ret->packets, sizeof(ret->packets), attrs[TCA_STATS_PKT64]);
 	if (attrs[TCA_STATS_APP]) {

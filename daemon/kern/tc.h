@@ -45,7 +45,6 @@ struct qos_tc_stats {
 	uint64_t packets;
 	uint64_t dropped;
 	uint64_t backlog_bytes;
-	uint64_t backlog_packets;
 };
 
 struct qos_tc_filter {
