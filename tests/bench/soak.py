@@ -29,8 +29,8 @@ def arguments():
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if options.minutes < 30:  # of which a half has its rounds
-        parser.error("--minutes takes 30 or more")
+    if options.minutes < 60:  # the history of events, a second each, is full after 17 minutes: before the first half
+        parser.error("--minutes takes 60 or more")
     return options
 
 
