@@ -147,10 +147,12 @@ class Honest(unittest.TestCase):
 
     def test_not_installed(self):
         with Instance() as qosd:
-            qosd.write("cam", watched("cam"))
-            qosd.parser = "/no/such/parser"
-            os.unlink(qosd.config)
+            qosd.parser = os.path.join(qosd.dir, "parser")
+            os.symlink(os.path.join(BUILD, "daemon/qosd-parse"), qosd.parser)
             qosd.start()
+            os.unlink(qosd.parser)
+            qosd.write("cam", watched("cam"))
+            qosd.ctl("reload", check=False)
             self.assertIn("cannot be started: No such file", mistakes(qosd, "cam.yaml"))
 
     def test_settings_too(self):
