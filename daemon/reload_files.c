@@ -59,25 +59,31 @@ static bool is_in(const char *dir, const char *path)
 	return name && strlen(dir) == (size_t)(name - path) && !strncmp(dir, path, strlen(dir));
 }
 
+/* One that lies there, or NULL. */
+static const struct qos_live *find_of(const struct qos_supervisor *supervisor, const char *dir)
+{
+	for (size_t i = 0; i < supervisor->n_lives; i++) {
+		if (is_in(dir, supervisor->lives[i]->path))
+			return supervisor->lives[i];
+	}
+	return NULL;
+}
+
 /* Whoever removes all contracts leaves the directory: one that is not there is not mounted, or has another name for a
  * moment. */
 static int check_directories(const struct qos_supervisor *supervisor, struct qos_diag *diag)
 {
-	for (size_t i = 0; i < supervisor->n_lives; i++) {
-		const struct qos_live *live = supervisor->lives[i];
+	for (const char *const *dir = supervisor->options.contract_paths; *dir; dir++) {
+		const struct qos_live *live = find_of(supervisor, *dir);
+		struct qos_loc loc = {.file = *dir};
 
-		for (const char *const *dir = supervisor->options.contract_paths; *dir; dir++) {
-			struct qos_loc loc = {.file = *dir};
-
-			if (!is_in(*dir, live->path) || qos_store_is_there(*dir))
-				continue;
-			qos_diag_error(
-				diag, &loc,
-				"the directory is gone, and %s with it; all goes on as it is",
-				live->file);
-			qos_diag_hint(diag, "to remove its contracts make an empty one and reload");
-			return -ENOENT;
-		}
+		if (!live || qos_store_is_there(*dir))
+			continue;
+		qos_diag_error(diag, &loc,
+			       "the directory is gone, and %s with it; all goes on as it is",
+			       live->file);
+		qos_diag_hint(diag, "to remove its contracts make an empty one and reload");
+		return -ENOENT;
 	}
 	return 0;
 }

@@ -125,7 +125,7 @@ static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn
 			 const struct qos_prog_type *type, int error, const char *log, char **ret)
 {
 	_cleanup_free_ char *path = NULL;
-	int fd, error_of_file;
+	int fd;
 	FILE *file;
 
 	if (asprintf(&path, "%s/refused-%s.txt", type->report_dir, code->name) < 0) {
@@ -138,12 +138,13 @@ static int keep_evidence(const struct qos_prog_code *code, const struct bpf_insn
 	}
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	file = fd < 0 ? NULL : fdopen(fd, "w");
-	error_of_file = -errno;
-	if (!file && fd >= 0)
+	if (fd < 0)
+		return -errno;
+	file = fdopen(fd, "w");
+	if (!file) {
 		close(fd);
-	if (!file)
-		return error_of_file;
+		return -ENOMEM;
+	}
 	write_evidence(file, code, insns, type, error, log);
 	if (fclose(file))
 		return -errno;

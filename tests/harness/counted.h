@@ -24,7 +24,6 @@ static int begin_counted(void)
 {
 	struct qos_reload_summary sum;
 
-	memset(&test, 0, sizeof(test));
 	memset(&counted, 0, sizeof(counted));
 	if (supervise(&test) < 0)
 		return -1;

@@ -19,6 +19,7 @@ static inline int supervise(struct supervised *test)
 {
 	_cleanup_free_ struct qos_capacity *capacity = calloc(1, sizeof(*capacity));
 
+	memset(test, 0, sizeof(*test));
 	strcpy(test->dir, "/tmp/qos-supervised-XXXXXX");
 	if (!capacity || !mkdtemp(test->dir))
 		return -1;

@@ -24,7 +24,6 @@ static char path[80];
 
 static int setup(void **state)
 {
-	memset(&test, 0, sizeof(test));
 	if (supervise(&test) < 0 || sd_event_new(&loop) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/private", test.dir);

@@ -6,21 +6,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "../harness/supervise.h"
+#include "../harness/supervised.h"
 #include "confirm.h"
-
-static struct supervised test;
-
-static int setup(void **state)
-{
-	memset(&test, 0, sizeof(test));
-	return supervise(&test);
-}
-
-static int teardown(void **state)
-{
-	return supervise_end(&test);
-}
 
 static void begin(void)
 {

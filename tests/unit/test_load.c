@@ -7,21 +7,8 @@
 #include <sys/resource.h>
 #include <cmocka.h>
 
-#include "../harness/supervise.h"
+#include "../harness/supervised.h"
 #include "load.h"
-
-static struct supervised test;
-
-static int setup(void **state)
-{
-	memset(&test, 0, sizeof(test));
-	return supervise(&test);
-}
-
-static int teardown(void **state)
-{
-	return supervise_end(&test);
-}
 
 static struct qos_loaded *load(const struct qos_known *known)
 {

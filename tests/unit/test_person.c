@@ -14,7 +14,6 @@ static int setup(void **state)
 {
 	struct qos_reload_summary sum;
 
-	memset(&test, 0, sizeof(test));
 	if (supervise(&test) < 0)
 		return -1;
 	put_contract(&test, "a", "x", "");

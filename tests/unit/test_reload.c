@@ -8,22 +8,10 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-#include "../harness/supervise.h"
+#include "../harness/supervised.h"
 #include "generation.h"
 
-static struct supervised test;
 static struct qos_reload_summary sum;
-
-static int setup(void **state)
-{
-	memset(&test, 0, sizeof(test));
-	return supervise(&test);
-}
-
-static int teardown(void **state)
-{
-	return supervise_end(&test);
-}
 
 static void reload(void)
 {

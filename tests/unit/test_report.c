@@ -5,21 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "../harness/supervise.h"
+#include "../harness/supervised.h"
 #include "util/clock.h"
-
-static struct supervised test;
-
-static int setup(void **state)
-{
-	memset(&test, 0, sizeof(test));
-	return supervise(&test);
-}
-
-static int teardown(void **state)
-{
-	return supervise_end(&test);
-}
 
 /* It started in 1970, before the machine was told the date, and seven seconds ago. */
 static void test_uptime(void **state)

@@ -22,7 +22,6 @@ static void on_notify(void *data, const struct qos_history_event *event)
 
 static int setup(void **state)
 {
-	memset(&test, 0, sizeof(test));
 	if (supervise(&test) < 0)
 		return -1;
 	told = 0;

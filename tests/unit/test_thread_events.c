@@ -43,7 +43,6 @@ static int setup(void **state)
 {
 	struct qos_thread *thread = calloc(1, sizeof(*thread));
 
-	memset(&test, 0, sizeof(test));
 	*said = '\0';
 	if (!thread || supervise(&test) < 0)
 		return -1;
